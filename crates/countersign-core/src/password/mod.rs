@@ -1,0 +1,1 @@
+//! Passwords: what was typed, what is stored, and how the two are compared.

@@ -1,0 +1,1 @@
+//! User names by RFC 8265.

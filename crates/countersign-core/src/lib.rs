@@ -3,6 +3,21 @@
 //! This crate knows no web framework and no database. It is what authors of stores ([`store`]) and of grant types
 //! ([`grant`]) depend on; the author of an API wants the crate `countersign`, which wraps it for axum.
 
+pub mod authorization_server;
+pub mod client;
 pub mod clock;
+pub mod error;
+pub mod form;
+pub mod grant;
+pub mod grant_record;
+pub mod grant_type;
+pub mod jose;
+pub mod key;
+pub mod names;
 pub mod password;
+mod precis;
+pub mod resource_owner;
+pub mod scope;
+pub mod store;
+pub mod token;
 pub mod username;

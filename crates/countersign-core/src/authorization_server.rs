@@ -1,0 +1,286 @@
+//! The authorization server: orders the steps of a token request, and names no grant type.
+
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+pub use crate::token::issue::{DEFAULT_LIFETIME, TokenResponse};
+use crate::{
+    client::{Client, auth},
+    clock::{Clock, Rng},
+    error::{BearerError, OAuthError, RequestProblem},
+    form::Form,
+    grant::{self, Facts, Home},
+    grant_type::GrantType,
+    key::{KeyRing, KeyRingError, SigningChoice},
+    names::{Audience, Issuer},
+    password::HashingPool,
+    resource_owner::{ResourceOwner, ResourceOwners},
+    scope::Scope,
+    store::Store,
+    token::{
+        AccessToken, BearerToken,
+        issue::{self, Issued, Mint},
+        verify::{self, Expected},
+    },
+};
+
+/// How many token requests pass between two sweeps of what has expired.
+const SWEEP_EVERY: usize = 64;
+
+/// How much one sweep forgets: more than came in since the last, little enough that nobody waits for it.
+const SWEEP_LIMIT: usize = 256;
+
+/// How often a token request is decided upon: once, and once more if the owner changed before the grant was recorded.
+const MAX_DECISIONS: usize = 2;
+
+/// How long to wait for an owner who changes faster than requests are answered.
+const OWNER_RETRY: Duration = Duration::from_secs(1);
+
+/// The issuer where nobody set one and nobody listens yet: good for tests, and for nothing that leaves the machine.
+const DEFAULT_ISSUER: &str = "http://localhost";
+
+/// What an authorization server stands on.
+#[derive(Clone, Debug)]
+pub struct Ports {
+    /// What it remembers.
+    pub store: Arc<dyn Store>,
+    /// Who may log in, if that is the author's own table and not the store's.
+    pub owners: Option<Arc<dyn ResourceOwners>>,
+    /// Where passwords are hashed.
+    pub hashing: Arc<HashingPool>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The randomness.
+    pub rng: Arc<dyn Rng>,
+}
+
+/// How an authorization server behaves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Its name (RFC 8414 §2); without one it is told where it listens, by [`AuthorizationServer::settle_issuer`].
+    pub issuer: Option<Issuer>,
+    /// The API that its tokens are for; the issuer by default, for an API that issues its own.
+    pub audience: Option<Audience>,
+    /// How long an access token lives, in whole seconds; 15 minutes by default.
+    pub access_token_lifetime: Duration,
+    /// How far two clocks may be apart; 5 seconds by default.
+    pub leeway: Duration,
+    /// What is granted to those who ask for no scope; nothing by default.
+    pub default_scope: Scope,
+    /// The grant types that are on.
+    pub grant_types: Vec<GrantType>,
+    /// Whether `grant_type` must be there (RFC 6749 §4.3.2) or is taken as `password` where a user name or a
+    /// password is.
+    pub grant_type_parameter: GrantTypeParameter,
+    /// What tokens are signed with.
+    pub signing: SigningChoice,
+}
+
+/// Whether a token request must say its grant type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrantTypeParameter {
+    /// `password` is meant where it is absent and `username` or `password` is there: as tutorials' clients have it.
+    Lenient,
+    /// It must be there.
+    Required,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            issuer: None,
+            audience: None,
+            access_token_lifetime: DEFAULT_LIFETIME,
+            leeway: verify::DEFAULT_LEEWAY,
+            default_scope: Scope::empty(),
+            grant_types: GrantType::ALL.to_vec(),
+            grant_type_parameter: GrantTypeParameter::Lenient,
+            signing: SigningChoice::default(),
+        }
+    }
+}
+
+/// Issues tokens and verifies its own.
+#[derive(Debug)]
+pub struct AuthorizationServer {
+    ports: Ports,
+    settings: Settings,
+    keys: KeyRing,
+    names: OnceLock<(Issuer, Audience)>,
+    requests: AtomicUsize,
+}
+
+impl AuthorizationServer {
+    /// Opens the key ring, making the first key where there is none.
+    ///
+    /// # Errors
+    /// [`KeyRingError`]: the store is away, or holds a key that cannot be used.
+    pub async fn open(ports: Ports, settings: Settings) -> Result<Self, KeyRingError> {
+        let keys = KeyRing::open(&*ports.store, &settings.signing, &*ports.clock).await?;
+        let server = Self { ports, settings, keys, names: OnceLock::new(), requests: AtomicUsize::new(0) };
+        if let Some(issuer) = server.settings.issuer.clone() {
+            server.settle_issuer(issuer);
+        }
+        Ok(server)
+    }
+
+    /// Says where the server listens, which is its name unless it has one. Once it has a name it keeps it.
+    pub fn settle_issuer(&self, issuer: Issuer) -> &Issuer {
+        &self.names_or(issuer).0
+    }
+
+    /// Its name.
+    pub fn issuer(&self) -> &Issuer {
+        &self.names().0
+    }
+
+    /// The API that its tokens are for.
+    pub fn audience(&self) -> &Audience {
+        &self.names().1
+    }
+
+    fn names(&self) -> &(Issuer, Audience) {
+        self.names_or(Issuer::new(DEFAULT_ISSUER))
+    }
+
+    fn names_or(&self, issuer: Issuer) -> &(Issuer, Audience) {
+        self.names.get_or_init(|| {
+            let audience = self.settings.audience.clone().unwrap_or_else(|| Audience::new(issuer.as_str()));
+            (issuer, audience)
+        })
+    }
+
+    /// How it behaves.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Its keys.
+    #[must_use]
+    pub const fn keys(&self) -> &KeyRing {
+        &self.keys
+    }
+
+    /// Who may log in.
+    #[must_use]
+    pub fn owners(&self) -> &dyn ResourceOwners {
+        match &self.ports.owners {
+            Some(owners) => &**owners,
+            None => &*self.ports.store,
+        }
+    }
+
+    /// What it remembers.
+    #[must_use]
+    pub fn store(&self) -> &dyn Store {
+        &*self.ports.store
+    }
+
+    /// Whether those who may log in are of the store's own table.
+    #[must_use]
+    pub const fn has_own_owners(&self) -> bool {
+        self.ports.owners.is_none()
+    }
+
+    /// Where its randomness comes from.
+    #[must_use]
+    pub fn rng(&self) -> &dyn Rng {
+        &*self.ports.rng
+    }
+
+    /// Where passwords are hashed.
+    #[must_use]
+    pub fn hashing(&self) -> &HashingPool {
+        &self.ports.hashing
+    }
+
+    /// Answers a token request (RFC 6749 §3.2): `authorization` is the header of this name, `form` the body.
+    ///
+    /// # Errors
+    /// [`OAuthError`], each as its variant says.
+    pub async fn token(&self, authorization: Option<&str>, form: &Form) -> Result<TokenResponse, OAuthError> {
+        let client = auth::authenticate(&*self.ports.store, authorization, form).await?;
+        let grant_type = self.grant_type(&client, form)?;
+        let facts = Facts {
+            owners: self.owners(),
+            home: if self.has_own_owners() { Home::Store } else { Home::Elsewhere },
+            hashing: &self.ports.hashing,
+            default_scope: &self.settings.default_scope,
+        };
+        let mint = Mint {
+            store: &*self.ports.store,
+            keys: &self.keys,
+            clock: &*self.ports.clock,
+            rng: &*self.ports.rng,
+            issuer: self.issuer(),
+            audience: self.audience(),
+            lifetime: self.settings.access_token_lifetime,
+        };
+        for _ in 0..MAX_DECISIONS {
+            let authorized = grant::decide(grant_type, facts, &client, form).await?;
+            if let Issued::Tokens(response) = issue::issue(mint, client.id.clone(), authorized).await? {
+                self.sweep_now_and_then().await;
+                return Ok(response);
+            }
+        }
+        Err(OAuthError::TemporarilyUnavailable { retry_after: OWNER_RETRY })
+    }
+
+    /// Which grant type is asked for, if the server has it on and the client may use it.
+    fn grant_type(&self, client: &Client, form: &Form) -> Result<GrantType, OAuthError> {
+        let named = match form.find("grant_type") {
+            Some(name) => GrantType::find_by_name(name).ok_or(OAuthError::UnsupportedGrantType)?,
+            None if self.looks_like_a_login(form) => GrantType::Password,
+            None => return Err(OAuthError::InvalidRequest(RequestProblem::Missing(vec!["grant_type"]))),
+        };
+        if !self.settings.grant_types.contains(&named) {
+            return Err(OAuthError::UnsupportedGrantType);
+        }
+        if client.may_use(named) { Ok(named) } else { Err(OAuthError::UnauthorizedClient) }
+    }
+
+    /// What is still missing of a login is then told as missing, and not the grant type.
+    fn looks_like_a_login(&self, form: &Form) -> bool {
+        self.settings.grant_type_parameter == GrantTypeParameter::Lenient
+            && ["username", "password"].iter().any(|name| form.find(name).is_some())
+    }
+
+    /// Forgets some of what has expired, so that a store grows with what is alive and nobody keeps a timetable.
+    async fn sweep_now_and_then(&self) {
+        if !self.requests.fetch_add(1, Ordering::Relaxed).is_multiple_of(SWEEP_EVERY) {
+            return;
+        }
+        if let Err(error) = self.ports.store.sweep(self.ports.clock.now(), SWEEP_LIMIT).await {
+            tracing::warn!(%error, "what has expired could not be swept");
+        }
+    }
+
+    /// Verifies an access token (RFC 9068 §4). The log tells what is wrong with it, the client hears one answer.
+    ///
+    /// # Errors
+    /// [`BearerError::InvalidToken`].
+    pub fn verify(&self, token: &BearerToken) -> Result<AccessToken, BearerError> {
+        let (issuer, audience) = self.names();
+        let expected = Expected { keys: &self.keys, issuer, audience, leeway: self.settings.leeway };
+        verify::verify(token, expected, &*self.ports.clock).map_err(|problem| {
+            tracing::debug!(event = "verify", outcome = "denied", reason = ?problem, "a token was refused");
+            BearerError::InvalidToken
+        })
+    }
+
+    /// The owner of a verified token, as long as the owner is active.
+    ///
+    /// # Errors
+    /// - [`BearerError::InvalidToken`]: the owner is gone or disabled.
+    /// - [`BearerError::TemporarilyUnavailable`]: it cannot be known now.
+    pub async fn find_active_owner(&self, token: &AccessToken) -> Result<ResourceOwner, BearerError> {
+        let owner = self.owners().find_by_subject(token.subject()).await?;
+        owner.filter(ResourceOwner::is_active).ok_or(BearerError::InvalidToken)
+    }
+}

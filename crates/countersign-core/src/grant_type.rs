@@ -1,0 +1,27 @@
+//! The names of the ways in which a client asks for tokens.
+
+/// How a client asks for tokens (RFC 6749 §1.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GrantType {
+    /// The resource owner password credentials grant (RFC 6749 §4.3).
+    Password,
+}
+
+impl GrantType {
+    /// All grant types there are.
+    pub const ALL: [Self; 1] = [Self::Password];
+
+    /// The name in `grant_type`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+        }
+    }
+
+    /// The grant type of this name, case-sensitive.
+    #[must_use]
+    pub fn find_by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|grant_type| grant_type.name() == name)
+    }
+}

@@ -1,0 +1,333 @@
+//! The hashing pool: a few threads of their own and a bounded queue, so that logins never stall the server.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    hint::black_box,
+    io,
+    num::NonZeroUsize,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use thiserror::Error;
+use tokio::sync::oneshot;
+
+use super::{
+    Argon2Cost, Password, PasswordHash, UnsupportedHash,
+    argon2::{Hasher, OutOfMemory, SALT_BYTES},
+    scheme::Stored,
+    stored::Comparison,
+};
+use crate::clock::Rng;
+
+/// How much hashing happens at once, how much may wait, and what a new hash costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashingSettings {
+    /// Hashing threads; each keeps the memory of one hash of the current cost.
+    ///
+    /// Default: what the machine can run in parallel. More would not hash faster, only hold more memory.
+    pub threads: NonZeroUsize,
+    /// Hashes that may wait for a thread; what comes then is [`Busy`].
+    ///
+    /// Default: 32 for each thread. At the default cost of some 15 to 35 ms a hash, the last in line then waits about a
+    /// second: somebody who waits longer tries again, and makes the line longer.
+    pub queue: usize,
+    /// The cost of a new hash. Stored ones of any other are upgraded at their owner's next login.
+    ///
+    /// Default: [`Argon2Cost::OWASP`].
+    pub cost: Argon2Cost,
+}
+
+impl Default for HashingSettings {
+    fn default() -> Self {
+        let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        Self { threads, queue: QUEUE_PER_THREAD * threads.get(), cost: Argon2Cost::OWASP }
+    }
+}
+
+/// What came of comparing a password with a stored hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verification {
+    /// It is the password.
+    Matches(Strength),
+    /// It is not, or there is no such user.
+    Mismatch,
+    /// The stored hash cannot be verified. To the outside this is a mismatch; the log says why.
+    Malformed,
+}
+
+/// Whether a stored hash is what a new one would be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strength {
+    /// It is of the current scheme and cost.
+    Current,
+    /// It is of another scheme or cost, and should be replaced by a new hash of the same password.
+    Outdated,
+}
+
+/// There is no room in the queue, or no memory, or the pool has ended: nothing is known about the password.
+///
+/// The answer to it is 503 with `Retry-After`, never a failed login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("too many passwords are waiting to be hashed")]
+pub struct Busy {
+    /// When it is worth trying again: a full queue of the default length is worked off in about this time.
+    pub retry_after: Duration,
+}
+
+/// Threads that hash passwords. Share it behind an `Arc`; when it is dropped, what waits is [`Busy`] and the threads end.
+///
+/// Memory: each thread keeps that of one hash of the current cost. A stored hash of another cost takes its own while it is
+/// verified, at most 256 MiB, and gives it back.
+///
+/// Time: an unknown user, a wrong password and an unreadable hash cost one hash each, of the current cost. A wrong password
+/// against a hash that still awaits its upgrade costs what that hash says.
+pub struct HashingPool {
+    shared: Arc<Shared>,
+    /// Never joined, since a drop must not wait; tests do.
+    threads: Vec<thread::JoinHandle<()>>,
+}
+
+impl HashingPool {
+    /// Starts the threads. `rng` gives the salts.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread.
+    pub fn new(settings: HashingSettings, rng: Arc<dyn Rng>) -> io::Result<Self> {
+        let queue = Queue { jobs: VecDeque::new(), idle: settings.threads.get(), state: State::Open };
+        let shared = Arc::new(Shared {
+            queue: Mutex::new(queue),
+            wake: Condvar::new(),
+            capacity: settings.queue,
+            rng,
+            hashes_computed: AtomicU64::new(0),
+        });
+        let mut pool = Self { shared, threads: Vec::new() };
+        for number in 1..=settings.threads.get() {
+            let shared = Arc::clone(&pool.shared);
+            let mut worker = Worker { shared, cost: settings.cost, hasher: Hasher::new(settings.cost) };
+            let thread = thread::Builder::new().name(format!("countersign-hash-{number}"));
+            pool.threads.push(thread.spawn(move || worker.run())?);
+        }
+        Ok(pool)
+    }
+
+    /// Hashes a new password at the current cost.
+    ///
+    /// # Errors
+    /// [`Busy`].
+    pub async fn hash(&self, password: Password) -> Result<PasswordHash, Busy> {
+        self.ask(|reply| Job::Hash { password, reply }).await?.map_err(|OutOfMemory| BUSY)
+    }
+
+    /// Compares a password with a stored hash; `None` stands for a user who does not exist and costs the same.
+    ///
+    /// # Errors
+    /// [`Busy`].
+    pub async fn verify(&self, password: Password, stored: Option<PasswordHash>) -> Result<Verification, Busy> {
+        let answer = self.ask(|reply| Job::Verify { password, stored, reply }).await?;
+        answer.map_err(|OutOfMemory| BUSY)?.or_else(|reason| {
+            tracing::error!(%reason, "a stored password hash cannot be verified: its user cannot log in");
+            Ok(Verification::Malformed)
+        })
+    }
+
+    /// How many hashes were computed so far, of any scheme: equal cost can be proven without a stopwatch.
+    #[must_use]
+    pub fn hashes_computed(&self) -> u64 {
+        self.shared.hashes_computed.load(Ordering::SeqCst)
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, Busy> {
+        let (reply, answer) = oneshot::channel();
+        self.shared.put(job(reply))?;
+        answer.await.map_err(|_| BUSY)
+    }
+}
+
+impl Drop for HashingPool {
+    fn drop(&mut self) {
+        let mut queue = self.shared.lock();
+        queue.state = State::Ended;
+        queue.jobs.clear();
+        self.shared.wake.notify_all();
+    }
+}
+
+impl fmt::Debug for HashingPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HashingPool").field("hashes_computed", &self.hashes_computed()).finish_non_exhaustive()
+    }
+}
+
+const QUEUE_PER_THREAD: usize = 32;
+const BUSY: Busy = Busy { retry_after: Duration::from_secs(1) };
+
+/// A question to the pool and where its answer goes.
+enum Job {
+    Hash {
+        password: Password,
+        reply: oneshot::Sender<Result<PasswordHash, OutOfMemory>>,
+    },
+    Verify {
+        password: Password,
+        stored: Option<PasswordHash>,
+        reply: oneshot::Sender<Result<Result<Verification, UnsupportedHash>, OutOfMemory>>,
+    },
+    #[cfg(test)]
+    Panic {
+        reply: oneshot::Sender<()>,
+    },
+}
+
+impl Job {
+    /// Whether nobody waits for the answer any more.
+    fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Hash { reply, .. } => reply.is_closed(),
+            Self::Verify { reply, .. } => reply.is_closed(),
+            #[cfg(test)]
+            Self::Panic { reply } => reply.is_closed(),
+        }
+    }
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    capacity: usize,
+    rng: Arc<dyn Rng>,
+    hashes_computed: AtomicU64,
+}
+
+struct Queue {
+    jobs: VecDeque<Job>,
+    /// Threads that do nothing: a job for one of them does not wait.
+    idle: usize,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    Ended,
+}
+
+impl Shared {
+    /// A panic while the lock was held cannot have left the queue half changed: nothing in there calls out.
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, job: Job) -> Result<(), Busy> {
+        let mut queue = self.lock();
+        if queue.jobs.len() >= self.capacity + queue.idle {
+            queue.jobs.retain(|job| !job.is_abandoned());
+        }
+        if queue.jobs.len() >= self.capacity + queue.idle || queue.state == State::Ended {
+            return Err(BUSY);
+        }
+        queue.jobs.push_back(job);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// The next job that somebody still waits for; `None` when the pool has ended.
+    fn take(&self) -> Option<Job> {
+        let mut queue = self.lock();
+        loop {
+            if queue.state == State::Ended {
+                return None;
+            }
+            match queue.jobs.pop_front() {
+                Some(job) if job.is_abandoned() => {}
+                Some(job) => {
+                    queue.idle -= 1;
+                    return Some(job);
+                }
+                None => queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+}
+
+struct Worker {
+    shared: Arc<Shared>,
+    cost: Argon2Cost,
+    hasher: Hasher,
+}
+
+impl Worker {
+    fn run(&mut self) {
+        while let Some(job) = self.shared.take() {
+            // The asker of a job that panics finds the reply dropped, and that is `Busy`.
+            if catch_unwind(AssertUnwindSafe(|| self.answer(job))).is_err() {
+                tracing::error!("hashing a password panicked: its asker is told to try again");
+                self.hasher = Hasher::new(self.cost);
+            }
+            self.shared.lock().idle += 1;
+        }
+    }
+
+    /// An asker who hung up meanwhile does not hear the answer; that is no error.
+    fn answer(&mut self, job: Job) {
+        match job {
+            Job::Hash { password, reply } => drop(reply.send(self.hash(&password))),
+            Job::Verify { password, stored, reply } => drop(reply.send(self.verify(&password, stored.as_ref()))),
+            #[cfg(test)]
+            Job::Panic { .. } => panic!("a test wants to see this"),
+        }
+    }
+
+    fn hash(&mut self, password: &Password) -> Result<PasswordHash, OutOfMemory> {
+        let mut salt = [0; SALT_BYTES];
+        self.shared.rng.fill(&mut salt);
+        self.count();
+        self.hasher.hash(password.secret().as_bytes(), &salt)
+    }
+
+    /// Each way through here computes one hash.
+    fn verify(
+        &mut self,
+        password: &Password,
+        stored: Option<&PasswordHash>,
+    ) -> Result<Result<Verification, UnsupportedHash>, OutOfMemory> {
+        let stored = match stored.map(Stored::parse) {
+            Some(Ok(stored)) => stored,
+            Some(Err(reason)) => return self.hash_in_vain(password).map(|()| Err(reason)),
+            None => return self.hash_in_vain(password).map(|()| Ok(Verification::Mismatch)),
+        };
+        match stored.compare(password, &mut self.hasher)? {
+            Comparison::Equal => {
+                self.count();
+                let strength = if stored.is_current(self.cost) { Strength::Current } else { Strength::Outdated };
+                Ok(Ok(Verification::Matches(strength)))
+            }
+            Comparison::Different => {
+                self.count();
+                Ok(Ok(Verification::Mismatch))
+            }
+            Comparison::NotComputed => self.hash_in_vain(password).map(|()| Ok(Verification::Mismatch)),
+        }
+    }
+
+    /// Costs what a comparison with a hash of the current cost does.
+    fn hash_in_vain(&mut self, password: &Password) -> Result<(), OutOfMemory> {
+        self.count();
+        black_box(self.hasher.hash(password.secret().as_bytes(), &[0; SALT_BYTES])?);
+        Ok(())
+    }
+
+    fn count(&self) {
+        self.shared.hashes_computed.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,411 @@
+//! The tests that every store must pass: a function for each fact, and a macro that makes a test of each.
+//!
+//! ```no_run
+//! mod conformance {
+//!     use countersign_core::store::memory::Memory;
+//!
+//!     /// A store, and whatever must live as long as it does.
+//!     async fn store() -> (Memory, ()) {
+//!         (Memory::new(), ())
+//!     }
+//!
+//!     countersign_core::store_conformance!(store);
+//! }
+//! # fn main() {}
+//! ```
+#![expect(clippy::unwrap_used, reason = "a test suite")]
+#![expect(missing_docs, reason = "each function is named by the fact that it tests")]
+
+use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
+
+use tokio::sync::mpsc;
+
+use super::{Added, Found, HandleHash, KeyRecord, OneTime, OneTimeKind, PrivateKey, Redeemed, Spend, Standing, Store};
+use crate::{
+    client::{AllowedScope, Client, ClientSecret, ClientSecretHash, ClientType, Party},
+    clock::Timestamp,
+    grant_record::Grant,
+    grant_type::GrantType,
+    jose::Algorithm,
+    names::{ClientId, GrantId, KeyId, Subject},
+    password::PasswordHash,
+    resource_owner::{OwnerStatus, ResourceOwner, Upgraded},
+    username::Username,
+};
+
+/// How many callers race for one thing.
+const RACERS: usize = 50;
+
+const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+/// Makes a test of each fact that every store must keep, named by it. The argument is the path of an `async fn()` that
+/// returns a new store and whatever must live as long as it. Needs tokio with `macros` and `rt-multi-thread`.
+#[macro_export]
+macro_rules! store_conformance {
+    ($make:path) => {
+        $crate::store_conformance! { $make:
+            owners_are_found_by_name_and_subject
+            d22_a_name_belongs_to_one_owner
+            d4_an_upgrade_replaces_only_the_hash_that_was_verified
+            owners_are_listed_in_pages
+            a_new_password_or_status_ends_the_grants
+            removed_owners_are_gone_with_their_grants
+            clients_come_back_as_they_were_put
+            the_first_key_of_an_algorithm_stays
+            a_grant_is_recorded_and_revoked
+            a18_nothing_is_recorded_once_the_owner_changed
+            n1_a_one_time_thing_is_spent_once
+            a20_of_many_redeemers_one_wins
+            e14_a_handle_of_one_kind_is_no_other
+            what_has_expired_cannot_be_spent_and_is_swept
+        }
+    };
+    ($make:path: $($test:ident)+) => {$(
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $test() {
+            let (store, _lives) = $make().await;
+            $crate::store::conformance::$test(::std::sync::Arc::new(store)).await;
+        }
+    )+};
+}
+
+/// Runs `task` many times at once and gathers what each returned.
+async fn race<T: Send + 'static, F: Future<Output = T> + Send + 'static>(task: impl Fn(usize) -> F) -> Vec<T> {
+    let (sender, mut receiver) = mpsc::unbounded_channel();
+    for racer in 0..RACERS {
+        let (sender, task) = (sender.clone(), task(racer));
+        // Nobody waits for the handle: what counts arrives over the channel, and a lost racer is missed below.
+        drop(tokio::spawn(async move { sender.send(task.await).map_err(drop) }));
+    }
+    drop(sender);
+    let mut results = Vec::new();
+    while let Some(result) = receiver.recv().await {
+        results.push(result);
+    }
+    assert_eq!(results.len(), RACERS, "a racer was lost");
+    results
+}
+
+fn owner(name: &str) -> ResourceOwner {
+    ResourceOwner {
+        subject: Subject::new(format!("subject of {name}")),
+        username: Username::parse(name).unwrap(),
+        full_name: Some(format!("{name} Wonderland; \"quoted\" 'n' ünïcode")),
+        email: None,
+        scope: "read:items me".parse().unwrap(),
+        status: OwnerStatus::Active,
+        password_hash: Some(PasswordHash::new("first")),
+    }
+}
+
+fn grant(id: &str, subject: &Subject) -> Grant {
+    Grant {
+        id: GrantId::new(id),
+        subject: subject.clone(),
+        client_id: ClientId::new("client"),
+        scope: "me".parse().unwrap(),
+        created_at: NOW,
+        expires_at: NOW.plus(Duration::from_secs(900)),
+    }
+}
+
+const CODE: OneTimeKind = OneTimeKind::new("code");
+
+fn one_time(handle: &str) -> OneTime {
+    OneTime {
+        kind: CODE,
+        handle: HandleHash::of(handle),
+        expires_at: NOW.plus(Duration::from_secs(60)),
+        payload: r#"{"scope":"me"}"#.to_owned(),
+    }
+}
+
+fn spend(handle: &str) -> Spend {
+    Spend { kind: CODE, handle: HandleHash::of(handle), now: NOW }
+}
+
+pub async fn owners_are_found_by_name_and_subject(store: Arc<impl Store>) {
+    let mut bare = owner("bare");
+    bare.full_name = None;
+    bare.password_hash = None;
+    bare.scope = "".parse().unwrap();
+    bare.status = OwnerStatus::Disabled;
+    bare.email = Some("bare@example.com".to_owned());
+    for owner in [owner("alice"), bare] {
+        assert_eq!(store.add_owner(&owner).await.unwrap(), Added::Yes);
+        assert_eq!(store.find_by_username(&owner.username).await.unwrap(), Some(owner.clone()));
+        assert_eq!(store.find_by_subject(&owner.subject).await.unwrap(), Some(owner));
+    }
+    assert_eq!(store.find_by_username(&Username::parse("nobody").unwrap()).await.unwrap(), None);
+    assert_eq!(store.find_by_subject(&Subject::new("' OR 1=1 --")).await.unwrap(), None);
+}
+
+pub async fn d22_a_name_belongs_to_one_owner(store: Arc<impl Store>) {
+    let added = race(|racer| {
+        let store = store.clone();
+        async move {
+            let owner = ResourceOwner { subject: Subject::new(racer.to_string()), ..owner("alice") };
+            (store.add_owner(&owner).await.unwrap() == Added::Yes).then_some(owner)
+        }
+    })
+    .await;
+    let winners: Vec<_> = added.into_iter().flatten().collect();
+    assert_eq!(winners.len(), 1, "one owner gets the name");
+    assert_eq!(store.find_by_username(&winners[0].username).await.unwrap().as_ref(), Some(&winners[0]));
+    let same_subject = ResourceOwner { subject: winners[0].subject.clone(), ..owner("bob") };
+    assert_eq!(store.add_owner(&same_subject).await.unwrap(), Added::NameTaken);
+}
+
+pub async fn d4_an_upgrade_replaces_only_the_hash_that_was_verified(store: Arc<impl Store>) {
+    let alice = owner("alice");
+    store.add_owner(&alice).await.unwrap();
+    let hash = PasswordHash::new;
+    let upgrade = |from, to| {
+        let (store, subject) = (store.clone(), alice.subject.clone());
+        async move { store.upgrade_password(&subject, &hash(from), &hash(to)).await.unwrap() }
+    };
+    assert_eq!(upgrade("another", "second").await, Upgraded::No);
+    assert_eq!(upgrade("first", "second").await, Upgraded::Yes);
+    assert_eq!(upgrade("first", "third").await, Upgraded::No, "a slower login does not undo it");
+    let found = store.find_by_subject(&alice.subject).await.unwrap().unwrap();
+    assert_eq!(found.password_hash, Some(hash("second")));
+    let unknown = Subject::new("nobody");
+    assert_eq!(store.upgrade_password(&unknown, &hash("second"), &hash("x")).await.unwrap(), Upgraded::No);
+}
+
+pub async fn owners_are_listed_in_pages(store: Arc<impl Store>) {
+    let names = ["alice", "bob", "carol", "dave"];
+    for name in names.iter().rev() {
+        store.add_owner(&owner(name)).await.unwrap();
+    }
+    let mut listed = Vec::new();
+    let mut last: Option<Username> = None;
+    loop {
+        let page = store.list_owners(last.as_ref(), 3).await.unwrap();
+        let Some(end) = page.last() else { break };
+        last = Some(end.username.clone());
+        listed.extend(page.into_iter().map(|owner| owner.username.to_string()));
+    }
+    assert_eq!(listed, names);
+}
+
+pub async fn a_new_password_or_status_ends_the_grants(store: Arc<impl Store>) {
+    let (alice, bob) = (owner("alice"), owner("bob"));
+    for owner in [&alice, &bob] {
+        store.add_owner(owner).await.unwrap();
+    }
+    let of_bob = grant("bob's", &bob.subject);
+    assert_eq!(store.redeem(&Standing::Active, None, &of_bob).await.unwrap(), Redeemed::Whole);
+    let of_alice = grant("alice's", &alice.subject);
+
+    store.redeem(&Standing::Active, None, &of_alice).await.unwrap();
+    assert_eq!(store.set_password(&alice.subject, &PasswordHash::new("new")).await.unwrap(), Found::Yes);
+    assert_eq!(store.find_grant(&of_alice.id).await.unwrap(), None);
+    assert_eq!(store.set_status(&alice.subject, OwnerStatus::Active).await.unwrap(), Found::Yes);
+    store.redeem(&Standing::Active, None, &of_alice).await.unwrap();
+    assert_eq!(store.set_status(&alice.subject, OwnerStatus::Disabled).await.unwrap(), Found::Yes);
+    assert_eq!(store.find_grant(&of_alice.id).await.unwrap(), None);
+
+    let found = store.find_by_subject(&alice.subject).await.unwrap().unwrap();
+    assert_eq!((found.status, found.password_hash), (OwnerStatus::Disabled, Some(PasswordHash::new("new"))));
+    assert_eq!(store.find_grant(&of_bob.id).await.unwrap(), Some(of_bob), "another owner's grant stays");
+    let nobody = Subject::new("nobody");
+    assert_eq!(store.set_password(&nobody, &PasswordHash::new("x")).await.unwrap(), Found::No);
+    assert_eq!(store.set_status(&nobody, OwnerStatus::Disabled).await.unwrap(), Found::No);
+}
+
+pub async fn removed_owners_are_gone_with_their_grants(store: Arc<impl Store>) {
+    let alice = owner("alice");
+    store.add_owner(&alice).await.unwrap();
+    let grant = grant("alice's", &alice.subject);
+    assert_eq!(store.redeem(&Standing::Active, None, &grant).await.unwrap(), Redeemed::Whole);
+    assert_eq!(store.remove_owner(&alice.subject).await.unwrap(), Found::Yes);
+    assert_eq!(store.remove_owner(&alice.subject).await.unwrap(), Found::No);
+    assert_eq!(store.find_by_username(&alice.username).await.unwrap(), None);
+    assert_eq!(store.find_grant(&grant.id).await.unwrap(), None);
+    let again = ResourceOwner { subject: Subject::new("another subject"), ..alice };
+    assert_eq!(store.add_owner(&again).await.unwrap(), Added::Yes, "the name is free again");
+}
+
+pub async fn clients_come_back_as_they_were_put(store: Arc<impl Store>) {
+    assert!(!store.has_clients().await.unwrap());
+    let hash = |secret| ClientSecretHash::of(&ClientSecret::new(secret));
+    let public = Client {
+        id: ClientId::new("app"),
+        client_type: ClientType::Public,
+        party: Party::Third,
+        grant_types: Vec::new(),
+        scope: AllowedScope::Only("me".parse().unwrap()),
+    };
+    let confidential = Client {
+        id: ClientId::new("https://client.example.com/ü"),
+        client_type: ClientType::Confidential(vec![hash("new"), hash("old")]),
+        party: Party::First,
+        grant_types: vec![GrantType::Password],
+        scope: AllowedScope::Any,
+    };
+    for client in [&public, &confidential] {
+        store.put_client(client).await.unwrap();
+        assert_eq!(store.find_client(&client.id).await.unwrap().as_ref(), Some(client));
+    }
+    assert!(store.has_clients().await.unwrap());
+    let changed = Client { scope: AllowedScope::Only("".parse().unwrap()), ..public };
+    store.put_client(&changed).await.unwrap();
+    assert_eq!(store.find_client(&changed.id).await.unwrap(), Some(changed));
+    assert_eq!(store.find_client(&ClientId::new("App")).await.unwrap(), None);
+}
+
+pub async fn the_first_key_of_an_algorithm_stays(store: Arc<impl Store>) {
+    let key = |id: usize, algorithm| KeyRecord {
+        id: KeyId::new(id.to_string()),
+        algorithm,
+        private_key: PrivateKey::from_pkcs8([id as u8; 40]),
+        signs_from: NOW,
+        verifies_until: None,
+    };
+    assert_eq!(store.find_keys().await.unwrap(), []);
+    let rings = race(|racer| {
+        let store = store.clone();
+        async move { store.put_first_key(&key(racer, Algorithm::Es256)).await.unwrap() }
+    })
+    .await;
+    let stored = store.find_keys().await.unwrap();
+    assert_eq!(stored.len(), 1, "two processes that start at once end with one key");
+    assert!(rings.iter().all(|ring| *ring == stored), "and both know it");
+
+    let eddsa = KeyRecord {
+        verifies_until: Some(NOW),
+        signs_from: NOW.plus(Duration::from_secs(1)),
+        ..key(99, Algorithm::EdDsa)
+    };
+    let both = store.put_first_key(&eddsa).await.unwrap();
+    assert_eq!(both, [stored[0].clone(), eddsa]);
+}
+
+pub async fn a_grant_is_recorded_and_revoked(store: Arc<impl Store>) {
+    // Owners may live in a table that is not the store's: a grant does not need them here.
+    let grant = grant("g", &Subject::new("elsewhere"));
+    assert_eq!(store.find_grant(&grant.id).await.unwrap(), None);
+    assert_eq!(store.redeem(&Standing::Elsewhere, None, &grant).await.unwrap(), Redeemed::Whole);
+    assert_eq!(store.find_grant(&grant.id).await.unwrap().as_ref(), Some(&grant));
+    assert_eq!(store.revoke_grant(&grant.id).await.unwrap(), Found::Yes);
+    assert_eq!(store.revoke_grant(&grant.id).await.unwrap(), Found::No);
+    assert_eq!(store.find_grant(&grant.id).await.unwrap(), None);
+}
+
+pub async fn a18_nothing_is_recorded_once_the_owner_changed(store: Arc<impl Store>) {
+    let alice = owner("alice");
+    let (first, second) = (PasswordHash::new("first"), PasswordHash::new("second"));
+    let code = spend("code");
+    let grant = grant("g", &alice.subject);
+    store.put_one_time(&one_time("code")).await.unwrap();
+    let refused = |standings: Vec<Standing>| {
+        let (store, code, grant) = (store.clone(), code.clone(), grant.clone());
+        async move {
+            for standing in standings {
+                for spend in [None, Some(&code)] {
+                    assert_eq!(
+                        store.redeem(&standing, spend, &grant).await.unwrap(),
+                        Redeemed::OwnerChanged,
+                        "{standing:?}"
+                    );
+                }
+            }
+            assert_eq!(store.find_grant(&grant.id).await.unwrap(), None);
+            assert!(store.find_one_time(CODE, &code.handle, NOW).await.unwrap().is_some(), "nothing was spent");
+        }
+    };
+    let of = |hash: &PasswordHash| Standing::ActiveWith(hash.clone());
+    refused(vec![Standing::Active, of(&first)]).await;
+    store.add_owner(&alice).await.unwrap();
+    refused(vec![of(&second)]).await;
+    store.set_password(&alice.subject, &second).await.unwrap();
+    refused(vec![of(&first)]).await;
+    store.set_status(&alice.subject, OwnerStatus::Disabled).await.unwrap();
+    refused(vec![Standing::Active, of(&second)]).await;
+    store.set_status(&alice.subject, OwnerStatus::Active).await.unwrap();
+    assert_eq!(store.redeem(&of(&second), Some(&code), &grant).await.unwrap(), Redeemed::Whole);
+    store.remove_owner(&alice.subject).await.unwrap();
+    assert_eq!(store.redeem(&Standing::Active, None, &grant).await.unwrap(), Redeemed::OwnerChanged);
+}
+
+pub async fn n1_a_one_time_thing_is_spent_once(store: Arc<impl Store>) {
+    let subject = Subject::new("elsewhere");
+    let thing = one_time("code");
+    store.put_one_time(&thing).await.unwrap();
+    assert_eq!(store.find_one_time(CODE, &thing.handle, NOW).await.unwrap().as_ref(), Some(&thing));
+    let (first, second) = (grant("first", &subject), grant("second", &subject));
+    assert_eq!(
+        store.redeem(&Standing::Elsewhere, Some(&spend("unknown")), &first).await.unwrap(),
+        Redeemed::AlreadySpent
+    );
+    assert_eq!(store.find_grant(&first.id).await.unwrap(), None, "nothing is granted for nothing");
+    assert_eq!(store.redeem(&Standing::Elsewhere, Some(&spend("code")), &first).await.unwrap(), Redeemed::Whole);
+    assert_eq!(
+        store.redeem(&Standing::Elsewhere, Some(&spend("code")), &second).await.unwrap(),
+        Redeemed::AlreadySpent
+    );
+    assert_eq!(store.find_grant(&second.id).await.unwrap(), None);
+    assert_eq!(store.find_one_time(CODE, &thing.handle, NOW).await.unwrap(), None);
+}
+
+pub async fn a20_of_many_redeemers_one_wins(store: Arc<impl Store>) {
+    store.put_one_time(&one_time("code")).await.unwrap();
+    let results = race(|racer| {
+        let store = store.clone();
+        async move {
+            let grant = grant(&racer.to_string(), &Subject::new("elsewhere"));
+            let redeemed = store.redeem(&Standing::Elsewhere, Some(&spend("code")), &grant).await.unwrap();
+            (redeemed, store.find_grant(&grant.id).await.unwrap().is_some())
+        }
+    })
+    .await;
+    assert_eq!(results.iter().filter(|result| **result == (Redeemed::Whole, true)).count(), 1);
+    let lost = results.iter().filter(|result| **result == (Redeemed::AlreadySpent, false)).count();
+    assert_eq!(lost, RACERS - 1, "the others left nothing behind");
+}
+
+pub async fn e14_a_handle_of_one_kind_is_no_other(store: Arc<impl Store>) {
+    let subject = Subject::new("elsewhere");
+    let other = OneTimeKind::new("reset");
+    store.put_one_time(&one_time("handle")).await.unwrap();
+    assert_eq!(store.find_one_time(other, &HandleHash::of("handle"), NOW).await.unwrap(), None);
+    let wrong = Spend { kind: other, ..spend("handle") };
+    assert_eq!(
+        store.redeem(&Standing::Elsewhere, Some(&wrong), &grant("g", &subject)).await.unwrap(),
+        Redeemed::AlreadySpent
+    );
+    assert_eq!(
+        store.redeem(&Standing::Elsewhere, Some(&spend("handle")), &grant("g", &subject)).await.unwrap(),
+        Redeemed::Whole
+    );
+}
+
+pub async fn what_has_expired_cannot_be_spent_and_is_swept(store: Arc<impl Store>) {
+    let subject = Subject::new("elsewhere");
+    let thing = one_time("code");
+    store.put_one_time(&thing).await.unwrap();
+    let late = Spend { now: thing.expires_at, ..spend("code") };
+    assert_eq!(store.find_one_time(CODE, &thing.handle, thing.expires_at).await.unwrap(), None);
+    assert_eq!(
+        store.redeem(&Standing::Elsewhere, Some(&late), &grant("g", &subject)).await.unwrap(),
+        Redeemed::AlreadySpent
+    );
+
+    let ids: HashSet<_> = (0..5).map(|i| format!("old {i}")).collect();
+    for id in &ids {
+        store.redeem(&Standing::Elsewhere, None, &grant(id, &subject)).await.unwrap();
+    }
+    let young = Grant { expires_at: NOW.plus(Duration::from_secs(901)), ..grant("young", &subject) };
+    store.redeem(&Standing::Elsewhere, None, &young).await.unwrap();
+
+    let later = NOW.plus(Duration::from_secs(900));
+    assert_eq!(store.sweep(NOW, 10).await.unwrap(), 0, "nothing has expired yet");
+    assert_eq!(store.sweep(later, 3).await.unwrap(), 4, "three grants and the code: no more than the limit of each");
+    assert_eq!(store.sweep(later, 3).await.unwrap(), 2);
+    assert_eq!(store.sweep(later, 3).await.unwrap(), 0);
+    assert_eq!(store.find_grant(&young.id).await.unwrap(), Some(young));
+    for id in ids {
+        assert_eq!(store.find_grant(&GrantId::new(id)).await.unwrap(), None);
+    }
+}

@@ -1,0 +1,158 @@
+//! The ports that a store fills: what must be remembered, as atomic facts.
+//!
+//! # How to add a store
+//! 1. Implement [`ResourceOwners`], [`OwnerRegistry`], [`Clients`], [`Keys`] and [`Grants`]; [`memory`] is a complete
+//!    small one. Every method happens whole or not at all, and has happened for good when it returns `Ok`.
+//! 2. Run the conformance suite against it (module `conformance`, feature `testing`): one line a store.
+
+pub mod error;
+pub mod memory;
+mod record;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+pub use self::error::{BoxError, StoreError};
+pub use self::record::{HandleHash, KeyRecord, OneTime, OneTimeKind, PrivateKey, Spend};
+use crate::{
+    client::Client,
+    clock::Timestamp,
+    grant_record::Grant,
+    names::{ClientId, GrantId, Subject},
+    password::PasswordHash,
+    resource_owner::{OwnerStatus, ResourceOwner, ResourceOwners},
+    username::Username,
+};
+
+/// All that countersign asks of a store.
+pub trait Store: OwnerRegistry + Clients + Keys + Grants {}
+
+impl<T: OwnerRegistry + Clients + Keys + Grants> Store for T {}
+
+/// The built-in table of users: what an operator does with it. Looking them up is [`ResourceOwners`].
+///
+/// Every method fails with [`StoreError`] alone (`temporarily_unavailable`): nothing changed, or it cannot be known.
+#[async_trait]
+pub trait OwnerRegistry: ResourceOwners {
+    /// Adds an owner, unless the name or the subject is taken ([`Added::NameTaken`] either way). Two that race for a name: one wins.
+    async fn add_owner(&self, owner: &ResourceOwner) -> Result<Added, StoreError>;
+
+    /// At most `limit` owners whose names come after `after`, in the order of their names' bytes.
+    async fn list_owners(&self, after: Option<&Username>, limit: usize) -> Result<Vec<ResourceOwner>, StoreError>;
+
+    /// Sets the password and ends the owner's grants.
+    async fn set_password(&self, subject: &Subject, hash: &PasswordHash) -> Result<Found, StoreError>;
+
+    /// Disables an owner and ends the owner's grants, or enables one.
+    async fn set_status(&self, subject: &Subject, status: OwnerStatus) -> Result<Found, StoreError>;
+
+    /// Removes an owner and the owner's grants.
+    async fn remove_owner(&self, subject: &Subject) -> Result<Found, StoreError>;
+}
+
+/// The registry of clients.
+///
+/// Every method fails with [`StoreError`] alone (`temporarily_unavailable`): nothing changed, or it cannot be known.
+#[async_trait]
+pub trait Clients: fmt::Debug + Send + Sync + 'static {
+    /// The client of this name.
+    async fn find_client(&self, id: &ClientId) -> Result<Option<Client>, StoreError>;
+
+    /// Whether any client was registered. Where none was, the built-in one acts.
+    async fn has_clients(&self) -> Result<bool, StoreError>;
+
+    /// Registers a client, or replaces the record of one.
+    async fn put_client(&self, client: &Client) -> Result<(), StoreError>;
+}
+
+/// The keys that tokens are signed with.
+///
+/// Every method fails with [`StoreError`] alone (`temporarily_unavailable`): nothing changed, or it cannot be known.
+#[async_trait]
+pub trait Keys: fmt::Debug + Send + Sync + 'static {
+    /// All keys, oldest first.
+    async fn find_keys(&self) -> Result<Vec<KeyRecord>, StoreError>;
+
+    /// Stores `key` if there is none of its algorithm yet, and returns all keys either way.
+    ///
+    /// Two processes that start at once on a new store both get the one key that won.
+    async fn put_first_key(&self, key: &KeyRecord) -> Result<Vec<KeyRecord>, StoreError>;
+}
+
+/// Grants and the one-time things that lead to them.
+///
+/// Every method fails with [`StoreError`] alone (`temporarily_unavailable`): nothing changed, or it cannot be known.
+#[async_trait]
+pub trait Grants: fmt::Debug + Send + Sync + 'static {
+    /// Records `grant` and, in the same write, spends the one-time thing that led to it.
+    ///
+    /// Happens whole or not at all. A one-time thing is spent by one conditional statement, so that of any number of
+    /// callers exactly one gets [`Redeemed::Whole`]. Nothing is recorded unless the owner still has this `standing`, so
+    /// that a login in flight leaves nothing behind once its owner was disabled or removed or got another password.
+    async fn redeem(&self, standing: &Standing, spend: Option<&Spend>, grant: &Grant) -> Result<Redeemed, StoreError>;
+
+    /// The grant of this name, expired or not.
+    async fn find_grant(&self, id: &GrantId) -> Result<Option<Grant>, StoreError>;
+
+    /// Ends a grant.
+    async fn revoke_grant(&self, id: &GrantId) -> Result<Found, StoreError>;
+
+    /// Records a one-time thing (an authorization code, a reset link, …), by the hash of its handle, which is random and
+    /// so never stands for two.
+    async fn put_one_time(&self, thing: &OneTime) -> Result<(), StoreError>;
+
+    /// The one-time thing of this kind and handle, unless it is spent, or expired at `now`.
+    async fn find_one_time(
+        &self,
+        kind: OneTimeKind,
+        handle: &HandleHash,
+        now: Timestamp,
+    ) -> Result<Option<OneTime>, StoreError>;
+
+    /// Forgets at most `limit` grants and `limit` one-time things that have expired at `now`; says how many went.
+    async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError>;
+}
+
+/// What became of an addition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It is stored.
+    Yes,
+    /// The name, or the subject, is somebody's already; nothing changed.
+    NameTaken,
+}
+
+/// Whether what was to be changed was there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It was, and is changed.
+    Yes,
+    /// There is no such thing; nothing changed.
+    No,
+}
+
+/// What an owner must still be for a grant to be recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The owner is of the author's own table, of which the store knows nothing.
+    Elsewhere,
+    /// The owner is of the built-in table and active.
+    Active,
+    /// The owner is of the built-in table, active, and has this password hash.
+    ActiveWith(PasswordHash),
+}
+
+/// What became of a redemption.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redeemed {
+    /// Spent and recorded.
+    Whole,
+    /// The one-time thing is unknown, expired, or spent: nothing changed.
+    AlreadySpent,
+    /// The owner has not this standing any more: nothing changed.
+    OwnerChanged,
+}

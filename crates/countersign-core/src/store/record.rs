@@ -1,0 +1,107 @@
+//! What rests in a store beside owners, clients and grants: keys, and things that are good for one use.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use crate::{clock::Timestamp, jose::Algorithm, names::KeyId};
+
+/// A signing key at rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// The thumbprint of its public half (RFC 7638).
+    pub id: KeyId,
+    /// The one algorithm it signs with.
+    pub algorithm: Algorithm,
+    /// The private half.
+    pub private_key: PrivateKey,
+    /// From when on it signs: the newest key whose time has come does.
+    pub signs_from: Timestamp,
+    /// Until when it verifies; `None` while no other has taken its place.
+    pub verifies_until: Option<Timestamp>,
+}
+
+/// A private key in PKCS #8 (RFC 5958), DER.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PrivateKey(Zeroizing<Vec<u8>>);
+
+impl PrivateKey {
+    /// Takes the DER bytes.
+    #[must_use]
+    pub fn from_pkcs8(der: impl Into<Vec<u8>>) -> Self {
+        Self(Zeroizing::new(der.into()))
+    }
+
+    /// The DER bytes.
+    #[must_use]
+    pub fn secret(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PrivateKey([redacted])")
+    }
+}
+
+/// Something that is good for one use: an authorization code, a reset link, ….
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OneTime {
+    /// What it is: a handle of one kind never works as another.
+    pub kind: OneTimeKind,
+    /// The hash of what its bearer presents.
+    pub handle: HandleHash,
+    /// From when on it is worth nothing.
+    pub expires_at: Timestamp,
+    /// What it stands for, as JSON; owned by the file that uses it.
+    pub payload: String,
+}
+
+/// The kind of a one-time thing; each user of the port names its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OneTimeKind(&'static str);
+
+impl OneTimeKind {
+    /// The kind of this name.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self(name)
+    }
+
+    /// The name, as a store keeps it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+/// The SHA-256 of a handle: handles are 256 random bits, and rest only like this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct HandleHash([u8; 32]);
+
+impl HandleHash {
+    /// Hashes a handle as its bearer presents it.
+    #[must_use]
+    pub fn of(handle: &str) -> Self {
+        Self(Sha256::digest(handle).into())
+    }
+
+    /// The hash as a store keeps it.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// Which one-time thing a redemption spends, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spend {
+    /// What it must be.
+    pub kind: OneTimeKind,
+    /// The hash of what was presented.
+    pub handle: HandleHash,
+    /// The present: what has expired by then cannot be spent.
+    pub now: Timestamp,
+}

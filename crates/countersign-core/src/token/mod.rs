@@ -1,0 +1,116 @@
+//! Access tokens: made in one place, believed in one place.
+
+mod format;
+pub(crate) mod issue;
+#[cfg(test)]
+mod tests;
+pub mod verify;
+
+use std::{fmt, sync::Arc};
+
+use zeroize::Zeroizing;
+
+use crate::{
+    clock::Timestamp,
+    names::{Audience, ClientId, GrantId, Issuer, Subject},
+    scope::Scope,
+};
+
+/// An access token as a string, which is all that its bearer needs (RFC 6750 §1.2). Nobody has looked at it yet.
+#[derive(Clone)]
+pub struct BearerToken(Zeroizing<String>);
+
+impl BearerToken {
+    /// Takes a token as it stands.
+    #[must_use]
+    pub fn new(token: impl Into<String>) -> Self {
+        Self(Zeroizing::new(token.into()))
+    }
+
+    /// The token itself.
+    #[must_use]
+    pub fn secret(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for BearerToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BearerToken([redacted])")
+    }
+}
+
+/// An access token that was verified. Only [`verify`] makes one, so whoever holds it need not check again.
+#[derive(Clone, Debug)]
+pub struct AccessToken(Arc<Claims>);
+
+/// What an access token says (RFC 9068 §2.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Claims {
+    issuer: Issuer,
+    subject: Subject,
+    audience: Vec<Audience>,
+    client_id: ClientId,
+    scope: Scope,
+    grant_id: Option<GrantId>,
+    token_id: String,
+    issued_at: Timestamp,
+    not_before: Option<Timestamp>,
+    expires_at: Timestamp,
+}
+
+impl AccessToken {
+    /// Who issued it (`iss`). Only together with it does the subject name somebody.
+    #[must_use]
+    pub fn issuer(&self) -> &Issuer {
+        &self.0.issuer
+    }
+
+    /// Whose it is (`sub`).
+    #[must_use]
+    pub fn subject(&self) -> &Subject {
+        &self.0.subject
+    }
+
+    /// Whom it is for (`aud`).
+    #[must_use]
+    pub fn audience(&self) -> &[Audience] {
+        &self.0.audience
+    }
+
+    /// The client that asked for it (`client_id`).
+    #[must_use]
+    pub fn client_id(&self) -> &ClientId {
+        &self.0.client_id
+    }
+
+    /// What it allows (`scope`).
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.0.scope
+    }
+
+    /// The grant from which it descends, if its issuer says.
+    #[must_use]
+    pub fn grant_id(&self) -> Option<&GrantId> {
+        self.0.grant_id.as_ref()
+    }
+
+    /// Names the token (`jti`).
+    #[must_use]
+    pub fn token_id(&self) -> &str {
+        &self.0.token_id
+    }
+
+    /// When it was issued (`iat`).
+    #[must_use]
+    pub fn issued_at(&self) -> Timestamp {
+        self.0.issued_at
+    }
+
+    /// From when on it is worth nothing (`exp`).
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        self.0.expires_at
+    }
+}

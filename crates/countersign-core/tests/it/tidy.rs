@@ -1,0 +1,152 @@
+//! The house rules that no compiler keeps: which room may know which, how long a file may be, what it begins with.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Lines of a file without its tests, beyond which it is too many things at once.
+const MAX_LINES: usize = 600;
+
+/// Inside core: files under the first may not name the second.
+const NEVER: [(&str, &str); 11] = [
+    ("grant/", "token::"),
+    ("token/", "grant::"),
+    ("token/", "client::"),
+    ("token/", "resource_owner::"),
+    ("token/", "password::"),
+    ("jose/", "token::"),
+    ("jose/", "key::"),
+    ("key/", "token::"),
+    ("client/", "grant::"),
+    ("store/", "authorization_server::"),
+    ("password/", "store::"),
+];
+
+/// What no crate may know: the first by its manifest.
+const NEVER_DEPENDS: [(&str, &[&str]); 3] = [
+    (
+        "countersign-core",
+        &["axum", "tower", "hyper", "rusqlite", "clap", "aide", "countersign-sql", "countersign-server"],
+    ),
+    ("countersign", &["rusqlite", "clap", "countersign-server"]),
+    ("countersign-sql", &["axum", "tower", "hyper", "clap", "aide", "countersign-server"]),
+];
+
+/// The codes of RFC 6749 and RFC 6750, which `error.rs` alone spells.
+const WIRE_CODES: [&str; 9] = [
+    "\"invalid_request\"",
+    "\"invalid_client\"",
+    "\"invalid_grant\"",
+    "\"unauthorized_client\"",
+    "\"unsupported_grant_type\"",
+    "\"invalid_scope\"",
+    "\"invalid_token\"",
+    "\"insufficient_scope\"",
+    "\"temporarily_unavailable\"",
+];
+
+fn crates() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Every source file below `folder`, by its path from there, with its text up to its tests.
+fn sources(folder: &Path) -> Vec<(String, String)> {
+    fn gather(root: &Path, folder: &Path, found: &mut Vec<(String, String)>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+            if path.is_dir() {
+                gather(root, &path, found);
+            } else if name.ends_with(".rs") && !is_test(&name) {
+                let text = fs::read_to_string(&path).unwrap();
+                let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
+                found.push((name, text[..end].to_owned()));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    gather(folder, folder, &mut found);
+    assert!(!found.is_empty(), "{}", folder.display());
+    found
+}
+
+fn is_test(name: &str) -> bool {
+    name.split('/').any(|part| part == "tests" || part == "tests.rs")
+}
+
+#[test]
+fn the_arrows_inside_core_go_one_way() {
+    let uses = |text: &str, room: &str| {
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let code: String = code.flat_map(|line| [line, "\n"]).collect();
+        let (name, _) = room.split_once("::").unwrap();
+        let grouped = code.split("use crate::{").skip(1).any(|group| {
+            let group = group.split("};").next().unwrap();
+            group.lines().any(|line| line.trim_start().starts_with(room) || line.trim() == format!("{name},"))
+        });
+        grouped || code.contains(&format!("crate::{room}"))
+    };
+    for (name, text) in sources(&crates().join("countersign-core/src")) {
+        for (from, to) in NEVER {
+            assert!(!(name.starts_with(from) && uses(&text, to)), "{name} names {to}");
+        }
+    }
+    assert!(
+        uses("use crate::{\n    token::issue,\n};", "token::") && uses("use crate::token::X;", "token::"),
+        "the rule bites"
+    );
+}
+
+#[test]
+fn no_crate_depends_on_what_it_should_not_know() {
+    for (name, others) in NEVER_DEPENDS {
+        let manifest = fs::read_to_string(crates().join(name).join("Cargo.toml")).unwrap();
+        let dependencies = manifest.split("[dependencies]").nth(1).unwrap().split("\n[").next().unwrap();
+        for other in others {
+            let line = |line: &str| line.split(['.', ' ', '=']).next() == Some(other);
+            assert!(!dependencies.lines().any(line), "{name} depends on {other}");
+        }
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_for_and_is_one_thing() {
+    for name in ["countersign-core", "countersign", "countersign-sql", "countersign-server"] {
+        for (file, text) in sources(&crates().join(name).join("src")) {
+            assert!(text.starts_with("//! "), "{name}/{file} does not begin with what it is for");
+            let lines = text.lines().count();
+            assert!(lines <= MAX_LINES, "{name}/{file} has {lines} lines");
+        }
+    }
+}
+
+#[test]
+fn wire_codes_are_spelled_in_one_place() {
+    for name in ["countersign-core", "countersign", "countersign-server"] {
+        for (file, text) in sources(&crates().join(name).join("src")) {
+            if (name, file.as_str()) == ("countersign-core", "error.rs") {
+                continue;
+            }
+            for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+                for code in WIRE_CODES {
+                    assert!(!line.contains(code), "{name}/{file} spells {code}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a16_randomness_comes_from_one_place() {
+    for name in ["countersign-core", "countersign", "countersign-server", "countersign-sql"] {
+        for (file, text) in sources(&crates().join(name).join("src")) {
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            for line in code {
+                for source in ["thread_rng", "rand::random", "Uuid", "fastrand", "RandomState", "getrandom"] {
+                    assert!(!line.contains(source), "{name}/{file}: {line}");
+                }
+            }
+        }
+    }
+}

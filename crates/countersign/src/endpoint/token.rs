@@ -1,0 +1,172 @@
+//! `POST /token`: the token endpoint (RFC 6749 §3.2).
+
+use aide::{
+    OperationInput, OperationOutput,
+    generate::GenContext,
+    openapi::{self, Operation},
+};
+use axum::{
+    Json,
+    extract::{FromRequest, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use countersign_core::{
+    authorization_server::TokenResponse,
+    error::{OAuthError, RequestProblem},
+    form::Form,
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{
+    extract::{OAuth2PasswordRequestForm, read_form, unavailable_after},
+    oauth2::OAuth2,
+};
+
+pub(super) async fn handle(State(oauth2): State<OAuth2>, request: TokenRequest) -> TokenAnswer {
+    let answer = match &request.0 {
+        Ok((authorization, form)) => oauth2.server().token(authorization.as_deref(), form).await,
+        Err(error) => Err(error.clone()),
+    };
+    TokenAnswer(answer)
+}
+
+/// The form and the `Authorization` header of a token request, or why they cannot be had. The address is not read.
+pub(super) struct TokenRequest(Result<(Option<String>, Form), OAuthError>);
+
+impl<AppState: Sync> FromRequest<AppState> for TokenRequest {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request(request: Request, _: &AppState) -> Result<Self, Self::Rejection> {
+        let (parts, body) = request.into_parts();
+        let read = async { Ok((authorization(&parts.headers)?, read_form(&parts.headers, body).await?)) };
+        Ok(Self(read.await))
+    }
+}
+
+fn authorization(headers: &HeaderMap) -> Result<Option<String>, OAuthError> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let first = values.next();
+    if values.next().is_some() {
+        return Err(OAuthError::InvalidRequest(RequestProblem::SeveralClientCredentials));
+    }
+    // A header that is no text names no client.
+    Ok(first.and_then(|value| value.to_str().ok()).map(ToOwned::to_owned))
+}
+
+pub(super) struct TokenAnswer(Result<TokenResponse, OAuthError>);
+
+impl IntoResponse for TokenAnswer {
+    fn into_response(self) -> Response {
+        let granted = match self.0 {
+            Ok(granted) => granted,
+            Err(error) => return refusal(&error),
+        };
+        let body = Granted {
+            access_token: granted.access_token.secret().to_owned(),
+            token_type: "bearer",
+            expires_in: granted.expires_in,
+            scope: granted.scope.map(|scope| scope.to_string()),
+        };
+        (NOT_STORED, Json(body)).into_response()
+    }
+}
+
+/// RFC 6749 §5.1: "The authorization server MUST include the HTTP "Cache-Control" response header field with a value of
+/// "no-store" […] as well as the "Pragma" response header field with a value of "no-cache"."
+const NOT_STORED: [(header::HeaderName, &str); 2] = [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")];
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TokenResponse")]
+struct Granted {
+    access_token: String,
+    token_type: &'static str,
+    /// Seconds until the token expires.
+    expires_in: u64,
+    /// What was granted, where that is not what was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TokenError")]
+struct Refused {
+    /// The code (RFC 6749 section 5.2).
+    error: &'static str,
+    error_description: String,
+    /// The description once more, or the list of missing fields, for clients written for FastAPI.
+    detail: Value,
+}
+
+/// The answer to a token request that is refused (RFC 6749 §5.2).
+pub(crate) fn refusal(error: &OAuthError) -> Response {
+    let error_description = error.description();
+    let detail = match error {
+        OAuthError::InvalidRequest(RequestProblem::Missing(names)) => names.iter().map(|name| missing(name)).collect(),
+        _ => Value::from(error_description.as_str()),
+    };
+    let body = Json(Refused { error: error.code(), error_description, detail });
+    let mut response = (status(error), NOT_STORED, body).into_response();
+    let header = match error {
+        OAuthError::InvalidClient => {
+            Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"countersign\"")))
+        }
+        OAuthError::TemporarilyUnavailable { retry_after } => Some(unavailable_after(*retry_after)),
+        _ => None,
+    };
+    response.headers_mut().extend(header);
+    response
+}
+
+/// A missing field as FastAPI tells of it.
+fn missing(name: &str) -> Value {
+    json!({ "type": "missing", "loc": ["body", name], "msg": "Field required", "input": null })
+}
+
+const fn status(error: &OAuthError) -> StatusCode {
+    match error {
+        OAuthError::InvalidRequest(RequestProblem::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
+        OAuthError::InvalidClient => StatusCode::UNAUTHORIZED,
+        OAuthError::TemporarilyUnavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        OAuthError::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
+        OAuthError::InvalidRequest(_)
+        | OAuthError::InvalidGrant
+        | OAuthError::UnauthorizedClient
+        | OAuthError::UnsupportedGrantType
+        | OAuthError::InvalidScope => StatusCode::BAD_REQUEST,
+    }
+}
+
+impl OperationInput for TokenRequest {
+    fn operation_input(context: &mut GenContext, operation: &mut Operation) {
+        operation.summary = Some("Log in: a token for a user name and a password".to_owned());
+        OAuth2PasswordRequestForm::operation_input(context, operation);
+    }
+}
+
+impl OperationOutput for TokenAnswer {
+    type Inner = Self;
+
+    fn inferred_responses(
+        context: &mut GenContext,
+        operation: &mut Operation,
+    ) -> Vec<(Option<openapi::StatusCode>, openapi::Response)> {
+        let mut responses = Vec::new();
+        let mut add = |status, response: Option<openapi::Response>, description: &str| {
+            let described =
+                response.map(|response| openapi::Response { description: description.to_owned(), ..response });
+            responses.extend(described.map(|response| (Some(openapi::StatusCode::Code(status)), response)));
+        };
+        add(200, Json::<Granted>::operation_response(context, operation), "A token");
+        for (status, description) in [
+            (400, "The request, the login, the grant type or the scope is refused"),
+            (401, "The client did not prove who it is"),
+            (503, "Temporarily unavailable: try again after the time in `Retry-After`"),
+        ] {
+            add(status, Json::<Refused>::operation_response(context, operation), description);
+        }
+        responses
+    }
+}

@@ -1,0 +1,66 @@
+//! OAuth2 for your axum API.
+//!
+//! Write what a handler needs as an argument, and the login endpoint, the check, the scopes, the 401s and a docs page
+//! whose *Authorize* button works come from that one declaration:
+//!
+//! ```no_run
+#![doc = include_str!("../examples/first_steps.rs")]
+//! ```
+//!
+//! - **Guards**: [`CurrentUser`], [`AccessToken`], [`BearerToken`]; wrapped in `Option`, they let a request without
+//!   credentials pass as `None`, and still refuse a bad token.
+//! - **Scopes**: [`scopes!`] makes a type of each; the type that names a scope is the check.
+//! - **Routes**: [`routing::get`] and its siblings read the guards off the handler; a route without a guard must be
+//!   marked by [`routing::public`], or the API does not start.
+//! - **Users**: the store's own table, or yours, through [`ResourceOwners`].
+//!
+//! The rules come from `countersign-core`, the tables from `countersign-sql`.
+
+mod builder;
+mod endpoint;
+mod error;
+pub mod extract;
+mod new_user;
+mod oauth2;
+mod openapi;
+mod realm;
+mod router;
+mod routes;
+pub mod routing;
+mod scopes;
+mod serve;
+mod start_error;
+mod user;
+
+pub use aide;
+pub use async_trait::async_trait;
+pub use countersign_core as core;
+#[doc(no_inline)]
+pub use countersign_core::{
+    clock::{Clock, Rng, Timestamp},
+    error::{BearerError, OAuthError},
+    jose::HmacSecret,
+    key::{KeyPairAlgorithm, SigningChoice},
+    names::{ClientId, Subject},
+    password::{Argon2Cost, HashingSettings, Password, PasswordHash},
+    resource_owner::{OwnerStatus, ResourceOwner, ResourceOwners, Upgraded},
+    scope::{Scope, ScopeToken},
+    store::{Added, Store, StoreError, memory::Memory},
+    username::Username,
+};
+pub use schemars;
+
+pub use crate::{
+    builder::Builder,
+    endpoint::security_headers,
+    error::{Error, Result},
+    extract::{AccessToken, BearerRejection, BearerToken, CurrentUser, OAuth2PasswordRequestForm},
+    new_user::{NewUser, NewUserProblem},
+    oauth2::OAuth2,
+    router::Router,
+    routes::Routes,
+    scopes::{Declaration, ScopeSet, ScopeType},
+    serve::{serve, serve_on},
+    start_error::StartError,
+    user::{FromResourceOwner, User},
+};

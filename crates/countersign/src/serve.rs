@@ -1,0 +1,81 @@
+//! Serves an API, and stops without dropping what is in flight.
+
+use std::time::Duration;
+
+use axum::extract::FromRef;
+use tokio::{net::TcpListener, sync::oneshot};
+
+use crate::{oauth2::OAuth2, router::Router, start_error::StartError};
+
+/// Listens on `address`, prints where, and serves until the process is told to end (Ctrl-C, or `SIGTERM`); then requests
+/// in flight are finished, for at most 25 seconds.
+///
+/// An API without an issuer takes the address as its issuer, which must then be on this machine.
+///
+/// # Errors
+/// [`StartError`]: of [`Router::finish`], or the address cannot be listened on.
+pub async fn serve<S>(app: Router<S>, address: &str) -> Result<(), StartError>
+where
+    S: Clone + Send + Sync + 'static,
+    OAuth2: FromRef<S>,
+{
+    let failed = |source| StartError::Listen { address: address.to_owned(), source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    serve_on(app, listener).await
+}
+
+/// As [`serve`], on a listener that is there already.
+///
+/// # Errors
+/// As of [`serve`].
+pub async fn serve_on<S>(app: Router<S>, listener: TcpListener) -> Result<(), StartError>
+where
+    S: Clone + Send + Sync + 'static,
+    OAuth2: FromRef<S>,
+{
+    let failed = |source| StartError::Listen { address: String::new(), source };
+    let address = listener.local_addr().map_err(failed)?;
+    app.oauth2().check_address(address)?;
+    app.oauth2().settle_address(address);
+    let router = app.finish()?;
+    println!("Listening on http://{address} (the docs page: http://{address}/docs)");
+    let (tell, told) = oneshot::channel::<()>();
+    let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
+        // A sender that is gone says the same.
+        let _ = told.await;
+    });
+    let ending = async {
+        told_to_end().await;
+        let _ = tell.send(());
+        tokio::select! {
+            () = tokio::time::sleep(GRACE) => tracing::warn!("requests took too long to finish"),
+            () = told_to_end() => tracing::warn!("told to end again"),
+        }
+    };
+    tokio::select! {
+        served = serving => served.map_err(|source| StartError::Listen { address: address.to_string(), source }),
+        () = ending => Ok(()),
+    }
+}
+
+/// How long requests in flight may take once the process is told to end: longer than any login, shorter than the
+/// patience of those who tell it (Kubernetes waits 30 seconds).
+const GRACE: Duration = Duration::from_secs(25);
+
+/// Ends when the process is told to.
+async fn told_to_end() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<()>();
+    tokio::select! {
+        _ = interrupt => {}
+        () = terminate => {}
+    }
+}

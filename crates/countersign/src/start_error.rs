@@ -1,0 +1,76 @@
+//! What keeps an API from starting, said so that it can be mended.
+
+use countersign_core::{key::KeyRingError, token::verify::MAX_LEEWAY};
+
+/// What keeps an API from starting.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The issuer cannot be one.
+    #[error("the issuer {issuer} cannot be used: {why}")]
+    Issuer {
+        /// The issuer as it was set.
+        issuer: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// It listens to other machines and does not know its public name.
+    #[error("listening on {0}, which other machines can reach: set the issuer, the public https URL of this API")]
+    IssuerNeeded(std::net::SocketAddr),
+    /// It listens to other machines and its issuer is `http`.
+    #[error(
+        "listening on {0}, which other machines can reach, with an http issuer: passwords and tokens would travel \
+         readable. Set an https issuer, or allow an insecure one by name"
+    )]
+    PlainIssuer(std::net::SocketAddr),
+    /// The lifetime of access tokens is out of bounds.
+    #[error("an access token lives from {shortest} second to {longest} seconds, in whole seconds")]
+    Lifetime {
+        /// The least, in seconds.
+        shortest: u64,
+        /// The most, in seconds.
+        longest: u64,
+    },
+    /// The leeway is out of bounds.
+    #[error("clocks may be apart by at most {} seconds", MAX_LEEWAY.as_secs())]
+    Leeway,
+    /// The realm needs other characters.
+    #[error("the realm is not printable ASCII without quotes and backslashes")]
+    Realm,
+    /// These routes were made by `axum::routing`, whose handlers cannot be read for their guards.
+    #[error(
+        "made by axum::routing, which cannot be read for guards: {}. Make them with countersign::routing::get and its \
+         siblings, or wrap them in `public(…)`",
+        .0.join(", ")
+    )]
+    Unreadable(Vec<String>),
+    /// These routes are neither guarded nor public.
+    #[error(
+        "neither guarded nor public: {}. Give each handler a guard (such as `CurrentUser`), or wrap it in `public(…)`",
+        .0.join(", ")
+    )]
+    Undecided(Vec<String>),
+    /// A route of yours stands where countersign has an endpoint.
+    #[error("the path {0} belongs to countersign")]
+    PathTaken(&'static str),
+    /// Two types have one name in the document.
+    #[error("two types are called {0} in the API's document: rename one with #[schemars(rename = \"…\")]")]
+    SchemaTwice(String),
+    /// The document cannot be written.
+    #[error("the API's document cannot be written")]
+    Document(#[source] serde_json::Error),
+    /// The hashing threads cannot be started.
+    #[error("the hashing threads cannot be started")]
+    Threads(#[source] std::io::Error),
+    /// There is no key to sign with.
+    #[error("there is no key to sign with")]
+    Keys(#[from] KeyRingError),
+    /// The address cannot be listened on, or the listener broke.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,221 @@
+//! A store that fails: the answer is 503, never a wrong one, and the process goes on.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use axum::http::StatusCode;
+use countersign::{
+    Memory, OwnerStatus, PasswordHash, ResourceOwner, ResourceOwners, StoreError, Subject, Timestamp, Username,
+    core::{
+        client::Client,
+        grant_record::Grant,
+        names::{ClientId, GrantId},
+        resource_owner::Upgraded,
+        store::{
+            Added, Clients, Found, Grants, HandleHash, KeyRecord, Keys, OneTime, OneTimeKind, OwnerRegistry, Redeemed,
+            Spend, Standing,
+        },
+    },
+};
+
+use crate::support::TestApp;
+
+/// A store whose n-th call from now fails; the causes it names must reach no client.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Faulty {
+    store: Arc<Memory>,
+    until_fault: Arc<AtomicUsize>,
+    change: Arc<Mutex<Option<Change>>>,
+}
+
+/// What happens before the n-th call from now.
+struct Change {
+    call: usize,
+    happen: Box<dyn Fn() + Send>,
+}
+
+impl std::fmt::Debug for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "before call {}", self.call)
+    }
+}
+
+impl Faulty {
+    fn fail_at(&self, call: usize) {
+        self.until_fault.store(call, Ordering::SeqCst);
+    }
+
+    fn before(&self, call: usize, happen: impl Fn() + Send + 'static) {
+        *self.change.lock().unwrap() = Some(Change { call, happen: Box::new(happen) });
+    }
+
+    fn step(&self) -> Result<&Memory, StoreError> {
+        if let Some(change) = self.change.lock().unwrap().as_mut() {
+            change.call = change.call.wrapping_sub(1);
+            if change.call == 0 {
+                (change.happen)();
+            }
+        }
+        let before = self.until_fault.load(Ordering::SeqCst);
+        self.until_fault.store(before.saturating_sub(1), Ordering::SeqCst);
+        if before == 1 { Err(StoreError::unavailable("SELECT canary FROM /var/lib/app.db")) } else { Ok(&self.store) }
+    }
+}
+
+macro_rules! faulty {
+    ($($port:ident { $(fn $method:ident($($name:ident: $type:ty),*) -> $result:ty;)* })*) => {$(
+        #[countersign::async_trait]
+        impl $port for Faulty {
+            $(async fn $method(&self, $($name: $type),*) -> Result<$result, StoreError> {
+                self.step()?.$method($($name),*).await
+            })*
+        }
+    )*};
+}
+
+faulty! {
+    ResourceOwners {
+        fn find_by_username(username: &Username) -> Option<ResourceOwner>;
+        fn find_by_subject(subject: &Subject) -> Option<ResourceOwner>;
+        fn upgrade_password(subject: &Subject, from: &PasswordHash, to: &PasswordHash) -> Upgraded;
+    }
+    OwnerRegistry {
+        fn add_owner(owner: &ResourceOwner) -> Added;
+        fn list_owners(after: Option<&Username>, limit: usize) -> Vec<ResourceOwner>;
+        fn set_password(subject: &Subject, hash: &PasswordHash) -> Found;
+        fn set_status(subject: &Subject, status: OwnerStatus) -> Found;
+        fn remove_owner(subject: &Subject) -> Found;
+    }
+    Clients {
+        fn find_client(id: &ClientId) -> Option<Client>;
+        fn has_clients() -> bool;
+        fn put_client(client: &Client) -> ();
+    }
+    Keys {
+        fn find_keys() -> Vec<KeyRecord>;
+        fn put_first_key(key: &KeyRecord) -> Vec<KeyRecord>;
+    }
+    Grants {
+        fn redeem(standing: &Standing, spend: Option<&Spend>, grant: &Grant) -> Redeemed;
+        fn find_grant(id: &GrantId) -> Option<Grant>;
+        fn revoke_grant(id: &GrantId) -> Found;
+        fn put_one_time(thing: &OneTime) -> ();
+        fn find_one_time(kind: OneTimeKind, handle: &HandleHash, now: Timestamp) -> Option<OneTime>;
+        fn sweep(now: Timestamp, limit: usize) -> usize;
+    }
+}
+
+#[tokio::test]
+async fn l6_a_fault_at_any_call_of_the_store_is_a_503_that_tells_nothing() {
+    let store = Faulty::default();
+    let app = TestApp::with(store.clone(), |builder| builder).await;
+    let login = "username=alice&password=correct+horse";
+    let mut refused = 0;
+    for call in 1.. {
+        store.fail_at(call);
+        let answer = app.post_token(login).await;
+        if store.until_fault.load(Ordering::SeqCst) > 0 {
+            assert_eq!(answer.status, StatusCode::OK, "nothing failed");
+            store.fail_at(0);
+            break;
+        }
+        if answer.status == StatusCode::OK {
+            continue; // Sweeping failed, which is nobody's concern.
+        }
+        refused += 1;
+        let answer = answer.expect_error(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable");
+        assert!(answer.header("retry-after").parse::<u64>().unwrap() >= 1);
+        assert!(!answer.body.contains("canary") && !answer.body.contains("SELECT"), "{}", answer.body);
+        app.post_token(login).await.expect(StatusCode::OK);
+    }
+    assert!(refused >= 4, "clients, name, subject and grant are asked for: {refused}");
+
+    let token = app.token("me").await;
+    for path in ["/user", "/users/me", "/optional"] {
+        store.fail_at(1);
+        let answer = app.get_as(path, &token).await.expect(StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.json()["error"], "temporarily_unavailable");
+        assert!(answer.header("retry-after").parse::<u64>().unwrap() >= 1);
+        assert!(answer.headers.get("www-authenticate").is_none() && !answer.body.contains("canary"));
+        app.get_as(path, &token).await.expect(StatusCode::OK);
+    }
+    store.fail_at(1);
+    app.get_as("/any", &token).await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_keeps_an_api_from_starting() {
+    for call in 1..=2 {
+        let store = Faulty::default();
+        store.fail_at(call);
+        let built = countersign::OAuth2::new(store).build().await;
+        assert!(matches!(built, Err(countersign::StartError::Keys(_))), "{built:?}");
+    }
+}
+
+/// One thread, no queue: whoever comes second is told to come again.
+#[tokio::test]
+async fn m2_a_full_queue_is_a_503_with_a_time_to_wait() {
+    let app = TestApp::with(Memory::new(), |builder| {
+        let mut hashing = crate::support::cheap_hashing();
+        hashing.queue = 2;
+        builder.hashing(hashing)
+    })
+    .await;
+    let app = Arc::new(app);
+    let logins: Vec<_> = (0..200)
+        .map(|_| {
+            let app = app.clone();
+            tokio::spawn(async move { app.post_token("username=alice&password=correct+horse").await })
+        })
+        .collect();
+    let mut busy = 0;
+    for login in logins {
+        let answer = login.await.unwrap();
+        if answer.status != StatusCode::OK {
+            let answer = answer.expect_error(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable");
+            assert!(answer.header("retry-after").parse::<u64>().unwrap() >= 1);
+            busy += 1;
+        }
+    }
+    assert!(busy > 0, "the queue is bounded");
+}
+
+/// Owners who change while a login is under way: at the second look-up, after which nobody looks again but the store.
+#[tokio::test]
+async fn a18_a_login_under_way_gets_nothing_once_its_owner_changed() {
+    for change in ["disable", "remove", "password"] {
+        let store = Faulty::default();
+        let app = TestApp::with(store.clone(), |builder| builder).await;
+        let alice = store.store.find_by_username(&Username::parse("alice").unwrap()).await.unwrap().unwrap();
+        // Clients, name, subject; then the grant is recorded.
+        let memory = store.store.clone();
+        store.before(4, move || {
+            let (memory, subject) = (memory.clone(), alice.subject.clone());
+            futures_executor(async move {
+                match change {
+                    "disable" => memory.set_status(&subject, OwnerStatus::Disabled).await.map(drop),
+                    "remove" => memory.remove_owner(&subject).await.map(drop),
+                    _ => memory.set_password(&subject, &PasswordHash::new("another")).await.map(drop),
+                }
+            })
+            .unwrap();
+        });
+        let answer = app.post_token("username=alice&password=correct+horse").await;
+        answer.expect_error(StatusCode::BAD_REQUEST, "invalid_grant");
+        let far = Timestamp::from_seconds(i64::MAX);
+        assert_eq!(store.store.sweep(far, 10).await.unwrap(), 0, "no grant was left behind: {change}");
+    }
+}
+
+/// Runs a future that never waits, as those of the store in memory.
+fn futures_executor<T>(future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match future.as_mut().poll(&mut context) {
+        std::task::Poll::Ready(value) => value,
+        std::task::Poll::Pending => panic!("it waits"),
+    }
+}

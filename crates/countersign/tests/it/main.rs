@@ -1,0 +1,14 @@
+//! HTTP tests, in process: an API with a clock to turn, and every example.
+#![expect(clippy::unwrap_used, reason = "a test program")]
+
+mod bearer;
+mod document;
+mod examples;
+mod faults;
+mod grant_password;
+mod headers;
+mod start;
+mod support;
+mod token_endpoint;
+mod token_forms;
+mod users;

@@ -1,0 +1,62 @@
+//! Why a store could not be opened: what an operator reads at the start of the program.
+
+use std::{io, path::PathBuf};
+
+use countersign_core::store::BoxError;
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The text names no database that this store can open.
+    #[error("{0:?} is not a path of a database: write app.db, sqlite://app.db or sqlite:///var/lib/app.db")]
+    Location(String),
+    /// The directory that should hold the file is not there, or cannot be entered.
+    #[error("the directory {path:?} for the database cannot be used: it must exist")]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Something else has the name: a directory, a device, or a symbolic link, which we do not follow.
+    #[error("{path:?} is not a regular file; a database is not opened through a symbolic link")]
+    NotAFile {
+        /// What has the name.
+        path: PathBuf,
+    },
+    /// The file could not be made, or could not be closed to other users.
+    #[error("{path:?} cannot be made readable and writable by its owner alone")]
+    Permissions {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The engine refused: not a database, locked for too long, damaged, or the disk is full.
+    #[error("the database cannot be opened")]
+    Database(#[source] BoxError),
+    /// The file system cannot do write-ahead logging, as most network file systems cannot.
+    #[error("the database cannot keep a write-ahead log here (its journal mode stayed {mode:?}); use a local disk")]
+    NoWriteAheadLog {
+        /// The journal mode that it has instead.
+        mode: String,
+    },
+    /// A newer program made the tables; this one would misread them.
+    #[error("the database has schema version {found}, this program knows none after {known}: use the newer program")]
+    NewerSchema {
+        /// The version of the database.
+        found: i64,
+        /// The last version that this program knows.
+        known: i64,
+    },
+    /// A step of the schema was made from another text than this program's, or is missing.
+    #[error("schema version {version} of the database is not the one that this program makes")]
+    AlteredSchema {
+        /// The first step that differs.
+        version: i64,
+    },
+    /// The operating system gave no thread.
+    #[error("a thread for the database could not be started")]
+    Thread(#[source] io::Error),
+}

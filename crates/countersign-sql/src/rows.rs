@@ -1,0 +1,255 @@
+//! Records as rows: what is read is checked, what cannot be read is an error, and no back end's types appear here.
+
+use countersign_core::{
+    client::{AllowedScope, Client, ClientSecretHash, ClientType, Party},
+    clock::Timestamp,
+    grant_record::Grant,
+    grant_type::GrantType,
+    jose::Algorithm,
+    names::{ClientId, GrantId, KeyId, Subject},
+    password::PasswordHash,
+    resource_owner::{OwnerStatus, ResourceOwner},
+    scope::Scope,
+    store::{KeyRecord, OneTime, PrivateKey, StoreError},
+    username::Username,
+};
+
+use crate::{hex, migrations::Applied};
+
+/// What stands between the items of a list in a text column.
+const SEPARATOR: &str = " ";
+
+/// A value on its way into a statement. Without `Debug`: it may be a hash or a key.
+#[derive(Clone)]
+pub(crate) enum Value {
+    Text(String),
+    Integer(i64),
+    Blob(Vec<u8>),
+    Null,
+}
+
+/// One row of an answer, by the names of its columns. A value of another type is [`StoreError::Corrupt`].
+pub(crate) trait Columns {
+    fn text(&self, column: &'static str) -> Result<Option<String>, StoreError>;
+    fn integer(&self, column: &'static str) -> Result<Option<i64>, StoreError>;
+    fn blob(&self, column: &'static str) -> Result<Option<Vec<u8>>, StoreError>;
+}
+
+/// Reads one record from one row.
+pub(crate) type Read<T> = fn(&dyn Columns) -> Result<T, StoreError>;
+
+/// A stored value that is not what the column is for. Names the column, never the value.
+#[derive(Debug, thiserror::Error)]
+#[error("the column {0:?} holds something that cannot be read")]
+pub(crate) struct Unreadable(pub(crate) &'static str);
+
+fn unreadable(column: &'static str) -> StoreError {
+    StoreError::corrupt(Unreadable(column))
+}
+
+pub(crate) fn owner(row: &dyn Columns) -> Result<ResourceOwner, StoreError> {
+    let name = text(row, "username")?;
+    Ok(ResourceOwner {
+        subject: Subject::new(text(row, "subject")?),
+        // A name that is not canonical would be found by nobody, or by two: it was not we who wrote it.
+        username: Username::parse(&name)
+            .ok()
+            .filter(|username| username.as_str() == name)
+            .ok_or_else(|| unreadable("username"))?,
+        full_name: row.text("full_name")?,
+        email: row.text("email")?,
+        scope: scope(&text(row, "scope")?)?,
+        status: named("status", &text(row, "status")?, &OWNER_STATUSES)?,
+        password_hash: row.text("password_hash")?.map(PasswordHash::new),
+    })
+}
+
+/// In the order of [`crate::statements::ADD_OWNER`].
+pub(crate) fn owner_values(owner: &ResourceOwner) -> Vec<Value> {
+    vec![
+        owner.subject.as_str().into(),
+        owner.username.as_str().into(),
+        owner.full_name.as_deref().into(),
+        owner.email.as_deref().into(),
+        owner.scope.to_string().into(),
+        status_name(owner.status).into(),
+        owner.password_hash.as_ref().map(PasswordHash::secret).into(),
+    ]
+}
+
+const OWNER_STATUSES: [(&str, OwnerStatus); 2] = [("active", OwnerStatus::Active), ("disabled", OwnerStatus::Disabled)];
+
+pub(crate) fn status_name(status: OwnerStatus) -> &'static str {
+    match status {
+        OwnerStatus::Active => "active",
+        OwnerStatus::Disabled => "disabled",
+    }
+}
+
+pub(crate) fn client(row: &dyn Columns) -> Result<Client, StoreError> {
+    let secrets = list(&text(row, "secret_hashes")?)
+        .map(|hash| hex::decode(hash).map(ClientSecretHash::from_bytes).ok_or_else(|| unreadable("secret_hashes")))
+        .collect::<Result<Vec<_>, _>>()?;
+    let client_type = match text(row, "client_type")?.as_str() {
+        "confidential" => ClientType::Confidential(secrets),
+        "public" if secrets.is_empty() => ClientType::Public,
+        _ => return Err(unreadable("client_type")),
+    };
+    Ok(Client {
+        id: ClientId::new(text(row, "id")?),
+        client_type,
+        party: named("party", &text(row, "party")?, &[("first", Party::First), ("third", Party::Third)])?,
+        grant_types: list(&text(row, "grant_types")?)
+            .map(|name| GrantType::find_by_name(name).ok_or_else(|| unreadable("grant_types")))
+            .collect::<Result<_, _>>()?,
+        scope: match row.text("scope")? {
+            None => AllowedScope::Any,
+            Some(text) => AllowedScope::Only(scope(&text)?),
+        },
+    })
+}
+
+/// In the order of [`crate::statements::PUT_CLIENT`].
+pub(crate) fn client_values(client: &Client) -> Vec<Value> {
+    let (client_type, secrets) = match &client.client_type {
+        ClientType::Confidential(secrets) => ("confidential", secrets.as_slice()),
+        ClientType::Public => ("public", [].as_slice()),
+    };
+    let party = match client.party {
+        Party::First => "first",
+        Party::Third => "third",
+    };
+    let grant_types: Vec<_> = client.grant_types.iter().map(|grant_type| grant_type.name()).collect();
+    vec![
+        client.id.as_str().into(),
+        client_type.into(),
+        secrets.iter().map(|hash| hex::encode(hash.as_bytes())).collect::<Vec<_>>().join(SEPARATOR).into(),
+        party.into(),
+        grant_types.join(SEPARATOR).into(),
+        match &client.scope {
+            AllowedScope::Any => Value::Null,
+            AllowedScope::Only(scope) => scope.to_string().into(),
+        },
+    ]
+}
+
+pub(crate) fn key(row: &dyn Columns) -> Result<KeyRecord, StoreError> {
+    Ok(KeyRecord {
+        id: KeyId::new(text(row, "id")?),
+        algorithm: Algorithm::find_by_name(&text(row, "algorithm")?).ok_or_else(|| unreadable("algorithm"))?,
+        private_key: PrivateKey::from_pkcs8(row.blob("private_key")?.ok_or_else(|| unreadable("private_key"))?),
+        signs_from: time(row, "signs_from")?,
+        verifies_until: row.integer("verifies_until")?.map(Timestamp::from_seconds),
+    })
+}
+
+/// In the order of [`crate::statements::PUT_FIRST_KEY`].
+pub(crate) fn key_values(key: &KeyRecord) -> Vec<Value> {
+    vec![
+        key.id.as_str().into(),
+        key.algorithm.name().into(),
+        Value::Blob(key.private_key.secret().to_vec()),
+        key.signs_from.into(),
+        key.verifies_until.map_or(Value::Null, Value::from),
+    ]
+}
+
+pub(crate) fn grant(row: &dyn Columns) -> Result<Grant, StoreError> {
+    Ok(Grant {
+        id: GrantId::new(text(row, "id")?),
+        subject: Subject::new(text(row, "subject")?),
+        client_id: ClientId::new(text(row, "client_id")?),
+        scope: scope(&text(row, "scope")?)?,
+        created_at: time(row, "created_at")?,
+        expires_at: time(row, "expires_at")?,
+    })
+}
+
+/// In the order of [`crate::statements::RECORD_GRANT`].
+pub(crate) fn grant_values(grant: &Grant) -> Vec<Value> {
+    vec![
+        grant.id.as_str().into(),
+        grant.subject.as_str().into(),
+        grant.client_id.as_str().into(),
+        grant.scope.to_string().into(),
+        grant.created_at.into(),
+        grant.expires_at.into(),
+    ]
+}
+
+/// The expiry and the payload of a one-time thing; its kind and handle are what was asked for.
+pub(crate) fn one_time(row: &dyn Columns) -> Result<(Timestamp, String), StoreError> {
+    Ok((time(row, "expires_at")?, text(row, "payload")?))
+}
+
+/// In the order of [`crate::statements::PUT_ONE_TIME`].
+pub(crate) fn one_time_values(thing: &OneTime) -> Vec<Value> {
+    vec![
+        thing.kind.as_str().into(),
+        thing.handle.as_bytes().into(),
+        thing.expires_at.into(),
+        thing.payload.as_str().into(),
+    ]
+}
+
+pub(crate) fn applied(row: &dyn Columns) -> Result<Applied, StoreError> {
+    let version = row.integer("version")?.ok_or_else(|| unreadable("version"))?;
+    Ok(Applied { version, checksum: text(row, "checksum")? })
+}
+
+fn text(row: &dyn Columns, column: &'static str) -> Result<String, StoreError> {
+    row.text(column)?.ok_or_else(|| unreadable(column))
+}
+
+fn time(row: &dyn Columns, column: &'static str) -> Result<Timestamp, StoreError> {
+    row.integer(column)?.map(Timestamp::from_seconds).ok_or_else(|| unreadable(column))
+}
+
+fn scope(text: &str) -> Result<Scope, StoreError> {
+    text.parse().map_err(|_| unreadable("scope"))
+}
+
+fn named<T: Copy>(column: &'static str, name: &str, names: &[(&str, T)]) -> Result<T, StoreError> {
+    names.iter().find(|(known, _)| *known == name).map(|(_, value)| *value).ok_or_else(|| unreadable(column))
+}
+
+fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(SEPARATOR).filter(|item| !item.is_empty())
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Option<&str>> for Value {
+    fn from(text: Option<&str>) -> Self {
+        text.map_or(Self::Null, Self::from)
+    }
+}
+
+impl From<Timestamp> for Value {
+    fn from(time: Timestamp) -> Self {
+        Self::Integer(time.seconds())
+    }
+}
+
+impl From<&[u8; 32]> for Value {
+    fn from(hash: &[u8; 32]) -> Self {
+        Self::Blob(hash.to_vec())
+    }
+}
+
+/// A count as a limit; none is as large as what the engines can count.
+impl From<usize> for Value {
+    fn from(limit: usize) -> Self {
+        Self::Integer(i64::try_from(limit).unwrap_or(i64::MAX))
+    }
+}

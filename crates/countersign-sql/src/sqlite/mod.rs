@@ -1,0 +1,120 @@
+//! SQLite: a file, one thread that writes to it, and a few that read.
+
+mod connection;
+mod file;
+mod location;
+mod migrate;
+mod ports;
+mod query;
+mod readers;
+mod threads;
+mod writer;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+};
+
+use countersign_core::store::StoreError;
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use self::{
+    readers::Readers,
+    writer::{Decision, Writer},
+};
+use crate::{
+    open_error::OpenError,
+    rows::{Read, Value},
+};
+
+/// How many threads read. A read takes microseconds, so that two keep up with one machine's requests.
+const READERS: usize = 2;
+
+/// A store in a SQLite file. Clones share it; the last one to go closes it, after everything accepted is written.
+///
+/// The file and what SQLite keeps beside it are readable by their owner alone (mode 0600), whatever the umask. Another
+/// process, the command line for one, may have it open at the same time: a write waits for the other's up to five
+/// seconds, then answers [`StoreError::Unavailable`]. The file belongs on a local disk.
+#[derive(Clone)]
+pub struct Sqlite {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    path: PathBuf,
+    // In this order they end: the connection that is closed last is one that may write the log back into the file.
+    readers: Readers,
+    writer: Writer,
+}
+
+impl Sqlite {
+    /// Opens the database, makes it if there is none, and brings its tables up to date.
+    ///
+    /// Takes a path (`app.db`) or a URL (`sqlite://app.db`, `sqlite:///var/lib/app.db`); the directory must exist. A
+    /// file that other users can reach is taken from their hands, with a warning in the log.
+    ///
+    /// # Errors
+    /// [`OpenError`]: nothing was opened. A schema newer than this program is never touched.
+    pub async fn open(path_or_url: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let path = location::path(path_or_url.as_ref())?;
+        let (answer, answered) = oneshot::channel();
+        // Opening reads files and may wait for another process: nothing for the thread of an async runtime.
+        let opening = move || {
+            // Whoever went away needs no answer.
+            let _ = answer.send(Self::open_blocking(&path));
+        };
+        thread::Builder::new().name("countersign-sqlite-open".to_owned()).spawn(opening).map_err(OpenError::Thread)?;
+        answered.await.unwrap_or_else(|_| Err(OpenError::Database("the thread that opens it panicked".into())))
+    }
+
+    fn open_blocking(path: &Path) -> Result<Self, OpenError> {
+        let path = file::prepare(path)?;
+        let mut connection = connection::writer(&path)?;
+        migrate::migrate(&mut connection)?;
+        let readers = (0..READERS).map(|_| connection::reader(&path)).collect::<Result<Vec<_>, _>>()?;
+        let shared = Shared { path, readers: Readers::start(readers)?, writer: Writer::start(connection)? };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The record that a statement finds.
+    async fn find_one<T: Send + 'static>(
+        &self,
+        sql: &'static str,
+        values: Vec<Value>,
+        read: Read<T>,
+    ) -> Result<Option<T>, StoreError> {
+        self.shared.readers.read(move |connection| query::one(connection, sql, &values, read)).await
+    }
+
+    /// The records that a statement finds.
+    async fn find_all<T: Send + 'static>(
+        &self,
+        sql: &'static str,
+        values: Vec<Value>,
+        read: Read<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.shared.readers.read(move |connection| query::all(connection, sql, &values, read)).await
+    }
+
+    /// How many rows a statement changed.
+    async fn execute(&self, sql: &'static str, values: Vec<Value>) -> Result<usize, StoreError> {
+        self.write(move |connection| query::execute(connection, sql, &values).map(Decision::Keep)).await
+    }
+
+    /// What a script of several statements decided.
+    async fn write<T: Send + 'static>(
+        &self,
+        script: impl FnOnce(&Connection) -> Result<Decision<T>, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.shared.writer.write(script).await
+    }
+}
+
+impl fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sqlite").field("path", &self.shared.path).finish_non_exhaustive()
+    }
+}

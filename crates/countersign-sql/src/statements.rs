@@ -1,0 +1,137 @@
+//! All SQL there is, one named text each, which SQLite and PostgreSQL both understand.
+//!
+//! Parameters are `$1 …`, numbered in the order in which they first occur: SQLite counts them so. Every write that
+//! decides something decides it in the statement itself, and the number of rows it changed is the answer.
+//!
+//! Where the engines differ: a `SELECT $1, …` tells PostgreSQL no types, so that back end declares them when it
+//! prepares; two statements lean on SQLite's single writer, and say what an engine with several must add; and what only
+//! one engine understands is named after it, at the end.
+
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident = $text:expr;)*) => {
+        $($(#[$doc])* pub(crate) const $name: &str = $text;)*
+
+        /// Every text there is.
+        pub(crate) const ALL: &[&str] = &[$($name),*];
+    };
+}
+
+macro_rules! select_owner {
+    ($rest:literal) => {
+        concat!("SELECT subject, username, full_name, email, scope, status, password_hash FROM oauth2_owners ", $rest)
+    };
+}
+
+statements! {
+    FIND_OWNER_BY_USERNAME = select_owner!("WHERE username = $1");
+    FIND_OWNER_BY_SUBJECT = select_owner!("WHERE subject = $1");
+    /// The first page is the one after the empty name, which nobody has.
+    LIST_OWNERS = select_owner!("WHERE username > $1 ORDER BY username LIMIT $2");
+    /// Whichever is taken, the name or the subject, nothing is written.
+    ADD_OWNER = "INSERT INTO oauth2_owners (subject, username, full_name, email, scope, status, password_hash) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
+    UPGRADE_PASSWORD = "UPDATE oauth2_owners SET password_hash = $1 WHERE subject = $2 AND password_hash = $3";
+    SET_PASSWORD = "UPDATE oauth2_owners SET password_hash = $1 WHERE subject = $2";
+    SET_STATUS = "UPDATE oauth2_owners SET status = $1 WHERE subject = $2";
+    REMOVE_OWNER = "DELETE FROM oauth2_owners WHERE subject = $1";
+
+    FIND_CLIENT = "SELECT id, client_type, secret_hashes, party, grant_types, scope FROM oauth2_clients WHERE id = $1";
+    FIND_ANY_CLIENT = "SELECT id FROM oauth2_clients LIMIT 1";
+    PUT_CLIENT = "INSERT INTO oauth2_clients (id, client_type, secret_hashes, party, grant_types, scope) \
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO UPDATE SET client_type = excluded.client_type, \
+        secret_hashes = excluded.secret_hashes, party = excluded.party, grant_types = excluded.grant_types, \
+        scope = excluded.scope";
+
+    FIND_KEYS = "SELECT id, algorithm, private_key, signs_from, verifies_until FROM oauth2_keys \
+        ORDER BY signs_from, position";
+    /// With several writers, two could both find no key: such an engine takes a lock first.
+    PUT_FIRST_KEY = "INSERT INTO oauth2_keys (id, algorithm, private_key, signs_from, verifies_until) \
+        SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS (SELECT 1 FROM oauth2_keys WHERE algorithm = $2)";
+
+    FIND_GRANT = "SELECT id, subject, client_id, scope, created_at, expires_at FROM oauth2_grants WHERE id = $1";
+    /// For an owner who is not in our table.
+    RECORD_GRANT = "INSERT INTO oauth2_grants (id, subject, client_id, scope, created_at, expires_at) \
+        VALUES ($1, $2, $3, $4, $5, $6)";
+    /// For an owner of our table, if active and, where `$7` is not null, with that password hash. With several writers,
+    /// the owner could change between this look and its commit: such an engine locks the owner's row first.
+    RECORD_GRANT_OF_OWNER = "INSERT INTO oauth2_grants (id, subject, client_id, scope, created_at, expires_at) \
+        SELECT $1, $2, $3, $4, $5, $6 WHERE EXISTS (SELECT 1 FROM oauth2_owners \
+        WHERE subject = $2 AND status = 'active' AND ($7 IS NULL OR password_hash = $7))";
+    REVOKE_GRANT = "DELETE FROM oauth2_grants WHERE id = $1";
+    END_GRANTS_OF_OWNER = "DELETE FROM oauth2_grants WHERE subject = $1";
+    SWEEP_GRANTS = "DELETE FROM oauth2_grants WHERE id IN \
+        (SELECT id FROM oauth2_grants WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+
+    FIND_ONE_TIME = "SELECT expires_at, payload FROM oauth2_one_time \
+        WHERE kind = $1 AND handle = $2 AND spent_by IS NULL AND expires_at > $3";
+    /// Put again, a thing is replaced; what is spent stays spent.
+    PUT_ONE_TIME = "INSERT INTO oauth2_one_time (kind, handle, expires_at, payload) VALUES ($1, $2, $3, $4) \
+        ON CONFLICT (kind, handle) DO UPDATE SET expires_at = excluded.expires_at, payload = excluded.payload \
+        WHERE oauth2_one_time.spent_by IS NULL";
+    /// The one place that spends. Of any number of callers exactly one changes a row.
+    SPEND_ONE_TIME = "UPDATE oauth2_one_time SET spent_by = $1 \
+        WHERE kind = $2 AND handle = $3 AND spent_by IS NULL AND expires_at > $4";
+    SWEEP_ONE_TIME = "DELETE FROM oauth2_one_time WHERE (kind, handle) IN \
+        (SELECT kind, handle FROM oauth2_one_time WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+
+    CREATE_SCHEMA_TABLE = "CREATE TABLE IF NOT EXISTS oauth2_schema \
+        (version INTEGER NOT NULL PRIMARY KEY, checksum TEXT NOT NULL)";
+    FIND_APPLIED = "SELECT version, checksum FROM oauth2_schema ORDER BY version";
+    RECORD_APPLIED = "INSERT INTO oauth2_schema (version, checksum) VALUES ($1, $2)";
+}
+
+/// Whether `CREATE_SCHEMA_TABLE` was ever run. SQLite's own: its catalogue is no other engine's.
+pub(crate) const SQLITE_FIND_SCHEMA_TABLE: &str =
+    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = 'oauth2_schema'";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The numbers after each `$`, in the order of the text.
+    fn parameters(text: &str) -> Vec<usize> {
+        let digits = |rest: &str| rest.chars().take_while(char::is_ascii_digit).collect::<String>();
+        text.split('$').skip(1).map(|rest| digits(rest).parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn parameters_are_numbered_in_the_order_of_first_occurrence() {
+        for text in ALL {
+            let mut highest = 0;
+            for number in parameters(text) {
+                assert!(number <= highest + 1, "{text}");
+                highest = highest.max(number);
+            }
+        }
+    }
+
+    #[test]
+    fn n1_exactly_one_conditional_statement_spends() {
+        let spending: Vec<_> = ALL.iter().filter(|text| text.contains("spent_by =")).collect();
+        assert_eq!(spending, [&SPEND_ONE_TIME]);
+        assert!(SPEND_ONE_TIME.starts_with("UPDATE oauth2_one_time SET spent_by = $1 WHERE "));
+        assert!(SPEND_ONE_TIME.contains(" AND spent_by IS NULL AND expires_at > "));
+    }
+
+    #[test]
+    fn no_statement_speaks_one_dialect_only() {
+        for text in ALL {
+            let upper = text.to_uppercase();
+            for word in ["INSERT OR ", "REPLACE INTO", "ROWID", "IFNULL", "GLOB", "PRAGMA", "?", "::", "NOW(", "SERIAL"]
+            {
+                assert!(!upper.contains(word), "{word}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_table_has_the_prefix() {
+        for text in ALL {
+            for verb in ["FROM ", "INTO ", "UPDATE ", "EXISTS "] {
+                for rest in text.split(verb).skip(1).filter(|rest| !rest.starts_with(['(', 'S'])) {
+                    assert!(rest.starts_with("oauth2_"), "{text}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Two handles on one file are as good as two processes: nothing but the file connects them.
+
+use std::sync::mpsc;
+
+use countersign_core::{
+    names::Subject,
+    resource_owner::{ResourceOwner, ResourceOwners},
+    store::{Added, Grants, OwnerRegistry, Redeemed, Standing},
+};
+use tokio::task::JoinSet;
+
+use crate::support::{NOW, Place, code, grant, owner, spend};
+
+const RACERS: usize = 50;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn n1_of_many_redeemers_over_two_handles_one_wins() {
+    let place = Place::new();
+    let handles = [place.open().await, place.open().await];
+    handles[0].put_one_time(&code("code")).await.unwrap();
+    let mut racers = JoinSet::new();
+    for racer in 0..RACERS {
+        let store = handles[racer % 2].clone();
+        racers.spawn(
+            async move { store.redeem(&Standing::Elsewhere, Some(&spend("code")), &grant(&racer)).await.unwrap() },
+        );
+    }
+    let results = racers.join_all().await;
+    assert_eq!(results.len(), RACERS);
+    assert_eq!(results.iter().filter(|redeemed| **redeemed == Redeemed::Whole).count(), 1);
+    let mut recorded = 0;
+    for racer in 0..RACERS {
+        recorded += usize::from(handles[1].find_grant(&grant(&racer).id).await.unwrap().is_some());
+    }
+    assert_eq!(recorded, 1, "the others left nothing behind");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn d22_two_processes_race_for_a_name() {
+    let place = Place::new();
+    let handles = [place.open().await, place.open().await];
+    let mut racers = JoinSet::new();
+    for racer in 0..RACERS {
+        let store = handles[racer % 2].clone();
+        let owner = ResourceOwner { subject: Subject::new(racer.to_string()), ..owner("alice") };
+        racers.spawn(async move { (store.add_owner(&owner).await.unwrap() == Added::Yes).then_some(owner) });
+    }
+    let winners: Vec<_> = racers.join_all().await.into_iter().flatten().collect();
+    assert_eq!(winners.len(), 1);
+    for store in &handles {
+        assert_eq!(store.find_by_username(&winners[0].username).await.unwrap().as_ref(), Some(&winners[0]));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn n8_many_that_open_a_new_file_at_once_all_succeed() {
+    for _ in 0..5 {
+        let place = Place::new();
+        let mut openers = JoinSet::new();
+        for _ in 0..8 {
+            openers.spawn(place.open());
+        }
+        let stores = openers.join_all().await;
+        stores[0].add_owner(&owner("alice")).await.unwrap();
+        for store in &stores {
+            assert_eq!(store.list_owners(None, 9).await.unwrap(), [owner("alice")]);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_waits_for_another_process_and_then_succeeds() {
+    let place = Place::new();
+    let store = place.open().await;
+    let (release, released) = mpsc::channel::<()>();
+    let (locked, is_locked) = tokio::sync::oneshot::channel();
+    let raw = place.raw();
+    let other = std::thread::spawn(move || {
+        raw.execute_batch("BEGIN IMMEDIATE").unwrap();
+        locked.send(()).unwrap();
+        released.recv().unwrap();
+        raw.execute_batch("COMMIT").unwrap();
+    });
+    is_locked.await.unwrap();
+    let alice = owner("alice");
+    let mut write = std::pin::pin!(store.add_owner(&alice));
+    tokio::select! {
+        biased;
+        added = &mut write => panic!("{added:?} while another process was writing"),
+        found = store.find_by_subject(&alice.subject) => assert_eq!(found.unwrap(), None, "reads go on meanwhile"),
+    }
+    let late = place.open();
+    late.await.find_by_subject(&alice.subject).await.unwrap();
+    release.send(()).unwrap();
+    assert_eq!(write.await.unwrap(), Added::Yes);
+    other.join().unwrap();
+    assert_eq!(store.find_by_subject(&alice.subject).await.unwrap(), Some(owner("alice")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_beside_writers_takes_only_what_has_expired() {
+    let place = Place::new();
+    let store = place.open().await;
+    let mut tasks = JoinSet::new();
+    for i in 0..RACERS {
+        let store = store.clone();
+        tasks.spawn(async move {
+            assert_eq!(store.redeem(&Standing::Elsewhere, None, &grant(&i)).await.unwrap(), Redeemed::Whole);
+            store.sweep(NOW, 10).await.unwrap()
+        });
+    }
+    assert_eq!(tasks.join_all().await.into_iter().sum::<usize>(), 0);
+    assert_eq!(store.sweep(grant(&0).expires_at, RACERS + 1).await.unwrap(), RACERS);
+}

@@ -1,0 +1,74 @@
+//! The command line: one file a command, each with its flags and what it does.
+
+mod dev;
+mod openapi;
+mod serve;
+mod settings;
+mod user;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    config::{Global, Problem, Settings},
+    failure::Outcome,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  countersign dev                               Try it: a server with a login, and what to paste
+  countersign user add alice --scope items      Add a user; asks for the password
+  countersign serve --issuer https://login.example.com
+                                                Serve for real, behind a proxy that speaks TLS
+
+Settings come from the file (--config), the environment (COUNTERSIGN_…) and flags, the later the stronger;
+`countersign settings` explains each.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or settings.";
+
+/// OAuth2 for your web API: logins, tokens and a docs page, in one program with its database inside.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, after_help = EXAMPLES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    global: Global,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Dev(dev::Dev),
+    Serve(serve::Serve),
+    User(user::User),
+    Openapi(openapi::Openapi),
+    Settings(settings::Reference),
+}
+
+/// Reads the command line, does what it says, and returns the exit code.
+pub(crate) fn run() -> ExitCode {
+    // Wrong usage ends here, with exit code 2 and clap's own words.
+    let cli = Cli::parse();
+    let done = tokio::runtime::Runtime::new().map_err(Into::into).and_then(|runtime| runtime.block_on(obey(cli)));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+async fn obey(cli: Cli) -> Outcome {
+    let Cli { command, global } = cli;
+    match command {
+        Command::Dev(dev) => dev.run(&global).await,
+        Command::Serve(serve) => serve.run(&global).await,
+        Command::User(user) => user.run(&global).await,
+        Command::Openapi(openapi) => openapi.run(&global).await,
+        Command::Settings(settings) => settings.run(),
+    }
+}
+
+/// Checks what the library checks, before a database is opened or an address listened on.
+fn check_with_library(settings: &Settings) -> Result<(), Problem> {
+    settings.configure(countersign::OAuth2::new(countersign::Memory::new()))?.check().map_err(Problem::Library)
+}

@@ -1,0 +1,50 @@
+//! `countersign serve`: the server, for real use.
+
+use countersign::OAuth2;
+
+use super::check_with_library;
+use crate::{
+    announce::{self, shell_word},
+    config::{Global, Settings},
+    failure::Outcome,
+    listen::{Listening, Place},
+    store, telemetry,
+};
+
+/// Serve for real use. There are no default accounts: add users with `countersign user add`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Serve {
+    /// The address and port to listen on; port 0 picks a free one. 127.0.0.1:8000 by default.
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// The public https URL of this server. Needed where other machines can reach it.
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
+}
+
+impl Serve {
+    pub(super) async fn run(self, global: &Global) -> Outcome {
+        let settings = global.load([("listen", self.listen), ("issuer", self.issuer)])?;
+        check_with_library(&settings)?;
+        let signing = settings.signing()?;
+        let place = Place::find(&settings).await?;
+        telemetry::start(settings.log_format, settings.log_level);
+        let store = store::open(settings.database.as_str()).await?;
+        let oauth2 = settings.configure(OAuth2::new(store))?.signing(signing).build().await?;
+        let nobody = oauth2.server().store().list_owners(None, 1).await?.is_empty();
+        let server = Listening::bind(oauth2, &place).await?;
+        if nobody {
+            announce::line(&how_to_add_a_user(&settings))?;
+        }
+        let url = server.url();
+        announce::line(&format!("Listening on {url} (the docs page: {url}/docs)"))?;
+        server.serve().await
+    }
+}
+
+fn how_to_add_a_user(settings: &Settings) -> String {
+    format!(
+        "There are no users yet. Add one: countersign --database {} user add NAME",
+        shell_word(settings.database.as_str())
+    )
+}

@@ -1,0 +1,149 @@
+//! `countersign user`: what an operator does with the table of users, while the server runs or not.
+
+mod add;
+mod password;
+mod print;
+
+use clap::{Args, Subcommand};
+use countersign::{
+    OwnerStatus, ResourceOwner, ResourceOwners as _, Username,
+    core::store::{Found, OwnerRegistry as _},
+};
+
+use self::{password::PasswordSource, print::Output};
+use crate::{
+    config::{Global, LogLevel, Settings},
+    failure::{Failure, Outcome},
+    store::{self, Database},
+    telemetry,
+};
+
+/// How many users are read at a time.
+const PAGE: usize = 500;
+
+/// Add, show and change users; works while the server runs.
+#[derive(Debug, Args)]
+pub(super) struct User {
+    #[command(subcommand)]
+    verb: Verb,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Add(add::Add),
+    /// List all users.
+    List,
+    /// Show a user; never the password's hash.
+    Show(Name),
+    /// Set the password of a user; asks for it.
+    SetPassword(SetPassword),
+    /// Disable a user: no more logins, and no more access at once wherever the user is looked up; elsewhere their tokens
+    /// last until they expire.
+    Disable(Name),
+    /// Enable a user who was disabled.
+    Enable(Name),
+    /// Remove a user for good.
+    Remove(Name),
+}
+
+#[derive(Debug, Args)]
+struct Name {
+    /// The user name.
+    name: String,
+}
+
+#[derive(Debug, Args)]
+struct SetPassword {
+    /// The user name.
+    name: String,
+    #[command(flatten)]
+    password: PasswordSource,
+}
+
+impl User {
+    pub(super) async fn run(self, global: &Global) -> Outcome {
+        let settings = global.load([])?;
+        telemetry::start(settings.log_format, LogLevel::Warn);
+        let output = Output::new(self.json);
+        match self.verb {
+            Verb::Add(add) => add.run(&settings, output).await,
+            Verb::List => list(&open_existing(&settings).await?, output).await,
+            Verb::Show(name) => output.user(find(&open_existing(&settings).await?, &name.name).await?),
+            Verb::SetPassword(set) => set.run(&settings, output).await,
+            Verb::Disable(name) => set_status(&settings, &name.name, OwnerStatus::Disabled, output).await,
+            Verb::Enable(name) => set_status(&settings, &name.name, OwnerStatus::Active, output).await,
+            Verb::Remove(name) => remove(&settings, &name.name, output).await,
+        }
+    }
+}
+
+impl SetPassword {
+    async fn run(self, settings: &Settings, output: Output) -> Outcome {
+        self.password.check()?;
+        let store = open_existing(settings).await?;
+        let owner = find(&store, &self.name).await?;
+        let hash = self.password.read(settings, &password::context(settings, &owner)).await?;
+        found(store.set_password(&owner.subject, &hash).await?, &owner.username)?;
+        output.done(find(&store, &self.name).await?, "has a new password")
+    }
+}
+
+async fn list(store: &Database, output: Output) -> Outcome {
+    let mut users: Vec<ResourceOwner> = Vec::new();
+    loop {
+        let page = store.list_owners(users.last().map(|last| &last.username), PAGE).await?;
+        let full = page.len() == PAGE;
+        users.extend(page);
+        if !full {
+            return output.users(users);
+        }
+    }
+}
+
+async fn set_status(settings: &Settings, name: &str, status: OwnerStatus, output: Output) -> Outcome {
+    let store = open_existing(settings).await?;
+    let owner = find(&store, name).await?;
+    found(store.set_status(&owner.subject, status).await?, &owner.username)?;
+    let what = match status {
+        OwnerStatus::Active => "is enabled",
+        OwnerStatus::Disabled => "is disabled",
+    };
+    output.done(find(&store, name).await?, what)
+}
+
+async fn remove(settings: &Settings, name: &str, output: Output) -> Outcome {
+    let store = open_existing(settings).await?;
+    let owner = find(&store, name).await?;
+    found(store.remove_owner(&owner.subject).await?, &owner.username)?;
+    output.done(owner, "is removed")
+}
+
+/// Opens the database, which must be there: somebody who mistypes its name should not get an empty one.
+async fn open_existing(settings: &Settings) -> Result<Database, Failure> {
+    let url = settings.database.as_str();
+    if !store::exists(url) {
+        return Err(Failure::failed(format!("there is no database {url}"))
+            .hint("name another with --database, or make it with `countersign user add` or `countersign serve`"));
+    }
+    Ok(store::open(url).await?)
+}
+
+async fn find(store: &Database, name: &str) -> Result<ResourceOwner, Failure> {
+    let username = Username::parse(name)?;
+    store.find_by_username(&username).await?.ok_or_else(|| nobody(&username))
+}
+
+fn found(found: Found, username: &Username) -> Outcome {
+    match found {
+        Found::Yes => Ok(()),
+        // Removed by somebody else since we looked.
+        Found::No => Err(nobody(username)),
+    }
+}
+
+fn nobody(username: &Username) -> Failure {
+    Failure::failed(format!("there is no user named {username}")).hint("`countersign user list` shows who there is")
+}

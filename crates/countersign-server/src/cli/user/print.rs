@@ -1,0 +1,85 @@
+//! Users as people and programs read them; a hash is in neither.
+
+use countersign::{ResourceOwner, User};
+
+use crate::{announce, failure::Outcome, telemetry::one_line};
+
+/// For whom to print.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Output {
+    Human,
+    Json,
+}
+
+impl Output {
+    pub(super) const fn new(json: bool) -> Self {
+        if json { Self::Json } else { Self::Human }
+    }
+
+    /// One user.
+    pub(super) fn user(self, owner: ResourceOwner) -> Outcome {
+        let user = User::from(owner);
+        match self {
+            Self::Json => announce::line(&serde_json::to_string_pretty(&user)?),
+            Self::Human => {
+                let rows = [
+                    ("name", user.username),
+                    ("full name", user.full_name.unwrap_or_default()),
+                    ("e-mail", user.email.unwrap_or_default()),
+                    ("disabled", yes_or_no(user.disabled)),
+                    ("scopes", user.scopes.join(" ")),
+                    ("subject", user.sub),
+                ];
+                let lines = rows.map(|(name, value)| format!("{name:<10} {}", one_line(&value)).trim_end().to_owned());
+                announce::line(&lines.join("\n"))
+            }
+        }
+    }
+
+    /// All users.
+    pub(super) fn users(self, owners: Vec<ResourceOwner>) -> Outcome {
+        let users: Vec<_> = owners.into_iter().map(User::from).collect();
+        match self {
+            Self::Json => announce::line(&serde_json::to_string_pretty(&users)?),
+            Self::Human => announce::line(&table(users)),
+        }
+    }
+
+    /// A user to whom something was done.
+    pub(super) fn done(self, owner: ResourceOwner, what: &str) -> Outcome {
+        match self {
+            Self::Json => self.user(owner),
+            Self::Human => announce::line(&format!("{} {what}", owner.username)),
+        }
+    }
+}
+
+fn table(users: Vec<User>) -> String {
+    let head = ["NAME", "FULL NAME", "E-MAIL", "DISABLED", "SCOPES"].map(ToOwned::to_owned);
+    let rows = users.into_iter().map(|user| {
+        let cells = [
+            user.username,
+            user.full_name.unwrap_or_default(),
+            user.email.unwrap_or_default(),
+            yes_or_no(user.disabled),
+            user.scopes.join(" "),
+        ];
+        cells.map(|cell| one_line(&cell))
+    });
+    let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
+    let mut widths = [0; 5];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let lines = rows.iter().map(|row| {
+        let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn yes_or_no(yes: bool) -> String {
+    if yes { "yes" } else { "no" }.to_owned()
+}

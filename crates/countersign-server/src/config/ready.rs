@@ -1,0 +1,109 @@
+//! From settings to the library's own types: what is checked here is how settings go together.
+
+use std::{fs::File, io::Read, num::NonZeroUsize, path::Path, time::Duration};
+
+use countersign::{
+    Builder, KeyPairAlgorithm, SigningChoice,
+    core::{
+        jose::HmacSecret,
+        password::{Argon2Cost, HashingSettings, PasswordPolicy},
+    },
+};
+use zeroize::Zeroizing;
+
+use super::{
+    Problem, Settings,
+    value::{SigningAlgorithm, Switch},
+};
+
+/// The longest secret file that is read, in bytes.
+const MAX_SECRET_BYTES: u64 = 64 * 1024;
+
+const SECRET_NEEDED: &str = "signing_algorithm HS256 needs a secret: set hs256_secret_file";
+
+impl Settings {
+    /// Checks what no setting can check alone.
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        self.cost()?;
+        match (self.signing_algorithm, &self.hs256_secret_file) {
+            (SigningAlgorithm::Hs256, None) => Err(Problem::Together(SECRET_NEEDED.to_owned())),
+            (SigningAlgorithm::Es256 | SigningAlgorithm::EdDsa, Some(_)) => Err(Problem::Together(
+                "hs256_secret_file is set, but signing_algorithm is not HS256: set one or leave out the other"
+                    .to_owned(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Says all this to the library, but what tokens are signed with.
+    pub(crate) fn configure(&self, builder: Builder) -> Result<Builder, Problem> {
+        let mut builder = builder
+            .access_token_lifetime(Duration::from_secs(self.access_token_lifetime.0.into()))
+            .leeway(Duration::from_secs(self.leeway.0.into()))
+            .default_scope(self.default_scope.clone())
+            .declare_scopes(self.scopes.0.iter().cloned())
+            .realm(&self.realm)
+            .title(&self.title)
+            .hashing(self.hashing()?);
+        if let Some(issuer) = &self.issuer {
+            builder = builder.issuer(issuer);
+        }
+        if let Some(audience) = &self.audience {
+            builder = builder.audience(audience);
+        }
+        if self.allow_insecure_issuer == Switch::On {
+            builder = builder.allow_insecure_issuer();
+        }
+        if self.password_grant == Switch::Off {
+            builder = builder.without_password_grant();
+        }
+        if self.require_grant_type == Switch::On {
+            builder = builder.require_grant_type();
+        }
+        Ok(builder)
+    }
+
+    /// What tokens are signed with; reads the secret, if it is one.
+    pub(crate) fn signing(&self) -> Result<SigningChoice, Problem> {
+        match (self.signing_algorithm, &self.hs256_secret_file) {
+            (SigningAlgorithm::Es256, _) => Ok(SigningChoice::KeyPair(KeyPairAlgorithm::Es256)),
+            (SigningAlgorithm::EdDsa, _) => Ok(SigningChoice::KeyPair(KeyPairAlgorithm::EdDsa)),
+            (SigningAlgorithm::Hs256, Some(path)) => {
+                let unfit = |source| Problem::Secret { path: path.clone(), source };
+                let secret = read_secret(path).map_err(|error| unfit(error.into()))?;
+                HmacSecret::new(secret.as_slice()).map(SigningChoice::Secret).map_err(|error| unfit(error.into()))
+            }
+            (SigningAlgorithm::Hs256, None) => Err(Problem::Together(SECRET_NEEDED.to_owned())),
+        }
+    }
+
+    /// How passwords are hashed.
+    pub(crate) fn hashing(&self) -> Result<HashingSettings, Problem> {
+        let default = HashingSettings::default();
+        let queue_per_thread = default.queue / default.threads;
+        let threads = self.hash_threads.and_then(|threads| NonZeroUsize::new(threads.0 as usize));
+        let threads = threads.unwrap_or(default.threads);
+        let queue = self.hash_queue.map_or(queue_per_thread * threads.get(), |queue| queue.0 as usize);
+        Ok(HashingSettings { threads, queue, cost: self.cost()? })
+    }
+
+    /// What a password that somebody sets must fulfil.
+    pub(crate) const fn policy(&self) -> PasswordPolicy {
+        PasswordPolicy { minimum_length: self.minimum_password_length.0 as usize }
+    }
+
+    fn cost(&self) -> Result<Argon2Cost, Problem> {
+        Argon2Cost::new(self.argon2_memory_kib.0, self.argon2_passes.0, self.argon2_lanes.0)
+            .map_err(|error| Problem::Together(format!("argon2.memory_kib, argon2.passes and argon2.lanes: {error}")))
+    }
+}
+
+fn read_secret(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
+    let mut secret = Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES as usize));
+    File::open(path)?.take(MAX_SECRET_BYTES).read_to_end(&mut secret)?;
+    let without_newline = secret.strip_suffix(b"\n").map_or(secret.len(), <[u8]>::len);
+    secret.truncate(without_newline);
+    let without_return = secret.strip_suffix(b"\r").map_or(secret.len(), <[u8]>::len);
+    secret.truncate(without_return);
+    Ok(secret)
+}

@@ -1,0 +1,97 @@
+//! The one table of settings: key, kind, default and meaning. Files, environment, flags and the reference page read it.
+//!
+//! To add a setting: a line here, and the one place that uses it.
+
+use std::path::PathBuf;
+
+use countersign::Scope;
+
+use super::{
+    Problem,
+    setting::{
+        Otherwise::{Text, Unset},
+        Setting,
+    },
+    value::{DatabaseUrl, DescribedScopes, ListenAddress, LogFormat, LogLevel, SigningAlgorithm, Switch, Value, Whole},
+    written::Written,
+};
+
+macro_rules! settings {
+    ($($(#[doc = $doc:literal])+ $key:literal $field:ident: $kind:ty = $default:expr;)+) => {
+        /// All settings, read and within their bounds.
+        #[derive(Clone, Debug)]
+        pub(crate) struct Settings {
+            $($(#[doc = $doc])+ pub(crate) $field: $kind,)+
+        }
+
+        /// All settings there are, in the order of the reference page.
+        pub(crate) static TABLE: &[Setting] = &[$(Setting {
+            key: $key,
+            default: $default,
+            doc: &[$($doc),+],
+            expected: <$kind as Value>::expected,
+        }),+];
+
+        impl Settings {
+            /// Reads each setting from what was written, or takes its default.
+            pub(super) fn read(written: &Written) -> Result<Self, Problem> {
+                Ok(Self { $($field: written.read($key, $default)?),+ })
+            }
+        }
+    };
+}
+
+settings! {
+    /// The database: a path, or `sqlite://` and a path. It is made if it is not there. `dev` takes it from its flag only.
+    "database" database: DatabaseUrl = Text("sqlite://countersign.db");
+    /// The address and port to listen on. Port 0 picks a free one.
+    "listen" listen: ListenAddress = Text("127.0.0.1:8000");
+    /// The public URL of this server, without a slash at the end: the issuer of the tokens (RFC 8414 §2). It must be
+    /// `https`, unless it is on this machine.
+    "issuer" issuer: Option<String> = Unset("the address it listens on, which must then be on this machine");
+    /// Lets the issuer be `http` on another machine. Unsafe: passwords and tokens then travel readable.
+    "allow_insecure_issuer" allow_insecure_issuer: Switch = Text("false");
+    /// The API that tokens are for (`aud`, RFC 9068 §2.2).
+    "audience" audience: Option<String> = Unset("the issuer");
+    /// How long an access token lives, in seconds. Short, because one that was stolen is good until then (RFC 9700 §2.2.1).
+    "access_token_lifetime" access_token_lifetime: Whole<1, 86_400> = Text("900");
+    /// How far the clocks of two machines may be apart, in seconds.
+    "leeway" leeway: Whole<0, 60> = Text("5");
+    /// The scopes there are and what each allows, for the docs page and the metadata. The guards of an API add theirs.
+    "scopes" scopes: DescribedScopes = Unset("none");
+    /// What is granted to those who ask for no scope, as far as the user has it.
+    "default_scope" default_scope: Scope = Text("");
+    /// What access tokens are signed with. The keys of ES256 and EdDSA are made at the first start and rest in the
+    /// database. HS256 is for a single process: who can verify its tokens can also make them.
+    "signing_algorithm" signing_algorithm: SigningAlgorithm = Text("ES256");
+    /// The file with the secret for HS256: 32 bytes at least, as `openssl rand -base64 32` makes them. A line break at
+    /// its end does not count.
+    "hs256_secret_file" hs256_secret_file: Option<PathBuf> = Unset("HS256 cannot be chosen");
+    /// Whether the password grant is on. It is for your own clients only: RFC 9700 §2.4 says that it MUST NOT be used,
+    /// since people learn to type their password into programs, and there is no second factor.
+    "password_grant" password_grant: Switch = Text("true");
+    /// Whether a token request must name its `grant_type` (RFC 6749 §4.3.2). If not, a user name and a password are
+    /// enough to ask for `password`, as the clients of tutorials do.
+    "require_grant_type" require_grant_type: Switch = Text("false");
+    /// The realm of the challenges (RFC 6750 §3).
+    "realm" realm: String = Text("api");
+    /// The name of the API in its document and on its docs page.
+    "title" title: String = Text("countersign");
+    /// Fewest characters of a password that somebody sets. 8 is the least that NIST SP 800-63B-4 allows; where the
+    /// password is the only factor it asks for 15.
+    "minimum_password_length" minimum_password_length: Whole<8, 128> = Text("8");
+    /// Threads that hash passwords, each with the memory of one hash. More than the machine has cores only take memory.
+    "hash_threads" hash_threads: Option<Whole<1, 256>> = Unset("one a core");
+    /// Logins that may wait for a hashing thread. What comes then is answered 503 with `Retry-After`.
+    "hash_queue" hash_queue: Option<Whole<0, 100_000>> = Unset("32 a thread");
+    /// Memory of one new password hash (Argon2id), in KiB. Hashes of another cost are upgraded at the next login.
+    "argon2.memory_kib" argon2_memory_kib: Whole<7_168, 262_144> = Text("19456");
+    /// How many times a new password hash fills its memory.
+    "argon2.passes" argon2_passes: Whole<1, 16> = Text("2");
+    /// Into how many lanes the memory is split. They are computed one after the other.
+    "argon2.lanes" argon2_lanes: Whole<1, 16> = Text("1");
+    /// How the lines of the log look. They go to standard error.
+    "log_format" log_format: Option<LogFormat> = Unset("`text` on a terminal, `json` elsewhere");
+    /// How much is logged. No level shows passwords, tokens or keys.
+    "log_level" log_level: LogLevel = Text("info");
+}

@@ -1,0 +1,93 @@
+//! How a command fails: with one line on standard error and an exit code that says whose turn it is.
+
+use std::{error::Error, fmt::Write, process::ExitCode};
+
+use countersign::{StartError, core::username::UsernameProblem};
+use countersign_sql::OpenError;
+
+use crate::config::Problem;
+
+/// Why a command did not do what it should.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    kind: Kind,
+    message: String,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// It was tried and did not work: exit code 1.
+    Failed,
+    /// The command line or the settings ask for something that cannot be: exit code 2.
+    WrongUsage,
+}
+
+/// A command's end.
+pub(crate) type Outcome = Result<(), Failure>;
+
+impl Failure {
+    /// It was tried and did not work.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Failed, message: message.into() }
+    }
+
+    /// The command line or the settings ask for something that cannot be.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { kind: Kind::WrongUsage, message: message.into() }
+    }
+
+    /// Adds what to do about it.
+    pub(crate) fn hint(mut self, hint: &str) -> Self {
+        // Writing to a string does not fail.
+        let _ = write!(self.message, "; {hint}");
+        self
+    }
+
+    /// Says it on standard error, in one line.
+    pub(crate) fn report(&self) -> ExitCode {
+        eprintln!("countersign: {}", crate::telemetry::one_line(&self.message));
+        match self.kind {
+            Kind::Failed => ExitCode::from(1),
+            Kind::WrongUsage => ExitCode::from(2),
+        }
+    }
+}
+
+/// Any other error, with its causes.
+impl<E: Error + Send + Sync + 'static> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let kind = if is_wrong_usage(&error) { Kind::WrongUsage } else { Kind::Failed };
+        Self { kind, message: with_causes(&error) }
+    }
+}
+
+fn is_wrong_usage(error: &(dyn Error + 'static)) -> bool {
+    error.is::<Problem>()
+        || error.is::<UsernameProblem>()
+        || matches!(error.downcast_ref(), Some(OpenError::Location { .. }))
+        || matches!(
+            error.downcast_ref(),
+            Some(
+                StartError::Issuer { .. }
+                    | StartError::IssuerNeeded(_)
+                    | StartError::PlainIssuer(_)
+                    | StartError::Lifetime { .. }
+                    | StartError::Leeway
+                    | StartError::Realm
+            )
+        )
+}
+
+fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let text = inner.to_string();
+        // Some errors repeat their cause in their own words.
+        if !message.contains(&text) {
+            let _ = write!(message, ": {text}");
+        }
+        cause = inner.source();
+    }
+    message
+}

@@ -1,0 +1,155 @@
+//! From an address to answers: binds, settles the issuer, serves, and stops without dropping what is in flight.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+
+use axum::serve::ListenerExt;
+use countersign::{Memory, OAuth2, StartError};
+use tokio::net::{TcpListener, lookup_host};
+
+use crate::{
+    app,
+    config::Settings,
+    failure::{Failure, Outcome},
+};
+
+/// How long requests in flight may take once the process is told to end: longer than any login, shorter than the
+/// patience of those who tell it (Kubernetes waits 30 seconds).
+const GRACE: Duration = Duration::from_secs(25);
+
+/// Where a server may listen.
+#[derive(Debug)]
+pub(crate) struct Place {
+    written: String,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Place {
+    /// Looks the address of the settings up. Without an https issuer it must be on this machine.
+    ///
+    /// # Errors
+    /// There is no https issuer and other machines could reach the address, or it cannot be found.
+    pub(crate) async fn find(settings: &Settings) -> Result<Self, Failure> {
+        let written = settings.listen.as_str().to_owned();
+        let failed = |source| StartError::Listen { address: written.clone(), source };
+        let addresses: Vec<_> = lookup_host(&written).await.map_err(failed)?.collect();
+        let library = settings.configure(OAuth2::new(Memory::new()))?;
+        for address in &addresses {
+            library
+                .check_address(*address)
+                .map_err(|refused| Failure::from(refused).hint("say --issuer https://… or set COUNTERSIGN_ISSUER"))?;
+        }
+        Ok(Self { written, addresses })
+    }
+}
+
+/// A server that listens and does not answer yet.
+#[derive(Debug)]
+pub(crate) struct Listening {
+    listener: TcpListener,
+    address: SocketAddr,
+    oauth2: OAuth2,
+    told_to_end: Signals,
+}
+
+impl Listening {
+    /// Listens. Without an issuer, the server takes the address as its issuer.
+    ///
+    /// # Errors
+    /// The address cannot be listened on.
+    pub(crate) async fn bind(oauth2: OAuth2, place: &Place) -> Result<Self, Failure> {
+        let failed = |source| StartError::Listen { address: place.written.clone(), source };
+        let listener = TcpListener::bind(place.addresses.as_slice()).await.map_err(|source| {
+            let in_use = source.kind() == io::ErrorKind::AddrInUse;
+            let failure = Failure::from(failed(source));
+            if in_use { failure.hint("choose another with --listen; port 0 picks a free one") } else { failure }
+        })?;
+        let address = listener.local_addr().map_err(failed)?;
+        oauth2.settle_address(address);
+        // From here on, so that nobody who reads where we listen can be too early.
+        let told_to_end = Signals::new().map_err(failed)?;
+        Ok(Self { listener, address, oauth2, told_to_end })
+    }
+
+    /// Where it listens, as a URL that works on this machine.
+    pub(crate) fn url(&self) -> String {
+        let ip = match self.address.ip() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        format!("http://{}", SocketAddr::new(ip, self.address.port()))
+    }
+
+    /// Answers until the process is told to end, and then until the requests in flight are answered.
+    pub(crate) async fn serve(self) -> Outcome {
+        let app = app::router(&self.oauth2)?;
+        let listener = self.listener.tap_io(|connection| {
+            if let Err(error) = connection.set_nodelay(true) {
+                tracing::debug!(%error, "a connection waits for full packets");
+            }
+        });
+        let (tell, told) = tokio::sync::oneshot::channel::<()>();
+        let mut signals = self.told_to_end;
+        let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
+            // A sender that is gone says the same.
+            let _ = told.await;
+        });
+        let ending = async {
+            signals.next().await;
+            tracing::info!(event = "end", "told to end: requests in flight are finished");
+            let _ = tell.send(());
+            tokio::select! {
+                () = tokio::time::sleep(GRACE) => tracing::warn!("requests took too long to finish"),
+                () = signals.next() => tracing::warn!("told to end again"),
+            }
+        };
+        tokio::select! {
+            served = serving => served?,
+            () = ending => {}
+        }
+        Ok(())
+    }
+}
+
+/// The signals that tell the process to end.
+#[derive(Debug)]
+struct Signals {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    #[cfg(unix)]
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    #[cfg(unix)]
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn new() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(not(unix))]
+    #[expect(clippy::unused_self, reason = "as its sibling")]
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The program `countersign`: an OAuth2 server with its database inside.
+
+mod announce;
+mod app;
+mod cli;
+mod config;
+mod failure;
+mod listen;
+mod store;
+mod telemetry;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

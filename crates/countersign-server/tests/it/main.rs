@@ -1,0 +1,13 @@
+//! The program as its users meet it: the real binary, on directories and ports of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
+
+mod cli;
+mod config;
+mod dev;
+mod health;
+mod load;
+mod logs;
+mod serve;
+mod support;
+mod users;

@@ -1,0 +1,22 @@
+.DEFAULT_GOAL := help
+.PHONY: help test fmt deny setup interop
+
+help: ## says what there is to make
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+test: ## all tests, and everything a change must pass
+	@bash scripts/test.sh
+
+interop: setup ## only the clients of others and the browser, against what cargo builds
+	cargo build --workspace --bins --examples --locked
+	.venv/bin/python -m pytest -c interop/python/pytest.ini interop/python
+	node --test --test-reporter=spec interop/node/*.test.js interop/browser/*.test.js
+
+setup: ## what the tests need beside Rust
+	@bash scripts/setup-test.sh
+
+fmt: ## formats the code
+	cargo fmt --all
+
+deny: ## licences, sources, advisories and double versions, by cargo-deny
+	cargo deny --all-features check

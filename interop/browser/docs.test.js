@@ -1,0 +1,266 @@
+// The docs page, as a person uses it: Authorize, Try it out, log out.
+
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { PROGRAMS, spellings, start } from '../running.js';
+import { assertStayedAt, kept, launch, open, screenshot } from './watched.js';
+
+const WAIT = 20_000; // milliseconds; a debug build on a busy machine
+const REFUSED = /^error: Failed to load resource: the server responded with a status of 40[013] /;
+// Swagger UI says this of every operation id with an underscore in it, its own among them, when a deep link opens it.
+const OF_ITS_OWN = /^warning: Warning: escaping deep link whitespace with `_` will be unsupported/;
+
+let browser;
+before(async () => {
+  browser = await launch();
+});
+after(() => browser?.close());
+
+for (const name of Object.keys(PROGRAMS)) {
+  describe(`the docs page of ${name}`, () => {
+    let server;
+    let document;
+    let watched;
+    let page;
+    let tokens;
+
+    before(async () => {
+      server = await start(name, 'browser');
+      document = await (await fetch(`${server.base}/openapi.json`)).json();
+    });
+    after(async () => assert.equal(await server?.stop(), 0));
+
+    beforeEach(async () => {
+      watched = await open(browser, `${server.base}/docs`);
+      page = watched.page;
+      page.setDefaultTimeout(WAIT);
+      tokens = [];
+      page.on('response', async (answer) => {
+        if (new URL(answer.url()).pathname === '/token' && answer.ok()) tokens.push((await answer.json()).access_token);
+      });
+    });
+    afterEach(() => watched.context.close());
+
+    const authorizeButton = () => page.locator('.scheme-container .btn.authorize');
+    const dialog = () => page.locator('.modal-ux');
+    const operation = (method, path) =>
+      page.locator(`.opblock-${method}`).filter({ has: page.locator(`[data-path="${path}"]`) });
+    const padlock = (method, path) => operation(method, path).locator('.authorization__btn');
+
+    async function fillIn({ username = server.username, password = server.password, scopes = server.scopes } = {}) {
+      await authorizeButton().click();
+      await page.getByLabel('username:').fill(username);
+      await page.getByLabel('password:', { exact: true }).fill(password);
+      for (const scope of scopes) await page.locator(`label[for^="${scope}-password-checkbox"]`).click();
+    }
+    const submit = () => dialog().getByRole('button', { name: 'Apply given OAuth2 credentials' }).click();
+    const closeDialog = () => dialog().locator('.btn-done').click();
+
+    async function logIn(login) {
+      await fillIn(login);
+      const sent = page.waitForRequest((request) => request.method() === 'POST');
+      await submit();
+      await dialog().getByText('Authorized', { exact: true }).waitFor();
+      await closeDialog();
+      assert.equal(tokens.length, 1);
+      return sent;
+    }
+
+    async function logOut() {
+      await authorizeButton().click();
+      await dialog().getByRole('button', { name: 'Remove authorization' }).click();
+      await closeDialog();
+    }
+
+    /** Presses *Try it out* and *Execute*; gives the status and the body that the page shows. */
+    async function tryOut(method, path) {
+      const block = operation(method, path);
+      const control = block.locator('.opblock-summary-control');
+      if ((await control.getAttribute('aria-expanded')) === 'false') await control.click();
+      // The one button says *Cancel* once it was pressed.
+      const tryItOut = block.locator('.try-out__btn');
+      if ((await tryItOut.innerText()) === 'Try it out') await tryItOut.click();
+      const answered = page.waitForResponse((answer) => new URL(answer.url()).pathname === path);
+      await block.getByRole('button', { name: 'Execute', exact: true }).click();
+      await answered;
+      const live = block.locator('.live-responses-table tbody > tr.response').first();
+      await live.waitFor();
+      const status = (await live.locator('.response-col_status').innerText()).trim();
+      const body = await live.locator('.response-col_description .highlight-code code').first().innerText();
+      return { status: Number.parseInt(status, 10), body };
+    }
+
+    /** What a person does on the page goes without a sound in its console, and to this server alone. */
+    function assertCalm({ refusals = 0 } = {}) {
+      assertStayedAt(server.base, watched.requests);
+      const refused = watched.complaints.filter((complaint) => REFUSED.test(complaint));
+      const others = watched.complaints.filter((complaint) => !REFUSED.test(complaint) && !OF_ITS_OWN.test(complaint));
+      assert.deepEqual(others, []);
+      assert.equal(refused.length, refusals);
+    }
+
+    async function assertNothingKept(secrets) {
+      const found = await kept(watched);
+      for (const secret of secrets.flatMap(spellings)) assert.ok(!found.includes(secret), found);
+      const { inPage, state } = JSON.parse(found);
+      assert.deepEqual(
+        { ...inPage, address: undefined, history: undefined },
+        { local: {}, session: {}, databases: [], caches: [], cookie: '', name: '', address: undefined, history: undefined },
+      );
+      assert.deepEqual(state, { cookies: [], origins: [] });
+    }
+
+    test('b16 the padlocks are there, open, and only where a login is needed', async () => {
+      await screenshot(page, name, 'docs');
+      assert.match(await authorizeButton().getAttribute('class'), /\bunlocked\b/);
+      for (const [path, methods] of Object.entries(document.paths)) {
+        for (const [method, { security }] of Object.entries(methods)) {
+          await operation(method, path).waitFor();
+          const locks = padlock(method, path);
+          assert.equal(await locks.count(), security?.length ? 1 : 0, `${method} ${path}`);
+          if (security?.length) assert.match(await locks.getAttribute('aria-label'), / unlocked$/);
+        }
+      }
+      assertCalm();
+    });
+
+    test('b16 Authorize with no client, then Try it out, gives 200 and the body', async () => {
+      await fillIn();
+      await screenshot(page, name, 'authorize');
+      assert.equal(await page.getByLabel('client_id:').inputValue(), '');
+      assert.equal(await page.getByLabel('client_secret:').inputValue(), '');
+      await page.keyboard.press('Escape');
+      await dialog().locator('.close-modal').click();
+      const sent = await logIn();
+      // An empty id and an empty secret: the page sends them all the same, and they name no client.
+      assert.equal(await sent.headerValue('authorization'), 'Basic Og==');
+      assert.equal(new URL(sent.url()).pathname, '/token');
+      assert.match(await authorizeButton().getAttribute('class'), / locked\b/);
+      assert.match(await padlock('get', server.protected.pathname).getAttribute('aria-label'), / locked$/);
+      const { status, body } = await tryOut('get', server.protected.pathname);
+      await operation('get', server.protected.pathname).locator('.live-responses-table').scrollIntoViewIfNeeded();
+      await screenshot(page, name, 'result');
+      assert.equal(status, 200, body);
+      assert.equal(JSON.parse(body).username, server.username);
+      assertCalm();
+    });
+
+    test('b16 each locked operation gives 200 after the login', async () => {
+      await logIn();
+      for (const [path, methods] of Object.entries(document.paths)) {
+        if (methods.get?.security) assert.equal((await tryOut('get', path)).status, 200, path);
+      }
+      assertCalm();
+    });
+
+    test('b16 nothing of the login is kept, and a reload forgets it', async () => {
+      await logIn();
+      await tryOut('get', server.protected.pathname);
+      const [token] = tokens;
+      await assertNothingKept([token, server.password]);
+      await page.reload({ waitUntil: 'networkidle' });
+      await authorizeButton().waitFor();
+      assert.match(await authorizeButton().getAttribute('class'), /\bunlocked\b/);
+      await assertNothingKept([token, server.password]);
+      assert.ok(!(await page.content()).includes(token));
+      assert.equal((await tryOut('get', server.protected.pathname)).status, 401);
+      assertCalm({ refusals: 1 });
+    });
+
+    test('b16 neither the token nor the password is ever in an address', async () => {
+      await logIn();
+      await tryOut('get', server.protected.pathname);
+      for (const secret of [...spellings(server.password).filter((spelling) => spelling.length > 6), tokens[0]]) {
+        assert.ok(watched.requests.every((url) => !url.includes(secret)), secret);
+      }
+    });
+
+    test('b16 after the logout a locked operation gives 401', async () => {
+      await logIn();
+      assert.equal((await tryOut('get', server.protected.pathname)).status, 200);
+      await logOut();
+      assert.match(await authorizeButton().getAttribute('class'), /\bunlocked\b/);
+      const { status, body } = await tryOut('get', server.protected.pathname);
+      assert.equal(status, 401);
+      assert.deepEqual(JSON.parse(body), { detail: 'Not authenticated' });
+      await assertNothingKept([tokens[0], server.password]);
+      assertCalm({ refusals: 1 });
+    });
+
+    test('b16 a wrong password shows its reason on the page', async () => {
+      await fillIn({ password: 'not the password' });
+      await submit();
+      const reason = dialog().locator('.errors');
+      await reason.waitFor();
+      await screenshot(page, name, 'wrong-password');
+      assert.match(await reason.innerText(), /Incorrect username or password/);
+      assert.deepEqual(tokens, []);
+      await assertNothingKept(['not the password']);
+      assertCalm({ refusals: 1 });
+    });
+
+    test('b16 a login with a missing password shows its reason on the page', async () => {
+      await fillIn({ password: '' });
+      await submit();
+      const reason = dialog().locator('.errors');
+      await reason.waitFor();
+      await screenshot(page, name, 'missing-password');
+      assert.match(await reason.innerText(), /password/);
+      assertCalm({ refusals: 1 });
+    });
+
+    test('b16 a login without a scope opens what needs none, and only that', async () => {
+      await logIn({ scopes: [] });
+      for (const [path, methods] of Object.entries(document.paths)) {
+        const security = methods.get?.security;
+        if (!security) continue;
+        const needed = Object.values(security[0]).flat();
+        assert.equal((await tryOut('get', path)).status, needed.length ? 403 : 200, path);
+      }
+    });
+
+    if (PROGRAMS[name].international) {
+      test('b16 a name and a password beyond ASCII log in', async () => {
+        await logIn({ ...server.international, scopes: ['me'] });
+        const { status, body } = await tryOut('get', server.protected.pathname);
+        assert.equal(status, 200);
+        assert.equal(JSON.parse(body).username, server.international.username);
+        assertCalm();
+      });
+    }
+
+    test('j8 the watch sees what the policy stops', async () => {
+      // Without this, a page that complains of nothing would prove nothing.
+      await page.evaluate(() => {
+        const script = window.document.createElement('script');
+        script.textContent = 'window.ran = true';
+        window.document.body.append(script);
+        return fetch('http://elsewhere.invalid/').catch(() => {});
+      });
+      assert.equal(await page.evaluate(() => window.ran), undefined);
+      await page.waitForTimeout(200);
+      const complained = watched.complaints.join('\n');
+      assert.match(complained, /script-src/);
+      assert.match(complained, /connect-src/);
+      assert.throws(() => assertCalm());
+    });
+
+    test('j8 the page cannot be shown inside another', async () => {
+      const outside = await open(browser, 'about:blank');
+      await outside.page.setContent(`<iframe src="${server.base}/docs" width="800" height="600"></iframe>`);
+      await outside.page.waitForLoadState('networkidle');
+      const inside = outside.page.frames().at(-1);
+      assert.equal(await inside.locator('#swagger-ui').count(), 0);
+      await outside.context.close();
+    });
+
+    test('the page fits a telephone', async () => {
+      await page.setViewportSize({ width: 390, height: 844 });
+      await screenshot(page, name, 'docs-narrow');
+      await authorizeButton().click();
+      await screenshot(page, name, 'authorize-narrow');
+      const wider = await page.evaluate(() => window.document.documentElement.scrollWidth - window.innerWidth);
+      assert.ok(wider <= 0, `the page is ${wider} px wider than the screen`);
+    });
+  });
+}

@@ -1,0 +1,57 @@
+"""Each test that takes `server` runs against every program of `programs.json`; some are only for the tests of tokens."""
+
+import functools
+
+import pytest
+import requests
+
+from running import PROGRAMS, Running
+
+
+@pytest.fixture(scope="session")
+def started():
+    """Gives a program by its name, and starts each only once: its log is of the whole run."""
+    programs = {}
+
+    def find(name):
+        if name not in programs:
+            programs[name] = Running(name)
+        return programs[name]
+
+    yield find
+    for running in programs.values():
+        assert running.stop() == 0, f"{running.name} did not stop as asked: {running.log()[-2000:]}"
+
+
+@pytest.fixture(params=[name for name in PROGRAMS if not PROGRAMS[name].get("only_tokens")])
+def server(request, started):
+    return started(request.param)
+
+
+@pytest.fixture
+def token(server):
+    """An access token with all scopes, asked for in the plainest way."""
+    return issue(server)
+
+
+@functools.cache
+def issue(server):
+    form = {
+        "grant_type": "password",
+        "username": server.username,
+        "password": server.password,
+        "scope": " ".join(server.scopes),
+    }
+    answer = requests.post(server.token_url, data=form, timeout=30)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["access_token"]
+
+
+@pytest.fixture
+def document(server):
+    return requests.get(server.url("/openapi.json"), timeout=30).json()
+
+
+def pytest_collection_modifyitems(items):
+    """The tests of the log look at what all the others left in it."""
+    items.sort(key=lambda item: item.path.name == "test_log.py")

@@ -1,0 +1,86 @@
+"""Starts a program of `programs.json` on a free port, and stops it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAMS = json.loads((ROOT / "interop" / "programs.json").read_text(encoding="utf-8"))
+
+START_TIMEOUT = 60  # seconds; a debug build on a busy machine
+STOP_TIMEOUT = 20  # seconds
+
+
+def directory():
+    """Where cargo puts what `cargo test` builds."""
+    chosen = os.environ.get("PROGRAMS_DIR")
+    if chosen:
+        return Path(chosen)
+    return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug"
+
+
+class Running:
+    """A program that listens."""
+
+    def __init__(self, name):
+        self.name = name
+        self.facts = PROGRAMS[name]
+        self.username = self.facts["username"]
+        self.password = self.facts["password"]
+        self.scopes = self.facts["scopes"]
+        self.algorithm = self.facts["algorithm"]
+        logs = ROOT / "artifacts" / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        self.stdout = logs / f"python.{name}.out"
+        self.stderr = logs / f"python.{name}.err"
+        # What a developer has set for a server of their own is not for this one.
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("COUNTERSIGN_")}
+        with self.stdout.open("wb") as out, self.stderr.open("wb") as err:
+            self.process = subprocess.Popen(
+                [directory() / self.facts["program"], *self.facts["arguments"]],
+                env=inherited | self.facts["environment"],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+            )
+        self.base = self._wait_for_address()
+
+    def _wait_for_address(self):
+        deadline = time.monotonic() + START_TIMEOUT
+        while time.monotonic() < deadline:
+            found = re.search(r"http://127\.0\.0\.1:\d+(?=\D)", self.stdout.read_text(encoding="utf-8"))
+            if found:
+                return found.group()
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.02)
+        self.process.kill()
+        said = self.stdout.read_text(encoding="utf-8") + self.stderr.read_text(encoding="utf-8")
+        raise RuntimeError(f"{self.name} did not say where it listens:\n{said}")
+
+    def url(self, path):
+        return self.base + path
+
+    @property
+    def token_url(self):
+        return self.url("/token")
+
+    @property
+    def protected_url(self):
+        return self.url(self.facts["protected"])
+
+    def log(self):
+        return self.stderr.read_text(encoding="utf-8")
+
+    def stop(self):
+        """Asks it to end, and returns its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise

@@ -1,0 +1,98 @@
+// Starts a program of `programs.json` on a free port, and stops it.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { createWriteStream, mkdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
+/** All programs, and those that are not only for the tests of tokens. */
+export const SIGNERS = JSON.parse(readFileSync(join(ROOT, 'interop', 'programs.json'), 'utf8'));
+export const PROGRAMS = Object.fromEntries(Object.entries(SIGNERS).filter(([, facts]) => !facts.only_tokens));
+export const ARTIFACTS = join(ROOT, 'artifacts');
+
+const START_TIMEOUT = 60_000; // milliseconds; a debug build on a busy machine
+const STOP_TIMEOUT = 20_000; // milliseconds
+
+// Where cargo puts what `cargo test` builds.
+const DIRECTORY = process.env.PROGRAMS_DIR ?? join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), 'debug');
+
+/** Starts the program; `runner` names its log. Resolves once it says where it listens. */
+export async function start(name, runner) {
+  const facts = SIGNERS[name];
+  // What a developer has set for a server of their own is not for this one.
+  const inherited = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('COUNTERSIGN_')));
+  const child = spawn(join(DIRECTORY, facts.program), facts.arguments, {
+    env: { ...inherited, ...facts.environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const ended = new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => resolve(code ?? signal));
+  });
+  const logs = join(ARTIFACTS, 'logs');
+  mkdirSync(logs, { recursive: true });
+  const file = createWriteStream(join(logs, `${runner}.${name}.err`));
+  let log = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    log += text;
+    file.write(text);
+  });
+  const base = await new Promise((resolve, reject) => {
+    let said = '';
+    const fail = (why) => reject(new Error(`${name} did not say where it listens (${why}):\n${said}${log}`));
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      fail('time is up');
+    }, START_TIMEOUT);
+    ended.then(fail, fail).finally(() => clearTimeout(timer));
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      said += text;
+      const found = said.match(/http:\/\/127\.0\.0\.1:\d+(?=\D)/);
+      if (found) {
+        clearTimeout(timer);
+        resolve(found[0]);
+      }
+    });
+  });
+  return {
+    name,
+    base,
+    ...facts,
+    protected: new URL(facts.protected, base),
+    log: () => log,
+    /** Asks it to end, and resolves to its exit code. */
+    async stop() {
+      child.kill('SIGTERM');
+      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT);
+      const code = await ended;
+      clearTimeout(timer);
+      file.end();
+      assertTellsNoSecret(log, facts);
+      return code;
+    },
+  };
+}
+
+/** Fails if the log holds a token, or a password in any spelling. */
+export function assertTellsNoSecret(log, { password, international }) {
+  assert.doesNotMatch(log, /eyJ[\w-]{10,}\.eyJ/);
+  for (const secret of ['not the password', password, international?.password]) {
+    // A password that is a plain word may be in the log as that word.
+    if (secret?.length > 6) for (const spelling of spellings(secret)) assert.ok(!log.includes(spelling), spelling);
+  }
+}
+
+/** The ways in which a secret may stand in a log. */
+export function spellings(secret) {
+  const bytes = Buffer.from(secret);
+  return [
+    secret,
+    encodeURIComponent(secret),
+    new URLSearchParams([['', secret]]).toString().slice(1),
+    JSON.stringify(secret).slice(1, -1),
+    bytes.toString('base64').replace(/=+$/, ''),
+    bytes.toString('hex'),
+  ];
+}

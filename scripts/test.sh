@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# All tests, step by step, ending at the first that fails; the last line is the sum of what the runners counted.
+# The whole output of each step is in artifacts/test/.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+readonly LOGS=artifacts/test
+readonly STEPS=11
+step=0 passed=0 failed=0 skipped=0
+summary=()
+started=$SECONDS
+
+rm -rf artifacts
+mkdir -p "$LOGS"
+
+# Adds up one runner's own counts: `count NAME LOG`, by the runner's closing lines.
+count() {
+    local counts
+    counts=$(.venv/bin/python - "$1" "$2" <<'PYTHON'
+import re
+import sys
+
+runner, log = sys.argv[1], open(sys.argv[2], encoding="utf-8", errors="replace").read()
+log = re.sub(r"\x1b\[[0-9;]*m", "", log)
+
+
+def total(pattern):
+    return sum(int(number) for number in re.findall(pattern, log, re.M))
+
+
+if runner == "cargo":
+    counts = [total(rf"^test result: .*?(\d+) {word}") for word in ("passed", "failed", "ignored")]
+elif runner == "pytest":
+    closing = log.rstrip().rsplit("\n", 1)[-1]
+    found = [re.findall(rf"(\d+) {word}", closing) for word in ("passed", "(?:failed|errors?)", "(?:skipped|xfailed)")]
+    counts = [sum(map(int, numbers)) for numbers in found]
+elif runner == "node":
+    counts = [total(rf"^\S+ {word} (\d+)$") for word in ("pass", "(?:fail|cancelled)", "(?:skipped|todo)")]
+else:
+    counts = [0, 0, 0]
+print(*counts)
+PYTHON
+    )
+    read -r ran_passed ran_failed ran_skipped <<<"${counts:-0 0 0}"
+    passed=$((passed + ran_passed)) failed=$((failed + ran_failed)) skipped=$((skipped + ran_skipped))
+}
+
+finish() {
+    echo
+    printf '%s\n' "${summary[@]}"
+    echo "$((SECONDS - started)) seconds"
+    # A step that failed without a test that failed is a failure all the same.
+    [ "$1" -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
+    echo "total: $passed passed, $failed failed, $skipped skipped"
+    exit "$1"
+}
+
+# `run NAME RUNNER COMMAND…`
+run() {
+    local name=$1 runner=$2 log status began=$SECONDS
+    shift 2
+    step=$((step + 1))
+    log="$LOGS/$(printf '%02d' "$step")-${name// /-}.log"
+    echo
+    echo "== $step/$STEPS $name: $*"
+    "$@" </dev/null 2>&1 | tee "$log"
+    status=${PIPESTATUS[0]}
+    ran_passed=0 ran_failed=0 ran_skipped=0
+    [ "$runner" = none ] || count "$runner" "$log"
+    # A runner that ran nothing has shown nothing.
+    if [ "$status" -eq 0 ] && [ "$runner" != none ] && [ "$ran_passed" -eq 0 ]; then
+        echo "$name ran no test"
+        status=1
+    fi
+    local outcome=ok
+    [ "$status" -eq 0 ] || outcome="FAILED ($status)"
+    local counted=""
+    [ "$runner" = none ] || counted=", $ran_passed passed, $ran_failed failed, $ran_skipped skipped"
+    summary+=("$(printf '%-14s %s in %d s%s' "$name" "$outcome" "$((SECONDS - began))" "$counted")")
+    echo "== $step/$STEPS ${summary[-1]}"
+    [ "$status" -eq 0 ] || finish "$status"
+}
+
+export CARGO_TERM_COLOR=never
+minutes() { timeout --kill-after=30 "$(($1 * 60))" "${@:2}"; }
+
+run setup none bash scripts/setup-test.sh
+run dependencies none .venv/bin/python scripts/check_dependencies.py
+run links none .venv/bin/python scripts/check-links.py
+run format none cargo fmt --all --check
+run clippy none cargo clippy --workspace --all-targets --locked -- -D warnings
+# The libraries: the program has the name of one of them. What they offer to those who test stores is behind a feature.
+run doc none env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --lib --all-features --no-deps --locked
+run cargo cargo cargo test --workspace --locked
+# Built by the step before, with the same features: this only makes sure of it.
+run programs none cargo build --workspace --bins --examples --locked
+run python pytest minutes 10 .venv/bin/python -m pytest -c interop/python/pytest.ini interop/python
+run node node minutes 5 node --test --test-reporter=spec interop/node/*.test.js
+run browser node minutes 10 node --test --test-reporter=spec interop/browser/*.test.js
+finish 0

@@ -182,9 +182,9 @@ impl AuthorizationServer {
         &*self.ports.store
     }
 
-    /// Whether those who may log in are of the store's own table.
+    /// Whether those who may log in are in the store's table, and not in one of the author's.
     #[must_use]
-    pub const fn has_own_owners(&self) -> bool {
+    pub const fn owners_are_in_store(&self) -> bool {
         self.ports.owners.is_none()
     }
 
@@ -209,7 +209,7 @@ impl AuthorizationServer {
         let grant_type = self.grant_type(&client, form)?;
         let facts = Facts {
             owners: self.owners(),
-            home: if self.has_own_owners() { Home::Store } else { Home::Elsewhere },
+            home: if self.owners_are_in_store() { Home::Store } else { Home::Elsewhere },
             hashing: &self.ports.hashing,
             default_scope: &self.settings.default_scope,
         };

@@ -98,7 +98,7 @@ impl OAuth2 {
     /// # Errors
     /// [`NewUserProblem`]: the name, the password or the scope cannot be one, or it cannot be stored now.
     pub async fn add_user(&self, user: NewUser) -> Result<Added, NewUserProblem> {
-        if !self.server().has_own_owners() {
+        if !self.server().owners_are_in_store() {
             return Err(NewUserProblem::OtherTable);
         }
         let username = Username::parse(&user.username)?;

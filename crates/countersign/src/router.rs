@@ -3,7 +3,7 @@
 use axum::extract::FromRef;
 
 use crate::{
-    endpoint::{self, Facts},
+    endpoint::{self, Finished},
     oauth2::OAuth2,
     openapi,
     routes::Routes,
@@ -147,8 +147,8 @@ where
         openapi::name_operations(&mut paths);
         let scopes = openapi::take_scopes(&mut paths, oauth2.declared_scopes());
         let document = openapi::write(&oauth2, endpoint::TOKEN_URL, &paths, &scopes, &schemas.by_name)?;
-        let facts = Facts { oauth2, document: document.clone(), scopes };
-        let router = endpoint::router(ours.router, facts, author_has).merge(theirs.router.with_state(state));
+        let finished = Finished { oauth2, document: document.clone(), scopes };
+        let router = endpoint::router(ours.router, finished, author_has).merge(theirs.router.with_state(state));
         let router = changes.0.into_iter().fold(router, |router, change| change(router));
         Ok((router, document))
     }

@@ -1,6 +1,7 @@
 //! The ways in which a client asks for tokens; one file per grant type, which reads and decides and never issues.
 //!
-//! To add one: a file with its `decide`, a variant of [`GrantType`], and the line in `decide` that the compiler then asks for.
+//! To add one: a file with its `decide`, a variant of [`GrantType`], and the line in `decide` that the compiler then asks
+//! for.
 
 pub(crate) mod password;
 

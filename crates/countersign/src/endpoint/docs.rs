@@ -8,7 +8,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 
-use super::Facts;
+use super::Finished;
 
 /// Only what this server serves runs, and nothing leaves for elsewhere. Swagger UI's arrows are `data:` images.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -38,8 +38,8 @@ const ASSETS: [(&str, &str, &[u8]); 6] = [
     ),
 ];
 
-pub(super) async fn page(State(facts): State<Arc<Facts>>) -> impl IntoResponse {
-    let page = PAGE.replace("{title}", &escape(facts.oauth2.title()));
+pub(super) async fn page(State(api): State<Arc<Finished>>) -> impl IntoResponse {
+    let page = PAGE.replace("{title}", &escape(api.oauth2.title()));
     ([(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY), (header::CACHE_CONTROL, "no-store")], Html(page))
 }
 

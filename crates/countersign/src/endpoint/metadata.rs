@@ -6,17 +6,17 @@ use axum::{Json, extract::State};
 use countersign_core::grant_type::GrantType;
 use serde_json::{Value, json};
 
-use super::{Facts, JWKS, TOKEN};
+use super::{Finished, JWKS, TOKEN};
 
-pub(super) async fn handle(State(facts): State<Arc<Facts>>) -> Json<Value> {
-    let server = facts.oauth2.server();
+pub(super) async fn handle(State(api): State<Arc<Finished>>) -> Json<Value> {
+    let server = api.oauth2.server();
     let issuer = server.issuer().as_str();
     let grant_types: Vec<_> = server.settings().grant_types.iter().copied().map(GrantType::name).collect();
     let mut metadata = json!({
         // RFC 8414 §3.3: "The "issuer" value returned MUST be identical to the authorization server's issuer".
         "issuer": issuer,
         "token_endpoint": format!("{issuer}{TOKEN}"),
-        "scopes_supported": facts.scopes.keys().collect::<Vec<_>>(),
+        "scopes_supported": api.scopes.keys().collect::<Vec<_>>(),
         // Required by RFC 8414 §2, and empty: there is no authorization endpoint.
         "response_types_supported": [],
         "grant_types_supported": grant_types,

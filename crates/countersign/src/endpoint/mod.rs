@@ -47,10 +47,10 @@ pub(crate) fn documented(author_has: impl Fn(&str) -> bool) -> Routes<OAuth2> {
 /// All endpoints: those that the document tells of, with a slash at the end too, and the rest.
 pub(crate) fn router(
     documented: axum::Router<OAuth2>,
-    facts: Facts,
+    api: Finished,
     author_has: impl Fn(&str) -> bool,
 ) -> axum::Router {
-    let oauth2 = facts.oauth2.clone();
+    let oauth2 = api.oauth2.clone();
     let mut router = documented
         .route(&with_slash(TOKEN), undocumented::post(token::handle))
         .route(JWKS, undocumented::get(jwks::handle))
@@ -59,19 +59,19 @@ pub(crate) fn router(
         let twin = axum::Router::new().route(&with_slash(USERS_ME), undocumented::get(users_me::handle));
         router = router.merge(twin.with_state(oauth2.clone()));
     }
-    let facts_router = axum::Router::new()
+    let finished_router = axum::Router::new()
         .route(METADATA, undocumented::get(metadata::handle))
         .route(OPENAPI, undocumented::get(openapi::handle))
         .route(DOCS, undocumented::get(docs::page))
         .route(&with_slash(DOCS), undocumented::get(docs::redirect))
         .route("/docs/{file}", undocumented::get(docs::asset))
-        .with_state(Arc::new(facts));
-    let router = router.merge(facts_router).layer(map_response(not_stored));
+        .with_state(Arc::new(api));
+    let router = router.merge(finished_router).layer(map_response(not_stored));
     security_headers(router, &oauth2)
 }
 
-/// What is known of the API once it is finished.
-pub(crate) struct Facts {
+/// A finished API: what its endpoints tell of it.
+pub(crate) struct Finished {
     pub(crate) oauth2: OAuth2,
     pub(crate) document: String,
     pub(crate) scopes: Scopes,

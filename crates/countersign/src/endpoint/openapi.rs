@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::{extract::State, http::header, response::IntoResponse};
 
-use super::Facts;
+use super::Finished;
 
-pub(super) async fn handle(State(facts): State<Arc<Facts>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], facts.document.clone())
+pub(super) async fn handle(State(api): State<Arc<Finished>>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], api.document.clone())
 }

@@ -38,6 +38,7 @@ const ROUNDS: usize = 7;
 #[tokio::main]
 async fn main() {
     logins().await;
+    refusals().await;
     guards().await;
 }
 
@@ -65,6 +66,54 @@ async fn logins() {
     println!("one hash                 {:>10.2} ms", one.as_secs_f64() * 1e3);
     println!("logins                   {rate:>10.1} /s");
     println!("share of {cores} cores / hash  {:>10.3}", rate / limit);
+}
+
+/// Whether an unknown user, a wrong password and a disabled user can be told apart by time: Welch's t between each two,
+/// below 4.5 in amount where they cannot (requirement D12 of this project; OWASP ASVS 6.3.8).
+async fn refusals() {
+    let (router, _) = api(SigningChoice::default()).await;
+    let mut times = [Vec::new(), Vec::new(), Vec::new()];
+    for _ in 0..PROBES {
+        for (times, name) in times.iter_mut().zip(["nobody", "alice", "dora"]) {
+            let body = Body::from(format!("username={name}&password=wrong+horse"));
+            let request = Request::post("/token").header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+            let request = request.body(body).unwrap_or_else(|error| panic!("{error}"));
+            let began = Instant::now();
+            assert_eq!(
+                router.clone().oneshot(request).await.map(|answer| answer.status()),
+                Ok(StatusCode::BAD_REQUEST)
+            );
+            times.push(began.elapsed().as_secs_f64() * 1e3);
+        }
+    }
+    let [unknown, wrong, disabled] = times.map(Sample::of);
+    println!("\nunknown {:.3} ms, wrong {:.3} ms, disabled {:.3} ms", unknown.mean, wrong.mean, disabled.mean);
+    println!("Welch's t: unknown/wrong {:.2}, disabled/wrong {:.2}", unknown.t(&wrong), disabled.t(&wrong));
+}
+
+/// How often each kind of refusal is timed.
+const PROBES: usize = 1_000;
+
+/// Mean and variance of what is left of a sample without its slowest tenth, which is the machine's noise.
+struct Sample {
+    mean: f64,
+    variance: f64,
+    size: f64,
+}
+
+impl Sample {
+    fn of(mut times: Vec<f64>) -> Self {
+        times.sort_by(f64::total_cmp);
+        times.truncate(times.len() * 9 / 10);
+        let size = f64::from(u32::try_from(times.len()).unwrap_or(u32::MAX));
+        let mean = times.iter().sum::<f64>() / size;
+        let variance = times.iter().map(|time| (time - mean).powi(2)).sum::<f64>() / (size - 1.0);
+        Self { mean, variance, size }
+    }
+
+    fn t(&self, other: &Self) -> f64 {
+        (self.mean - other.mean) / (self.variance / self.size + other.variance / other.size).sqrt()
+    }
 }
 
 async fn time_of_one_hash() -> Duration {
@@ -131,6 +180,8 @@ fn login() -> Request<Body> {
 async fn api(choice: SigningChoice) -> (Router, String) {
     let oauth2 = OAuth2::new(Memory::new()).signing(choice).build().await.unwrap_or_else(|error| panic!("{error}"));
     let added = oauth2.add_user(NewUser::new("alice").password("correct horse")).await;
+    added.unwrap_or_else(|error| panic!("{error}"));
+    let added = oauth2.add_user(NewUser::new("dora").password("correct horse").disabled()).await;
     added.unwrap_or_else(|error| panic!("{error}"));
     let router = oauth2
         .router()

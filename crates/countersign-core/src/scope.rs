@@ -75,6 +75,10 @@ impl Scope {
         if scope.split(' ').count() > MAX_SCOPE_TOKENS {
             return Err(MalformedScope);
         }
+        Self::tokens(scope)
+    }
+
+    fn tokens(scope: &str) -> Result<Self, MalformedScope> {
         scope.split(' ').map(ScopeToken::parse).collect()
     }
 
@@ -144,12 +148,13 @@ impl fmt::Display for Scope {
     }
 }
 
-/// Reads the form in which stores keep a scope: as [`Scope::parse`], but the empty string is the empty scope.
+/// Reads the form in which we write a scope ourselves: as [`Scope::parse`], but the empty string is the empty scope, and
+/// without its bounds, which are for what strangers send.
 impl FromStr for Scope {
     type Err = MalformedScope;
 
     fn from_str(scope: &str) -> Result<Self, Self::Err> {
-        if scope.is_empty() { Ok(Self::empty()) } else { Self::parse(scope) }
+        if scope.is_empty() { Ok(Self::empty()) } else { Self::tokens(scope) }
     }
 }
 
@@ -191,6 +196,7 @@ mod tests {
         let of = |tokens: usize| (0..tokens).map(|i| i.to_string()).collect::<Vec<_>>().join(" ");
         assert!(Scope::parse(&of(MAX_SCOPE_TOKENS)).is_ok());
         assert_eq!(Scope::parse(&of(MAX_SCOPE_TOKENS + 1)), Err(MalformedScope));
+        assert_eq!(scope(&of(500)).iter().count(), 500, "what we wrote we read");
     }
 
     #[test]

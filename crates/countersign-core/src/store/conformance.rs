@@ -30,6 +30,7 @@ use crate::{
     names::{ClientId, GrantId, KeyId, Subject},
     password::PasswordHash,
     resource_owner::{OwnerStatus, ResourceOwner, Upgraded},
+    scope::ScopeToken,
     username::Username,
 };
 
@@ -131,7 +132,11 @@ pub async fn owners_are_found_by_name_and_subject(store: Arc<impl Store>) {
     bare.scope = "".parse().unwrap();
     bare.status = OwnerStatus::Disabled;
     bare.email = Some("bare@example.com".to_owned());
-    for owner in [owner("alice"), bare] {
+    let many = ResourceOwner {
+        scope: (0..500).map(|i| ScopeToken::parse(&i.to_string()).unwrap()).collect(),
+        ..owner("many")
+    };
+    for owner in [owner("alice"), bare, many] {
         assert_eq!(store.add_owner(&owner).await.unwrap(), Added::Yes);
         assert_eq!(store.find_by_username(&owner.username).await.unwrap(), Some(owner.clone()));
         assert_eq!(store.find_by_subject(&owner.subject).await.unwrap(), Some(owner));

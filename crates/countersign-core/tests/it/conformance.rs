@@ -7,3 +7,12 @@ async fn store() -> (Memory, ()) {
 }
 
 countersign_core::store_conformance!(store);
+
+#[test]
+fn every_fact_is_a_test() {
+    let source = include_str!("../../src/store/conformance.rs");
+    let list = source.split("$crate::store_conformance! { $make:").nth(1).unwrap().split('}').next().unwrap();
+    let listed: Vec<_> = list.split_whitespace().collect();
+    let facts = source.lines().filter_map(|line| line.strip_prefix("pub async fn ")?.split('(').next());
+    assert_eq!(facts.collect::<Vec<_>>(), listed);
+}

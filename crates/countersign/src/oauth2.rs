@@ -39,11 +39,14 @@ pub(crate) fn check_address(
     match settings.issuer.as_ref().map(Issuer::as_str) {
         _ if address.ip().is_loopback() => Ok(()),
         None => Err(StartError::IssuerNeeded(address)),
-        Some(issuer) if issuer.starts_with("http:") && insecure == InsecureIssuer::Refuse => {
-            Err(StartError::PlainIssuer(address))
-        }
+        Some(issuer) if !is_tls(issuer) && insecure == InsecureIssuer::Refuse => Err(StartError::PlainIssuer(address)),
         Some(_) => Ok(()),
     }
+}
+
+/// Whether an issuer is certainly reached by TLS, in whatever letter case its scheme is written.
+pub(crate) fn is_tls(issuer: &str) -> bool {
+    issuer.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"))
 }
 
 impl From<Inner> for OAuth2 {

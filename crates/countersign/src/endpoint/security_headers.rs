@@ -8,7 +8,7 @@ use axum::{
     response::Response,
 };
 
-use crate::oauth2::OAuth2;
+use crate::oauth2::{OAuth2, is_tls};
 
 /// For how long a browser must not try this host without TLS (RFC 6797 §6.1.1): a year.
 const STRICT_TRANSPORT: HeaderValue = HeaderValue::from_static("max-age=31536000");
@@ -33,7 +33,7 @@ async fn add(State(oauth2): State<OAuth2>, mut response: Response) -> Response {
     for (name, value) in HEADERS {
         headers.entry(name).or_insert(value);
     }
-    if oauth2.server().issuer().as_str().starts_with("https:") {
+    if is_tls(oauth2.server().issuer().as_str()) {
         headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert(STRICT_TRANSPORT);
     }
     response

@@ -27,6 +27,7 @@ mod realm;
 mod router;
 mod routes;
 pub mod routing;
+mod schemas;
 mod scopes;
 mod serve;
 mod start_error;

@@ -1,12 +1,12 @@
 //! Routes of an API, with what their handlers say of themselves.
 
 use aide::axum::ApiRouter;
-use serde_json::{Map, Value};
 
 use crate::{
     oauth2::OAuth2,
     openapi::mark_public,
     routing::{Handlers, MethodRouter},
+    schemas::Schemas,
 };
 
 /// Routes of an API, or of a part of it: to be nested or merged into others, and at last into a [`Router`](crate::Router).
@@ -36,7 +36,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     /// Adds a path with its handlers, made by [`routing`](crate::routing).
     pub fn route(mut self, path: &str, methods: impl Into<MethodRouter<S>>) -> Self {
         let MethodRouter { api, schemas, public, handlers, .. } = methods.into();
-        self.schemas.add(schemas);
+        self.schemas.append(schemas);
         self.paths.push(path.to_owned());
         if handlers == Handlers::Unreadable {
             self.unreadable.push(path.to_owned());
@@ -68,30 +68,5 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self.schemas.append(other.schemas);
         self.api = self.api.merge(other.api);
         self
-    }
-}
-
-/// The types that handlers take and return, by name.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Schemas {
-    pub(crate) by_name: Map<String, Value>,
-    /// A name that two types have.
-    pub(crate) twice: Option<String>,
-}
-
-impl Schemas {
-    fn add(&mut self, schemas: Map<String, Value>) {
-        for (name, schema) in schemas {
-            if self.by_name.get(&name).is_some_and(|known| *known != schema) {
-                self.twice = Some(name);
-            } else {
-                self.by_name.insert(name, schema);
-            }
-        }
-    }
-
-    pub(crate) fn append(&mut self, other: Self) {
-        self.add(other.by_name);
-        self.twice = other.twice.or(self.twice.take());
     }
 }

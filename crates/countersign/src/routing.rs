@@ -65,11 +65,11 @@ use aide::{
     operation::{OperationHandler, OperationInput, OperationOutput},
 };
 use axum::{handler::Handler, routing::MethodRouter as AxumMethodRouter};
-use serde_json::{Map, Value};
 
 use crate::{
     oauth2::OAuth2,
     openapi::{COUNT, settle},
+    schemas::Schemas,
 };
 
 /// The handlers of one path, one a method, with what they say of themselves.
@@ -77,7 +77,7 @@ use crate::{
 #[derive(Clone)]
 pub struct MethodRouter<S = OAuth2> {
     pub(crate) api: ApiMethodRouter<S>,
-    pub(crate) schemas: Map<String, Value>,
+    pub(crate) schemas: Schemas,
     /// The methods whose handlers were read.
     methods: Vec<&'static str>,
     /// Those of them that everybody may call, as the author said.
@@ -106,7 +106,7 @@ impl<S> std::fmt::Debug for MethodRouter<S> {
 impl<S: Clone> MethodRouter<S> {
     fn none() -> Self {
         let api = ApiMethodRouter::new();
-        Self { api, schemas: Map::new(), methods: Vec::new(), public: Vec::new(), handlers: Handlers::Decided }
+        Self { api, schemas: Schemas::default(), methods: Vec::new(), public: Vec::new(), handlers: Handlers::Decided }
     }
 
     fn add(mut self, method: &'static str, add: impl FnOnce(ApiMethodRouter<S>) -> ApiMethodRouter<S>) -> Self {
@@ -115,7 +115,7 @@ impl<S: Clone> MethodRouter<S> {
         // The generator gathers types by thread; taking them at once lets a router be built across awaits.
         let mut schemas = aide::generate::in_context(|context| context.schema.take_definitions(true));
         schemas.remove(COUNT);
-        self.schemas.append(&mut schemas);
+        self.schemas.add(schemas);
         self
     }
 }

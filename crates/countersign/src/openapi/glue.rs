@@ -39,16 +39,16 @@ fn describe<S: ScopeSet>(context: &mut GenContext, operation: &mut Operation) {
     guards[number.to_string()] = scopes.collect();
 }
 
-/// How the name of a handler's arguments shows a guard in a `Result`: the handler gets the refusal and may go on.
-const REFUSAL_IS_HANDED_OVER: &str = concat!("result::Result<", env!("CARGO_CRATE_NAME"), "::extract::");
+/// Where types come from that hold no guard, as their names begin.
+const HOLD_NO_GUARD: [&str; 5] = ["axum::", "axum_core::", "alloc::string::", "bytes::", "http::"];
 
 /// Writes the locks of a handler's guards, once all of its arguments `I` are described.
 ///
 /// A handler that takes a guard's refusal as an argument is locked by nobody: it stays without a lock, so that its author
-/// has to say that it is public. aide describes `Result<T, E>` as `T`, so only the name of the type tells.
+/// has to say that it is public.
 pub(crate) fn settle<I>(mut operation: TransformOperation<'_>) -> TransformOperation<'_> {
     let guards = operation.inner_mut().extensions.shift_remove(GUARDS).unwrap_or(Value::Null);
-    if std::any::type_name::<I>().contains(REFUSAL_IS_HANDED_OVER) {
+    if hands_a_refusal_over(std::any::type_name::<I>()) {
         return operation;
     }
     let descriptions: Descriptions = serde_json::from_value(guards).unwrap_or_default();
@@ -58,6 +58,17 @@ pub(crate) fn settle<I>(mut operation: TransformOperation<'_>) -> TransformOpera
         Requirement { scopes: scopes.clone(), presence }.write(operation.inner_mut());
     }
     operation
+}
+
+/// Whether one of these arguments is a `Result` that may hold a guard, by itself or inside of another type.
+///
+/// aide describes `Result<T, E>` as `T`, so only the name of the type tells, and what is not known to be harmless counts.
+fn hands_a_refusal_over(arguments: &str) -> bool {
+    const RESULT: &str = "result::Result<";
+    arguments.match_indices(RESULT).any(|(at, _)| {
+        let held = &arguments[at + RESULT.len()..];
+        !HOLD_NO_GUARD.iter().any(|known| held.starts_with(known))
+    })
 }
 
 macro_rules! guards {

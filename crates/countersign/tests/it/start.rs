@@ -2,9 +2,15 @@
 
 use std::time::Duration;
 
-use axum::Json;
+use axum::{
+    Json,
+    extract::{FromRequestParts, rejection::JsonRejection},
+    http::{Method, request::Parts},
+    response::Response,
+};
 use countersign::{
     BearerRejection, CurrentUser, KeyPairAlgorithm, Memory, OAuth2, Routes, SigningChoice, StartError,
+    aide::{OperationInput, generate::GenContext, openapi::Operation},
     core::jose::{HmacSecret, WeakSecret},
     routing::{get, post, public},
 };
@@ -72,15 +78,46 @@ async fn public_holds_for_what_is_there_and_not_for_what_is_chained_after_it() {
     drop(app.finish().unwrap());
 }
 
+/// A guard of an author's own, made of ours.
+struct Editor;
+
+impl FromRequestParts<OAuth2> for Editor {
+    type Rejection = BearerRejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &OAuth2) -> Result<Self, BearerRejection> {
+        <CurrentUser<Me> as FromRequestParts<_>>::from_request_parts(parts, state).await.map(|_| Self)
+    }
+}
+
+impl OperationInput for Editor {
+    fn operation_input(context: &mut GenContext, operation: &mut Operation) {
+        CurrentUser::<Me>::operation_input(context, operation);
+    }
+}
+
 #[tokio::test]
 async fn a_guard_whose_refusal_is_handed_to_the_handler_locks_nothing() {
-    type Handed = Result<CurrentUser<Me>, BearerRejection>;
-    let app = oauth2().await.router().route("/x", get(async |_: Handed| "whoever"));
-    let Err(StartError::Undecided(routes)) = app.finish() else { panic!("it started") };
-    assert_eq!(routes, ["GET /x"]);
-    let app = oauth2().await.router().route("/x", public(get(async |_: Handed| "whoever")));
-    let document: serde_json::Value = serde_json::from_str(&app.openapi().unwrap()).unwrap();
-    assert!(document["paths"]["/x"]["get"]["security"].is_null(), "and it is documented without a lock");
+    let routes = || {
+        [
+            get(async |_: Result<CurrentUser<Me>, BearerRejection>| "whoever"),
+            get(async |_: Result<Editor, BearerRejection>| "whoever"),
+            get(async |_: Result<(CurrentUser<Me>, Method), Response>| "whoever"),
+            get(async |_: Result<Option<CurrentUser>, BearerRejection>| "whoever"),
+        ]
+    };
+    for methods in routes() {
+        let Err(StartError::Undecided(routes)) = oauth2().await.router().route("/x", methods).finish() else {
+            panic!("it started")
+        };
+        assert_eq!(routes, ["GET /x"]);
+    }
+    for methods in routes() {
+        let app = oauth2().await.router().route("/x", public(methods));
+        let document: serde_json::Value = serde_json::from_str(&app.openapi().unwrap()).unwrap();
+        assert!(document["paths"]["/x"]["get"]["security"].is_null(), "and it is documented without a lock");
+    }
+    let beside = get(async |_: CurrentUser<Me>, _: Result<Json<Vec<u8>>, JsonRejection>| "guarded all the same");
+    drop(oauth2().await.router().route("/x", beside).route("/y", get(async |_: Editor| "guarded")).finish().unwrap());
 }
 
 #[tokio::test]
@@ -215,6 +252,8 @@ async fn k1_listening_to_other_machines_needs_an_issuer() {
     let address = listener.local_addr().unwrap();
     let served = countersign::serve_on(oauth2().await.router(), listener).await;
     assert!(matches!(served, Err(StartError::IssuerNeeded(_))), "{served:?}");
+    let shouted = OAuth2::new(Memory::new()).issuer("HTTP://localhost:8000").build().await.unwrap();
+    assert!(matches!(shouted.check_address(address), Err(StartError::PlainIssuer(_))));
     let plain = || OAuth2::new(Memory::new()).issuer("http://localhost:8000");
     let refused = plain().build().await.unwrap().check_address(address);
     assert!(matches!(refused, Err(StartError::PlainIssuer(_))), "{refused:?}");

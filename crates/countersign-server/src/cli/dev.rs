@@ -8,13 +8,12 @@ use countersign::{
 };
 use tempfile::TempDir;
 
-use super::check_with_library;
+use super::open;
 use crate::{
     announce::{self, shell_word},
     config::{DatabaseUrl, Global, Settings, Value as _, read_described_scope},
     failure::{Failure, Outcome},
-    listen::{Listening, Place},
-    store, telemetry,
+    listen::Listening,
 };
 
 /// Try it: a server with a login, on a database of its own that goes away at the end. Not for real use.
@@ -54,12 +53,7 @@ impl Dev {
         if users.is_empty() {
             users.push(DevUser::alice(&settings)?);
         }
-        check_with_library(&settings)?;
-        let signing = settings.signing()?;
-        let place = Place::find(&settings).await?;
-        telemetry::start(settings.log_format, settings.log_level);
-        let store = store::open(settings.database.as_str()).await?;
-        let oauth2 = settings.configure(OAuth2::new(store))?.signing(signing).build().await?;
+        let (oauth2, place) = open(&settings).await?;
         for user in &users {
             user.add(&oauth2).await?;
         }

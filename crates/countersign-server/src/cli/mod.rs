@@ -9,10 +9,13 @@ mod user;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use countersign::{Memory, OAuth2};
 
 use crate::{
     config::{Global, Problem, Settings},
-    failure::Outcome,
+    failure::{Failure, Outcome},
+    listen::Place,
+    store, telemetry,
 };
 
 const EXAMPLES: &str = "\
@@ -68,7 +71,13 @@ async fn obey(cli: Cli) -> Outcome {
     }
 }
 
-/// Checks what the library checks, before a database is opened or an address listened on.
-fn check_with_library(settings: &Settings) -> Result<(), Problem> {
-    settings.configure(countersign::OAuth2::new(countersign::Memory::new()))?.check().map_err(Problem::Library)
+/// Checks all settings, and only then starts the log and opens the database. Nothing listens yet.
+async fn open(settings: &Settings) -> Result<(OAuth2, Place), Failure> {
+    settings.configure(OAuth2::new(Memory::new()))?.check().map_err(Problem::Library)?;
+    let signing = settings.signing()?;
+    let place = Place::find(settings).await?;
+    telemetry::start(settings.log_format, settings.log_level);
+    let store = store::open(settings.database.as_str()).await?;
+    let oauth2 = settings.configure(OAuth2::new(store))?.signing(signing).build().await?;
+    Ok((oauth2, place))
 }

@@ -1,14 +1,11 @@
 //! `countersign serve`: the server, for real use.
 
-use countersign::OAuth2;
-
-use super::check_with_library;
+use super::open;
 use crate::{
     announce::{self, shell_word},
     config::{Global, Settings},
     failure::Outcome,
-    listen::{Listening, Place},
-    store, telemetry,
+    listen::Listening,
 };
 
 /// Serve for real use. There are no default accounts: add users with `countersign user add`.
@@ -25,12 +22,7 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) async fn run(self, global: &Global) -> Outcome {
         let settings = global.load([("listen", self.listen), ("issuer", self.issuer)])?;
-        check_with_library(&settings)?;
-        let signing = settings.signing()?;
-        let place = Place::find(&settings).await?;
-        telemetry::start(settings.log_format, settings.log_level);
-        let store = store::open(settings.database.as_str()).await?;
-        let oauth2 = settings.configure(OAuth2::new(store))?.signing(signing).build().await?;
+        let (oauth2, place) = open(&settings).await?;
         let nobody = oauth2.server().store().list_owners(None, 1).await?.is_empty();
         let server = Listening::bind(oauth2, &place).await?;
         if nobody {

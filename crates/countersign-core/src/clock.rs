@@ -67,7 +67,8 @@ pub trait Rng: fmt::Debug + Send + Sync + 'static {
 }
 
 /// `N` unpredictable bytes as base64url without padding (RFC 4648 §5).
-pub(crate) fn random_id<const N: usize>(rng: &dyn Rng) -> String {
+#[must_use]
+pub fn random_id<const N: usize>(rng: &dyn Rng) -> String {
     let mut bytes = [0; N];
     rng.fill(&mut bytes);
     URL_SAFE_NO_PAD.encode(bytes)

@@ -87,7 +87,10 @@ impl fmt::Debug for Form {
 }
 
 /// Decodes one name or value: `+` is a space, `%` begins two hexadecimal digits, and all of it is UTF-8.
-pub(crate) fn decode(text: &[u8]) -> Option<String> {
+///
+/// `None` if a percent sign is not followed by two of them, or the bytes are no UTF-8.
+#[must_use]
+pub fn decode(text: &[u8]) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.iter();
     while let Some(byte) = rest.next() {

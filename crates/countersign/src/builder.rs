@@ -23,12 +23,16 @@ use countersign_core::{
 use crate::{
     oauth2::{Inner, InsecureIssuer, OAuth2, check_address},
     realm::Realm,
+    scheme::is_component_name,
     scopes::{Declaration, ScopeSet},
     start_error::StartError,
 };
 
 /// The shortest life of an access token that is of any use.
 const MIN_LIFETIME: Duration = Duration::from_secs(1);
+
+/// The name of the tokens' scheme in the document: the one that FastAPI gives it.
+const DEFAULT_SCHEME_NAME: &str = "OAuth2PasswordBearer";
 
 /// The longest: a token cannot be called back without asking somebody, so a day is generous (RFC 9700 §2.2.1).
 const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -55,6 +59,8 @@ pub struct Builder {
     scopes: Vec<Declaration>,
     title: String,
     version: String,
+    scheme_name: String,
+    scheme_description: Option<String>,
     insecure_issuer: InsecureIssuer,
 }
 
@@ -71,6 +77,8 @@ impl Builder {
             scopes: Vec::new(),
             title: "API".to_owned(),
             version: "0.1.0".to_owned(),
+            scheme_name: DEFAULT_SCHEME_NAME.to_owned(),
+            scheme_description: None,
             insecure_issuer: InsecureIssuer::Refuse,
         }
     }
@@ -179,6 +187,19 @@ impl Builder {
         self
     }
 
+    /// The name of the tokens' security scheme in the document: letters, digits, `.`, `_` and `-`;
+    /// `OAuth2PasswordBearer` by default, as FastAPI calls it.
+    pub fn scheme_name(mut self, name: impl Into<String>) -> Self {
+        self.scheme_name = name.into();
+        self
+    }
+
+    /// What the document and the docs page say of the tokens' security scheme; nothing by default.
+    pub fn scheme_description(mut self, description: impl Into<String>) -> Self {
+        self.scheme_description = Some(description.into());
+        self
+    }
+
     /// Another clock than the system's: for tests.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
@@ -220,6 +241,8 @@ impl Builder {
             insecure_issuer: self.insecure_issuer,
             title: self.title,
             version: self.version,
+            scheme_name: self.scheme_name,
+            scheme_description: self.scheme_description,
         }
         .into())
     }
@@ -246,6 +269,9 @@ impl Builder {
         }
         if self.settings.leeway > MAX_LEEWAY {
             return Err(StartError::Leeway);
+        }
+        if !is_component_name(&self.scheme_name) {
+            return Err(StartError::SchemeName(self.scheme_name.clone()));
         }
         Realm::parse(&self.realm).map(drop)
     }

@@ -16,10 +16,13 @@
 //!
 //! The rules come from `countersign-core`, the tables from `countersign-sql`.
 
+mod assembly;
+pub mod audit;
 mod builder;
 mod endpoint;
 mod error;
 pub mod extract;
+mod guard;
 mod new_user;
 mod oauth2;
 mod openapi;
@@ -28,6 +31,7 @@ mod router;
 mod routes;
 pub mod routing;
 mod schemas;
+pub mod scheme;
 mod scopes;
 mod serve;
 mod start_error;
@@ -55,7 +59,11 @@ pub use crate::{
     builder::Builder,
     endpoint::security_headers,
     error::{Error, Result},
-    extract::{AccessToken, BearerRejection, BearerToken, CurrentUser, OAuth2PasswordRequestForm},
+    extract::{
+        AccessToken, Allowed, BearerToken, Both, Credentials, CurrentUser, Either, OAuth2PasswordRequestForm,
+        OAuth2PasswordRequestFormStrict,
+    },
+    guard::{Argument, Arguments, Denied, Refusal, Requirement, Rule, RuleFunction, Verdict},
     new_user::{NewUser, NewUserProblem},
     oauth2::OAuth2,
     router::Router,

@@ -4,10 +4,14 @@ use std::{net::SocketAddr, sync::Arc};
 
 use countersign_core::{
     authorization_server::{AuthorizationServer, Settings},
+    clock::Rng,
+    error::BearerError,
     names::Issuer,
+    resource_owner::ResourceOwner,
+    token::{AccessToken, BearerToken},
 };
 
-use crate::{realm::Realm, scopes::Declaration, start_error::StartError};
+use crate::{realm::Realm, scheme::Challenge, scopes::Declaration, start_error::StartError};
 
 /// The handle: an authorization server and the guards that trust it. Cloning it is cheap.
 #[derive(Clone, Debug)]
@@ -22,6 +26,8 @@ pub(crate) struct Inner {
     pub(crate) insecure_issuer: InsecureIssuer,
     pub(crate) title: String,
     pub(crate) version: String,
+    pub(crate) scheme_name: String,
+    pub(crate) scheme_description: Option<String>,
 }
 
 /// Whether the issuer may be `http` on another machine.
@@ -78,8 +84,46 @@ impl OAuth2 {
         }
     }
 
-    pub(crate) fn realm(&self) -> &Realm {
-        &self.0.realm
+    /// Whether it is the same as `other`: a clone of it, or what it was cloned from.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Verifies an access token (RFC 9068 §4).
+    ///
+    /// # Errors
+    /// - [`BearerError::InvalidToken`]: it does not hold, and the log tells why.
+    #[expect(clippy::unused_async, reason = "an issuer elsewhere has to be asked")]
+    pub async fn verify(&self, token: &BearerToken) -> Result<AccessToken, BearerError> {
+        self.server().verify(token)
+    }
+
+    /// The owner of a verified token, as long as the owner is active.
+    ///
+    /// # Errors
+    /// - [`BearerError::InvalidToken`]: the owner is gone or disabled.
+    /// - [`BearerError::TemporarilyUnavailable`]: it cannot be known now.
+    pub async fn find_active_owner(&self, token: &AccessToken) -> Result<ResourceOwner, BearerError> {
+        self.server().find_active_owner(token).await
+    }
+
+    /// How its guards ask for a token.
+    pub(crate) fn challenge(&self) -> Challenge {
+        Challenge::new("Bearer", &self.0.realm.to_string())
+    }
+
+    pub(crate) fn rng(&self) -> &dyn Rng {
+        self.server().rng()
+    }
+
+    /// The name of its scheme in the document.
+    pub(crate) fn scheme_name(&self) -> &str {
+        &self.0.scheme_name
+    }
+
+    /// What the document says of its scheme, beside what it is.
+    pub(crate) fn scheme_description(&self) -> Option<&str> {
+        self.0.scheme_description.as_deref()
     }
 
     pub(crate) fn title(&self) -> &str {

@@ -1,11 +1,14 @@
 //! The API as a router: the author's routes, checked, beside the endpoints of countersign.
 
-use axum::extract::FromRef;
+use axum::extract::{FromRef, FromRequestParts};
 
 use crate::{
+    assembly::Assembly,
+    audit::{Audit, AuditedAccess, Finding},
     endpoint::{self, Finished},
+    guard::{Argument, RuleFunction},
     oauth2::OAuth2,
-    openapi,
+    openapi::Told,
     routes::Routes,
     routing::MethodRouter,
     start_error::StartError,
@@ -61,6 +64,33 @@ where
         self
     }
 
+    /// Answers requests for which there is no route: guarded or public, as any route.
+    pub fn fallback(mut self, methods: impl Into<MethodRouter<S>>) -> Self {
+        self.routes = self.routes.fallback(methods);
+        self
+    }
+
+    /// Puts the guard `G` before all routes of yours, as [`Routes::guard`] does; the endpoints of countersign stay as they
+    /// are.
+    pub fn guard<G>(mut self) -> Self
+    where
+        G: FromRequestParts<S> + Argument + Send + 'static,
+    {
+        self.routes = self.routes.guard::<G>();
+        self
+    }
+
+    /// Puts a rule before all routes of yours, as [`Routes::rule`] does.
+    pub fn rule<A: 'static>(
+        mut self,
+        name: &'static str,
+        description: &'static str,
+        function: impl RuleFunction<S, A>,
+    ) -> Self {
+        self.routes = self.routes.rule(name, description, function);
+        self
+    }
+
     /// Adds `routes`, each under `prefix`.
     pub fn nest(mut self, prefix: &str, routes: Routes<S>) -> Self {
         self.routes = self.routes.nest(prefix, routes);
@@ -96,6 +126,34 @@ where
         &self.oauth2
     }
 
+    /// Every route, those of countersign too, with who may call it and where that was said: for a test of yours.
+    ///
+    /// ```
+    /// use countersign::{CurrentUser, Memory, OAuth2, audit::AuditedAccess, routing::get};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> countersign::Result<()> {
+    /// let oauth2 = OAuth2::new(Memory::new()).build().await?;
+    /// let app = oauth2.router().route("/items", get(async |_: CurrentUser| "items"));
+    /// let audit = app.audit();
+    /// println!("{audit}");
+    /// assert!(audit.of(AuditedAccess::Public).all(|route| !route.path.starts_with("/items")));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn audit(&self) -> Audit {
+        let ours = endpoint::documented(|path| self.routes.has(path));
+        let mut audit = Audit { unseen_changes: self.changes.0.len(), ..Audit::default() };
+        for entry in ours.into_entries() {
+            audit.add(&entry, self.oauth2.scheme_name());
+        }
+        endpoint::audit(&mut audit);
+        for entry in self.routes.clone().into_entries() {
+            audit.add(&entry, self.oauth2.scheme_name());
+        }
+        audit
+    }
+
     /// The API's OpenAPI document, as JSON.
     ///
     /// # Errors
@@ -118,38 +176,35 @@ where
     }
 
     fn assemble(self) -> Result<(axum::Router, String), StartError> {
+        check(&self.audit())?;
         let Self { oauth2, state, routes, changes } = self;
-        let author_has = |path: &str| routes.paths.iter().any(|known| known.trim_end_matches('/') == path);
-        let author_is_below = |path: &str| {
-            let below =
-                |known: &String| known.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-            routes.paths.iter().any(below)
-        };
-        if let Some(taken) = endpoint::OURS.into_iter().find(|path| author_is_below(path)) {
+        if let Some(taken) = endpoint::OURS.into_iter().find(|path| routes.has_below(path)) {
             return Err(StartError::PathTaken(taken));
         }
-        let ours = endpoint::documented(author_has);
-        let mut schemas = ours.schemas;
-        schemas.append(routes.schemas);
-        if let Some(name) = schemas.twice {
-            return Err(StartError::SchemaTwice(name));
-        }
-        let (ours, theirs) = (openapi::read(ours.api), openapi::read(routes.api));
-        let mut paths = ours.paths;
-        paths.extend(theirs.paths);
-        if !routes.unreadable.is_empty() {
-            return Err(StartError::Unreadable(routes.unreadable));
-        }
-        let undecided = openapi::take_undecided(&mut paths);
-        if !undecided.is_empty() {
-            return Err(StartError::Undecided(undecided));
-        }
-        openapi::name_operations(&mut paths);
-        let scopes = openapi::take_scopes(&mut paths, oauth2.declared_scopes());
-        let document = openapi::write(&oauth2, endpoint::TOKEN_URL, &paths, &scopes, &schemas.by_name)?;
+        let author_has = |path: &str| routes.has(path);
+        let mut told = Told::new(&oauth2);
+        let ours = Assembly::new(&oauth2, &oauth2).place(endpoint::documented(author_has), &mut told);
+        let author_has_me = author_has(endpoint::USERS_ME);
+        let theirs = Assembly::new(&oauth2, &state).place(routes, &mut told);
+        let (document, scopes) = told.write(&oauth2, endpoint::TOKEN_URL)?;
         let finished = Finished { oauth2, document: document.clone(), scopes };
-        let router = endpoint::router(ours.router, finished, author_has).merge(theirs.router.with_state(state));
+        let router = endpoint::router(ours, finished, author_has_me).merge(theirs.with_state(state));
         let router = changes.0.into_iter().fold(router, |router, change| change(router));
         Ok((router, document))
     }
+}
+
+/// What an audit must not find in an API that starts.
+fn check(audit: &Audit) -> Result<(), StartError> {
+    let unreadable = audit.named(AuditedAccess::Unreadable);
+    if !unreadable.is_empty() {
+        return Err(StartError::Unreadable(unreadable));
+    }
+    let undecided = audit.named(AuditedAccess::Undecided);
+    if !undecided.is_empty() {
+        return Err(StartError::Undecided(undecided));
+    }
+    let unchecked = audit.findings.iter().filter(|finding| matches!(finding, Finding::LockWithoutCheck { .. }));
+    let unchecked: Vec<_> = unchecked.map(ToString::to_string).collect();
+    if unchecked.is_empty() { Ok(()) } else { Err(StartError::LockWithoutCheck(unchecked)) }
 }

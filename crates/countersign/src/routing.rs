@@ -1,43 +1,20 @@
 //! Methods and their handlers, read for what they ask: the siblings of `axum::routing`.
 //!
 //! # When a handler is not taken
-//! The document tells what a handler takes and returns, so every argument says so through [`aide::OperationInput`], and
-//! the result through [`aide::OperationOutput`]; axum's own types do. Of yours:
+//! Every argument says what it guards, through [`Argument`](crate::Argument), and the document tells what a handler takes
+//! and returns, through [`aide::OperationInput`] and [`aide::OperationOutput`]. axum's own types do all of it. Of yours:
 //! - a type inside of `Json`, `Query` or `Form` derives [`schemars::JsonSchema`];
-//! - an extractor gets `impl OperationInput for MyExtractor {}`; one that wraps a guard passes the guard's words on:
-//!   `CurrentUser::<Admin>::operation_input(context, operation)`;
+//! - an extractor gets [`argument!`](crate::argument!), which says what it guards;
 //! - an error type gets `impl OperationOutput for MyError { type Inner = Self; }`;
 //! - a handler returns `Response` or a named type instead of `impl IntoResponse`, or wraps it in [`aide::NoApi`].
 //!
 //! ```
-//! use axum::{Json, extract::FromRequestParts, http::{StatusCode, request::Parts}, response::{IntoResponse, Response}};
-//! use countersign::{
-//!     BearerRejection, CurrentUser, OAuth2,
-//!     aide::{OperationInput, OperationOutput, generate::GenContext, openapi::Operation},
-//!     routing::{MethodRouter, get},
-//!     scopes,
-//! };
+//! use axum::{Json, http::StatusCode, response::{IntoResponse, Response}};
+//! use countersign::{CurrentUser, aide::OperationOutput, routing::{MethodRouter, get}, scopes};
 //!
 //! scopes! {
 //!     /// Change articles.
 //!     pub Edit = "edit";
-//! }
-//!
-//! /// A guard of one's own, made of one that is there.
-//! struct Editor(CurrentUser<Edit>);
-//!
-//! impl FromRequestParts<OAuth2> for Editor {
-//!     type Rejection = BearerRejection;
-//!
-//!     async fn from_request_parts(parts: &mut Parts, state: &OAuth2) -> Result<Self, Self::Rejection> {
-//!         <CurrentUser<Edit> as FromRequestParts<_>>::from_request_parts(parts, state).await.map(Self)
-//!     }
-//! }
-//!
-//! impl OperationInput for Editor {
-//!     fn operation_input(context: &mut GenContext, operation: &mut Operation) {
-//!         CurrentUser::<Edit>::operation_input(context, operation);
-//!     }
 //! }
 //!
 //! struct NoSuchArticle;
@@ -52,23 +29,28 @@
 //!     type Inner = Self;
 //! }
 //!
-//! async fn edit(editor: Editor) -> Result<Json<String>, NoSuchArticle> {
-//!     if editor.0.username == "alice" { Ok(Json("done".into())) } else { Err(NoSuchArticle) }
+//! async fn edit(user: CurrentUser<Edit>) -> Result<Json<String>, NoSuchArticle> {
+//!     if user.username == "alice" { Ok(Json("done".into())) } else { Err(NoSuchArticle) }
 //! }
 //!
 //! let methods: MethodRouter = get(edit);
 //! # drop(methods);
 //! ```
 
-use aide::{
-    axum::routing::ApiMethodRouter,
-    operation::{OperationHandler, OperationInput, OperationOutput},
-};
-use axum::{handler::Handler, routing::MethodRouter as AxumMethodRouter};
+use std::{marker::PhantomData, sync::Arc};
+
+use aide::operation::{OperationHandler, OperationInput, OperationOutput};
+use axum::{extract::FromRequestParts, handler::Handler, routing::MethodRouter as AxumMethodRouter};
+use serde_json::Value;
 
 use crate::{
+    guard::{
+        Argument, Arguments, Requirement, RuleFunction,
+        route::{OnRoute, RouteGuards},
+        router::{ByFunction, ByType, Shared},
+    },
     oauth2::OAuth2,
-    openapi::{COUNT, settle},
+    openapi::describe,
     schemas::Schemas,
 };
 
@@ -76,46 +58,83 @@ use crate::{
 #[must_use]
 #[derive(Clone)]
 pub struct MethodRouter<S = OAuth2> {
-    pub(crate) api: ApiMethodRouter<S>,
-    pub(crate) schemas: Schemas,
-    /// The methods whose handlers were read.
-    methods: Vec<&'static str>,
-    /// Those of them that everybody may call, as the author said.
-    pub(crate) public: Vec<&'static str>,
-    pub(crate) handlers: Handlers,
+    pub(crate) handlers: Vec<Described<S>>,
+    /// Handlers of axum's making, which cannot be read.
+    pub(crate) unread: Option<Unread<S>>,
+    /// What stands before all of them, outermost first.
+    pub(crate) guards: Vec<Shared<S>>,
 }
 
-/// Whether all handlers were read for their guards.
+/// A handler, and what it says of itself.
+#[derive(Clone)]
+pub(crate) struct Described<S> {
+    /// The method; `*` for every one.
+    pub(crate) method: &'static str,
+    /// What the document tells of it, if anything.
+    pub(crate) operation: Option<Value>,
+    pub(crate) schemas: Schemas,
+    pub(crate) arguments: Vec<(&'static str, Requirement)>,
+    pub(crate) access: Access,
+    pub(crate) attach: Attach<S>,
+}
+
+/// Makes the axum router of a handler, once it is known what its whole route needs.
+type Attach<S> = Arc<dyn Fn(Arc<RouteGuards>) -> AxumMethodRouter<S> + Send + Sync>;
+
+#[derive(Clone)]
+pub(crate) struct Unread<S> {
+    pub(crate) router: AxumMethodRouter<S>,
+    pub(crate) access: Access,
+}
+
+/// Who may call, as the author said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Handlers {
-    /// They were, or the author said that those that were not are for everybody.
-    Decided,
-    /// Some are of axum's making, and nobody said who may call them.
-    Unreadable,
+pub(crate) enum Access {
+    /// Whom the guards let in; a handler without one is an oversight.
+    Guarded,
+    /// Everybody.
+    Public,
 }
 
 impl<S> std::fmt::Debug for MethodRouter<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MethodRouter")
-            .field("methods", &self.methods)
-            .field("public", &self.public)
-            .finish_non_exhaustive()
+        let methods: Vec<_> = self.handlers.iter().map(|handler| (handler.method, handler.access)).collect();
+        f.debug_struct("MethodRouter").field("methods", &methods).finish_non_exhaustive()
     }
 }
 
-impl<S: Clone> MethodRouter<S> {
-    fn none() -> Self {
-        let api = ApiMethodRouter::new();
-        Self { api, schemas: Schemas::default(), methods: Vec::new(), public: Vec::new(), handlers: Handlers::Decided }
+impl<S> MethodRouter<S> {
+    const fn none() -> Self {
+        Self { handlers: Vec::new(), unread: None, guards: Vec::new() }
     }
 
-    fn add(mut self, method: &'static str, add: impl FnOnce(ApiMethodRouter<S>) -> ApiMethodRouter<S>) -> Self {
-        self.api = add(self.api);
-        self.methods.push(method);
-        // The generator gathers types by thread; taking them at once lets a router be built across awaits.
-        let mut schemas = aide::generate::in_context(|context| context.schema.take_definitions(true));
-        schemas.remove(COUNT);
-        self.schemas.add(schemas);
+    /// Keeps these handlers out of the document. They are checked all the same, and stand in the audit.
+    pub fn undocumented(mut self) -> Self {
+        for handler in &mut self.handlers {
+            handler.operation = None;
+        }
+        self
+    }
+}
+
+impl<S: Send + Sync + 'static> MethodRouter<S> {
+    /// Puts the guard `G` before all handlers of this path, those that are chained after it too.
+    pub fn guard<G>(mut self) -> Self
+    where
+        G: FromRequestParts<S> + Argument + Send + 'static,
+    {
+        self.guards.push(Arc::new(ByType::<G>::new()));
+        self
+    }
+
+    /// Puts a rule before all handlers of this path, as [`Routes::rule`](crate::Routes::rule) does.
+    pub fn rule<A: 'static>(
+        mut self,
+        name: &'static str,
+        description: &'static str,
+        function: impl RuleFunction<S, A>,
+    ) -> Self {
+        self.guards.push(Arc::new(ByFunction { name, description, function, arguments: PhantomData::<fn() -> A> }));
         self
     }
 }
@@ -124,27 +143,34 @@ impl<S: Clone> MethodRouter<S> {
 /// that is neither guarded nor public does not start.
 ///
 /// Takes what [`get`] and its siblings make, or an `axum::routing::MethodRouter`, which the document then does not
-/// tell of.
+/// tell of. A guard of the router around it is checked all the same.
 pub fn public<S>(methods: impl Into<MethodRouter<S>>) -> MethodRouter<S> {
-    let methods = methods.into();
-    MethodRouter { public: methods.methods.clone(), handlers: Handlers::Decided, ..methods }
+    let mut methods = methods.into();
+    for handler in &mut methods.handlers {
+        handler.access = Access::Public;
+    }
+    if let Some(unread) = &mut methods.unread {
+        unread.access = Access::Public;
+    }
+    methods
 }
 
-/// A router of axum's: its handlers cannot be read, so it is not documented, and it must be [`public`].
-impl<S: Clone> From<AxumMethodRouter<S>> for MethodRouter<S> {
+/// A router of axum's: its handlers cannot be read, so it is not documented, and it must be [`public`] or stand behind a
+/// guard of its router.
+impl<S> From<AxumMethodRouter<S>> for MethodRouter<S> {
     fn from(router: AxumMethodRouter<S>) -> Self {
-        Self { api: router.into(), handlers: Handlers::Unreadable, ..Self::none() }
+        Self { unread: Some(Unread { router, access: Access::Guarded }), ..Self::none() }
     }
 }
 
 macro_rules! methods {
-    ($($method:ident $with:ident $METHOD:literal;)*) => {
+    ($($method:ident $METHOD:literal $operation:expr;)*) => {
         $(
             #[doc = concat!("Calls the handler for `", $METHOD, "`, and reads its guards for the check at the start and the document.")]
             pub fn $method<H, I, O, T, S>(handler: H) -> MethodRouter<S>
             where
                 H: Handler<T, S> + OperationHandler<I, O>,
-                I: OperationInput,
+                I: OperationInput + Arguments,
                 O: OperationOutput,
                 T: 'static,
                 S: Clone + Send + Sync + 'static,
@@ -156,14 +182,23 @@ macro_rules! methods {
         impl<S: Clone + Send + Sync + 'static> MethodRouter<S> {
             $(
                 #[doc = concat!("Also calls this handler for `", $METHOD, "`.")]
-                pub fn $method<H, I, O, T>(self, handler: H) -> Self
+                pub fn $method<H, I, O, T>(mut self, handler: H) -> Self
                 where
                     H: Handler<T, S> + OperationHandler<I, O>,
-                    I: OperationInput,
+                    I: OperationInput + Arguments,
                     O: OperationOutput,
                     T: 'static,
                 {
-                    self.add($METHOD, |api| api.$with(handler, settle::<I>))
+                    let (operation, schemas) = $operation(&handler);
+                    self.handlers.push(Described {
+                        method: $METHOD,
+                        operation,
+                        schemas,
+                        arguments: I::list(),
+                        access: Access::Guarded,
+                        attach: Arc::new(move |route| axum::routing::$method(OnRoute { handler: handler.clone(), route })),
+                    });
+                    self
                 }
             )*
         }
@@ -171,9 +206,10 @@ macro_rules! methods {
 }
 
 methods! {
-    get get_with "GET";
-    post post_with "POST";
-    put put_with "PUT";
-    patch patch_with "PATCH";
-    delete delete_with "DELETE";
+    get "GET" |handler: &H| describe(aide::axum::routing::get(handler.clone()));
+    post "POST" |handler: &H| describe(aide::axum::routing::post(handler.clone()));
+    put "PUT" |handler: &H| describe(aide::axum::routing::put(handler.clone()));
+    patch "PATCH" |handler: &H| describe(aide::axum::routing::patch(handler.clone()));
+    delete "DELETE" |handler: &H| describe(aide::axum::routing::delete(handler.clone()));
+    any "*" |_: &H| (None, Schemas::default());
 }

@@ -36,6 +36,12 @@ pub enum StartError {
     /// The realm needs other characters.
     #[error("the realm is not printable ASCII without quotes and backslashes")]
     Realm,
+    /// A scheme's name cannot be one in the document.
+    #[error("the scheme's name {0:?} is not of letters, digits, '.', '_' and '-'")]
+    SchemeName(String),
+    /// Two security schemes have one name in the document.
+    #[error("two security schemes are called {0}: give one another name, with `as \"…\"` in security_schemes!")]
+    SchemeTwice(String),
     /// These routes were made by `axum::routing`, whose handlers cannot be read for their guards.
     #[error(
         "made by axum::routing, which cannot be read for guards: {}. Make them with countersign::routing::get and its \
@@ -49,6 +55,9 @@ pub enum StartError {
         .0.join(", ")
     )]
     Undecided(Vec<String>),
+    /// The document locks routes that no guard checks.
+    #[error("{}", .0.join("; "))]
+    LockWithoutCheck(Vec<String>),
     /// A route of yours stands where countersign has an endpoint.
     #[error("the path {0} belongs to countersign")]
     PathTaken(&'static str),

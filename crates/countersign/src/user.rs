@@ -27,12 +27,14 @@ pub struct User {
 
 /// A user type of the author's, to be had as `CurrentUser<S, MyUser>`.
 ///
+/// It is cloned where several guards of one route ask for it.
 /// It is made from the resource owner, whom the guard has found to be active, with the application's state at hand
 /// to look up the rest:
 ///
 /// ```
 /// use countersign::{FromResourceOwner, ResourceOwner, StoreError};
 ///
+/// #[derive(Clone)]
 /// struct Author {
 ///     pen_name: String,
 /// }
@@ -47,7 +49,7 @@ pub struct User {
     message = "`{Self}` is not a user type",
     note = "implement `countersign::FromResourceOwner` for it, or use the built-in `CurrentUser`"
 )]
-pub trait FromResourceOwner<AppState>: Sized + Send {
+pub trait FromResourceOwner<AppState>: Clone + Send + Sync + 'static {
     /// Makes the user; `None` if there is none any more, which is answered like a bad token.
     ///
     /// # Errors

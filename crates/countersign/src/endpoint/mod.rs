@@ -19,6 +19,7 @@ use axum::{
 
 pub use self::security_headers::security_headers;
 use crate::{
+    audit::{Audit, AuditedRoute},
     oauth2::OAuth2,
     openapi::Scopes,
     routes::Routes,
@@ -26,7 +27,7 @@ use crate::{
 };
 
 const TOKEN: &str = "/token";
-const USERS_ME: &str = "/users/me";
+pub(crate) const USERS_ME: &str = "/users/me";
 const JWKS: &str = "/.well-known/jwks.json";
 const METADATA: &str = "/.well-known/oauth-authorization-server";
 const OPENAPI: &str = "/openapi.json";
@@ -44,18 +45,21 @@ pub(crate) fn documented(author_has: impl Fn(&str) -> bool) -> Routes<OAuth2> {
     if author_has(USERS_ME) { routes } else { routes.route(USERS_ME, get(users_me::handle)) }
 }
 
+/// The endpoints that the document does not tell of, each for everybody.
+pub(crate) fn audit(audit: &mut Audit) {
+    for path in [JWKS, METADATA, OPENAPI, DOCS] {
+        audit.push(AuditedRoute::ours("GET", path));
+    }
+}
+
 /// All endpoints: those that the document tells of, with a slash at the end too, and the rest.
-pub(crate) fn router(
-    documented: axum::Router<OAuth2>,
-    api: Finished,
-    author_has: impl Fn(&str) -> bool,
-) -> axum::Router {
+pub(crate) fn router(documented: axum::Router<OAuth2>, api: Finished, author_has_users_me: bool) -> axum::Router {
     let oauth2 = api.oauth2.clone();
     let mut router = documented
         .route(&with_slash(TOKEN), undocumented::post(token::handle))
         .route(JWKS, undocumented::get(jwks::handle))
         .with_state(oauth2.clone());
-    if !author_has(USERS_ME) {
+    if !author_has_users_me {
         let twin = axum::Router::new().route(&with_slash(USERS_ME), undocumented::get(users_me::handle));
         router = router.merge(twin.with_state(oauth2.clone()));
     }

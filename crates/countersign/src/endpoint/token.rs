@@ -21,7 +21,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    extract::{OAuth2PasswordRequestForm, read_form, unavailable_after},
+    extract::{OAuth2PasswordRequestForm, read_form},
+    guard::{Argument, refusal::unavailable_after},
     oauth2::OAuth2,
 };
 
@@ -138,6 +139,8 @@ const fn status(error: &OAuthError) -> StatusCode {
         | OAuthError::InvalidScope => StatusCode::BAD_REQUEST,
     }
 }
+
+impl Argument for TokenRequest {}
 
 impl OperationInput for TokenRequest {
     fn operation_input(context: &mut GenContext, operation: &mut Operation) {

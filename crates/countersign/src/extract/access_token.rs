@@ -8,15 +8,21 @@ use axum::{
 };
 use countersign_core::{error::BearerError, token};
 
-use super::{BearerRejection, BearerToken, optional};
-use crate::{oauth2::OAuth2, scopes::ScopeSet};
+use super::{BearerToken, guard};
+use crate::{
+    guard::{Refusal, Requirement, route},
+    oauth2::OAuth2,
+    scheme::SchemeRef,
+    scopes::ScopeSet,
+};
 
 /// A verified access token with at least the scopes of `S`, without loading the user.
 ///
 /// # Errors
 /// - those of [`BearerToken`];
 /// - 401 `invalid_token`: it does not hold, has expired, or is not for this API;
-/// - 403 `insufficient_scope`: a scope of `S` was not granted.
+/// - 403 `insufficient_scope`: a scope of `S` was not granted;
+/// - 503 `temporarily_unavailable`: its issuer is elsewhere and does not answer.
 #[derive(Debug)]
 pub struct AccessToken<S = ()> {
     token: token::AccessToken,
@@ -37,10 +43,32 @@ impl<S> Deref for AccessToken<S> {
     }
 }
 
+/// A token that another guard of this request had verified.
+#[derive(Clone)]
+struct Verified {
+    by: OAuth2,
+    token: token::AccessToken,
+}
+
+async fn verified(parts: &mut Parts, oauth2: &OAuth2) -> Result<token::AccessToken, BearerError> {
+    let several = route::has_several_guards(parts);
+    if several
+        && let Some(known) = parts.extensions.get::<Verified>()
+        && known.by.is(oauth2)
+    {
+        return Ok(known.token.clone());
+    }
+    let bearer = BearerToken::read(parts)?;
+    let token = oauth2.verify(&bearer).await?;
+    if several {
+        parts.extensions.insert(Verified { by: oauth2.clone(), token: token.clone() });
+    }
+    Ok(token)
+}
+
 impl<S: ScopeSet> AccessToken<S> {
-    fn read(parts: &Parts, oauth2: &OAuth2) -> Result<Self, BearerError> {
-        let bearer = BearerToken::read(parts)?;
-        let token = oauth2.server().verify(&bearer)?;
+    async fn read(parts: &mut Parts, oauth2: &OAuth2) -> Result<Self, BearerError> {
+        let token = verified(parts, oauth2).await?;
         if !token.scope().covers(&S::scope()) {
             return Err(BearerError::InsufficientScope);
         }
@@ -54,12 +82,13 @@ where
     OAuth2: FromRef<AppState>,
     S: ScopeSet,
 {
-    type Rejection = BearerRejection;
+    type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
         let oauth2 = OAuth2::from_ref(state);
-        Self::read(parts, &oauth2).map_err(|error| BearerRejection::new(&oauth2, error, S::scope()))
+        Self::read(parts, &oauth2).await.map_err(|error| Refusal::own(parts, &oauth2, error, S::scope()))
     }
 }
 
-optional!(AccessToken<S> where AppState: Sync, OAuth2: FromRef<AppState>, S: ScopeSet);
+guard!(AccessToken<S: ScopeSet> needs Requirement::of(SchemeRef::Own, S::declarations());
+    where AppState: Sync, OAuth2: FromRef<AppState>, S: ScopeSet);

@@ -6,10 +6,11 @@ use axum::{
     extract::{FromRef, FromRequestParts},
     http::request::Parts,
 };
-use countersign_core::error::BearerError;
+use countersign_core::{error::BearerError, resource_owner::ResourceOwner, token};
 
-use super::{AccessToken, BearerRejection, optional};
+use super::{AccessToken, guard};
 use crate::{
+    guard::{Refusal, route},
     oauth2::OAuth2,
     scopes::ScopeSet,
     user::{FromResourceOwner, User},
@@ -18,7 +19,7 @@ use crate::{
 /// The user whose token the request carries, with at least the scopes of `S`.
 ///
 /// `U` is the built-in [`User`], or a type of yours that implements [`FromResourceOwner`]. The user is looked up at
-/// each request, so one who was disabled is refused at once.
+/// each request, so one who was disabled is refused at once; and once a request, however many guards ask.
 ///
 /// # Errors
 /// - those of [`AccessToken`];
@@ -58,6 +59,47 @@ impl<S, U> DerefMut for CurrentUser<S, U> {
     }
 }
 
+/// A value that another guard of this request had found.
+#[derive(Clone)]
+struct Loaded<T> {
+    by: OAuth2,
+    value: T,
+}
+
+fn loaded<T: Clone + Send + Sync + 'static>(parts: &Parts, oauth2: &OAuth2) -> Option<T> {
+    parts.extensions.get::<Loaded<T>>().filter(|loaded| loaded.by.is(oauth2)).map(|loaded| loaded.value.clone())
+}
+
+fn keep<T: Clone + Send + Sync + 'static>(parts: &mut Parts, oauth2: &OAuth2, value: &T) {
+    if route::has_several_guards(parts) {
+        parts.extensions.insert(Loaded { by: oauth2.clone(), value: value.clone() });
+    }
+}
+
+async fn owner(parts: &mut Parts, oauth2: &OAuth2, token: &token::AccessToken) -> Result<ResourceOwner, BearerError> {
+    if let Some(owner) = loaded(parts, oauth2) {
+        return Ok(owner);
+    }
+    let owner = oauth2.find_active_owner(token).await?;
+    keep(parts, oauth2, &owner);
+    Ok(owner)
+}
+
+async fn user<AppState, U: FromResourceOwner<AppState>>(
+    parts: &mut Parts,
+    oauth2: &OAuth2,
+    token: &token::AccessToken,
+    state: &AppState,
+) -> Result<U, BearerError> {
+    if let Some(user) = loaded(parts, oauth2) {
+        return Ok(user);
+    }
+    let owner = owner(parts, oauth2, token).await?;
+    let user = U::from_resource_owner(owner, state).await?.ok_or(BearerError::InvalidToken)?;
+    keep(parts, oauth2, &user);
+    Ok(user)
+}
+
 impl<AppState, S, U> FromRequestParts<AppState> for CurrentUser<S, U>
 where
     AppState: Sync,
@@ -65,20 +107,17 @@ where
     S: ScopeSet,
     U: FromResourceOwner<AppState>,
 {
-    type Rejection = BearerRejection;
+    type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
         let token = <AccessToken<S> as FromRequestParts<AppState>>::from_request_parts(parts, state).await?;
         let oauth2 = OAuth2::from_ref(state);
-        let found = async {
-            let owner = oauth2.server().find_active_owner(&token).await?;
-            U::from_resource_owner(owner, state).await?.ok_or(BearerError::InvalidToken)
-        };
-        match found.await {
+        match user(parts, &oauth2, &token, state).await {
             Ok(user) => Ok(Self { user, token }),
-            Err(error) => Err(BearerRejection::new(&oauth2, error, S::scope())),
+            Err(error) => Err(Refusal::own(parts, &oauth2, error, S::scope())),
         }
     }
 }
 
-optional!(CurrentUser<S, U> where AppState: Sync, OAuth2: FromRef<AppState>, S: ScopeSet, U: FromResourceOwner<AppState>);
+guard!(CurrentUser<S: ScopeSet, U> needs AccessToken::<S>::requirement();
+    where AppState: Sync, OAuth2: FromRef<AppState>, S: ScopeSet, U: FromResourceOwner<AppState>);

@@ -1,28 +1,45 @@
 //! What a handler may ask for, one file each.
 
 mod access_token;
+mod allowed;
 mod bearer_token;
+mod both;
+mod credentials;
 mod current_user;
+mod either;
 mod password_request_form;
-mod rejection;
+mod plain;
 
+pub(crate) use self::password_request_form::read_form;
 pub use self::{
     access_token::AccessToken,
+    allowed::Allowed,
     bearer_token::BearerToken,
+    both::Both,
+    credentials::Credentials,
     current_user::CurrentUser,
-    password_request_form::{OAuth2PasswordRequestForm, PasswordRequestFormRejection},
-    rejection::BearerRejection,
+    either::Either,
+    password_request_form::{OAuth2PasswordRequestForm, OAuth2PasswordRequestFormStrict, PasswordRequestFormRejection},
+    plain::Plain,
 };
-pub(crate) use self::{password_request_form::read_form, rejection::unavailable_after};
 
-/// Makes an extractor optional the way `auto_error=False` is meant: no credentials are `None`, bad ones are refused.
-macro_rules! optional {
-    ($extractor:ident<$($generic:ident),*> where $($bounds:tt)*) => {
+/// What makes an extractor a guard: what it needs, and its optional form, as `auto_error=False` is meant: no credentials
+/// are `None`, bad ones are refused.
+macro_rules! guard {
+    ($extractor:ident<$($generic:ident $(: $bound:path)?),*> needs $requirement:expr; where $($bounds:tt)*) => {
+        impl<$($generic $(: $bound)?),*> $crate::guard::Argument for $extractor<$($generic),*> {
+            fn requirement() -> $crate::guard::Requirement {
+                $requirement
+            }
+        }
+
+        impl<$($generic $(: $bound)?),*> aide::OperationInput for $extractor<$($generic),*> {}
+
         impl<AppState, $($generic),*> axum::extract::OptionalFromRequestParts<AppState> for $extractor<$($generic),*>
         where
             $($bounds)*
         {
-            type Rejection = $crate::extract::BearerRejection;
+            type Rejection = $crate::guard::Refusal;
 
             async fn from_request_parts(
                 parts: &mut axum::http::request::Parts,
@@ -30,11 +47,11 @@ macro_rules! optional {
             ) -> Result<Option<Self>, Self::Rejection> {
                 match <Self as axum::extract::FromRequestParts<AppState>>::from_request_parts(parts, state).await {
                     Ok(extracted) => Ok(Some(extracted)),
-                    Err(rejection) if rejection.is_for_want_of_credentials() => Ok(None),
-                    Err(rejection) => Err(rejection),
+                    Err(refusal) if refusal.is_for_want_of_credentials() => Ok(None),
+                    Err(refusal) => Err(refusal),
                 }
             }
         }
     };
 }
-pub(crate) use optional;
+pub(crate) use guard;

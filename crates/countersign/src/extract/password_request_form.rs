@@ -1,5 +1,7 @@
 //! `OAuth2PasswordRequestForm`: a login, for those who write a token endpoint of their own.
 
+use std::ops::Deref;
+
 use axum::{
     body::{Body, to_bytes},
     extract::{FromRequest, Request},
@@ -10,6 +12,7 @@ use countersign_core::{
     client::ClientSecret,
     error::{OAuthError, RequestProblem},
     form::Form,
+    grant_type::GrantType,
     names::ClientId,
     password::Password,
     scope::Scope,
@@ -31,6 +34,8 @@ const MAX_FORM_BYTES: usize = 64 * 1024;
 /// - `invalid_grant`: the password is one that nobody can have.
 #[derive(Debug)]
 pub struct OAuth2PasswordRequestForm {
+    /// `password`, if it was there.
+    pub grant_type: Option<GrantType>,
     /// The user name as it was typed; [`Username::parse`](crate::Username::parse) makes it canonical.
     pub username: String,
     /// The password.
@@ -43,23 +48,56 @@ pub struct OAuth2PasswordRequestForm {
     pub client_secret: Option<ClientSecret>,
 }
 
-impl<AppState: Sync> FromRequest<AppState> for OAuth2PasswordRequestForm {
-    type Rejection = PasswordRequestFormRejection;
+/// As [`OAuth2PasswordRequestForm`], with `grant_type` required, as RFC 6749 §4.3.2 has it.
+///
+/// # Errors
+/// As of [`OAuth2PasswordRequestForm`], and `invalid_request` where `grant_type` is missing.
+#[derive(Debug)]
+pub struct OAuth2PasswordRequestFormStrict(pub OAuth2PasswordRequestForm);
 
-    async fn from_request(request: Request, _: &AppState) -> Result<Self, Self::Rejection> {
+impl Deref for OAuth2PasswordRequestFormStrict {
+    type Target = OAuth2PasswordRequestForm;
+
+    fn deref(&self) -> &OAuth2PasswordRequestForm {
+        &self.0
+    }
+}
+
+impl OAuth2PasswordRequestForm {
+    async fn read<const N: usize>(request: Request, required: [&'static str; N]) -> Result<Self, OAuthError> {
         let (parts, body) = request.into_parts();
         let form = read_form(&parts.headers, body).await?;
-        if form.find("grant_type").is_some_and(|name| name != "password") {
-            return Err(OAuthError::UnsupportedGrantType.into());
-        }
+        let grant_type = match form.find("grant_type").map(GrantType::find_by_name) {
+            Some(Some(GrantType::Password)) => Some(GrantType::Password),
+            None => None,
+            Some(_) => return Err(OAuthError::UnsupportedGrantType),
+        };
+        form.require(required)?;
         let [username, password] = form.require(["username", "password"])?;
         Ok(Self {
+            grant_type,
             username: username.to_owned(),
             password: Password::typed(password).map_err(|_| OAuthError::InvalidGrant)?,
             scope: form.find("scope").map(Scope::parse).transpose().map_err(OAuthError::from)?.unwrap_or_default(),
             client_id: form.find("client_id").map(ClientId::new),
             client_secret: form.find("client_secret").map(ClientSecret::new),
         })
+    }
+}
+
+impl<AppState: Sync> FromRequest<AppState> for OAuth2PasswordRequestForm {
+    type Rejection = PasswordRequestFormRejection;
+
+    async fn from_request(request: Request, _: &AppState) -> Result<Self, Self::Rejection> {
+        Ok(Self::read(request, ["username", "password"]).await?)
+    }
+}
+
+impl<AppState: Sync> FromRequest<AppState> for OAuth2PasswordRequestFormStrict {
+    type Rejection = PasswordRequestFormRejection;
+
+    async fn from_request(request: Request, _: &AppState) -> Result<Self, Self::Rejection> {
+        Ok(Self(OAuth2PasswordRequestForm::read(request, ["grant_type", "username", "password"]).await?))
     }
 }
 

@@ -1,125 +1,154 @@
 //! The API's document (OpenAPI 3.1): what the guards say of themselves, written down.
 
-mod access;
-mod glue;
-mod requirement;
+mod form;
+mod generator;
+mod lock;
 
 use std::collections::HashSet;
 
-use aide::{
-    axum::ApiRouter,
-    openapi::{OpenApi, PathItem, ReferenceOr},
-};
 use countersign_core::grant_type::GrantType;
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
-use self::access::{Access, take_public_mark, with_methods};
-pub(crate) use self::{
-    access::mark_public,
-    glue::{COUNT, settle},
+pub(crate) use self::{generator::describe, lock::lock};
+use crate::{
+    guard::requirement::Requirement, oauth2::OAuth2, schemas::Schemas, scheme::SchemeRef, start_error::StartError,
 };
-use crate::{oauth2::OAuth2, scopes::Declaration, start_error::StartError};
-
-/// The paths of an API in the order in which they were added.
-pub(crate) type Paths = IndexMap<String, PathItem>;
 
 /// The scopes of an API with their descriptions, in the order in which they were met.
 pub(crate) type Scopes = IndexMap<String, String>;
 
-/// A router, and what it says of itself.
-pub(crate) struct Api<S> {
-    pub(crate) router: axum::Router<S>,
-    pub(crate) paths: Paths,
+/// What the document tells: operations with their locks, and what they name.
+#[derive(Debug)]
+pub(crate) struct Told {
+    own_scheme: String,
+    /// By path, then by method in small letters.
+    paths: IndexMap<String, Map<String, Value>>,
+    pub(crate) scopes: Scopes,
+    schemes: IndexMap<&'static str, Value>,
+    schemas: Schemas,
+    /// A name that two schemes have.
+    twice: Option<String>,
 }
 
-/// Takes a router apart.
-pub(crate) fn read<S: Clone + Send + Sync + 'static>(api: ApiRouter<S>) -> Api<S> {
-    let mut document = OpenApi::default();
-    let router = api.finish_api(&mut document);
-    let items = document.paths.unwrap_or_default().paths.into_iter();
-    let paths = items.filter_map(|(path, item)| match item {
-        // A path that the document does not tell of has an item without operations.
-        ReferenceOr::Item(item) => (item.iter().count() > 0).then_some((path, item)),
-        ReferenceOr::Reference { .. } => None,
-    });
-    Api { router, paths: paths.collect() }
-}
-
-/// Names every operation that is neither guarded nor public, and takes the marks off.
-pub(crate) fn take_undecided(paths: &mut Paths) -> Vec<String> {
-    let mut undecided = Vec::new();
-    for (path, item) in paths {
-        for (method, operation) in with_methods(item) {
-            let access = take_public_mark(operation);
-            if access == Access::Guarded && operation.security.is_empty() {
-                undecided.push(format!("{method} {path}"));
-            }
+impl Told {
+    pub(crate) fn new(oauth2: &OAuth2) -> Self {
+        let declared = oauth2.declared_scopes().iter();
+        Self {
+            own_scheme: oauth2.scheme_name().to_owned(),
+            paths: IndexMap::new(),
+            scopes: declared.map(|scope| (scope.token.to_string(), scope.description.to_string())).collect(),
+            schemes: IndexMap::new(),
+            schemas: Schemas::default(),
+            twice: None,
         }
     }
-    undecided
+
+    /// Tells of an operation.
+    pub(crate) fn add(&mut self, method: &str, path: &str, mut operation: Value, requirement: &Requirement) {
+        lock(&mut operation, requirement, &self.own_scheme);
+        for scope in requirement.scopes() {
+            self.scopes.entry(scope.token.to_string()).or_insert_with(|| scope.description.to_string());
+        }
+        for scheme in requirement.schemes() {
+            if let SchemeRef::Named(scheme) = scheme {
+                let known = self.schemes.entry(scheme.name).or_insert_with(|| scheme.document.clone());
+                if *known != scheme.document || scheme.name == self.own_scheme {
+                    self.twice = Some(scheme.name.to_owned());
+                }
+            }
+        }
+        let path = documented(path);
+        tell_path_parameters(&mut operation, &path);
+        self.paths.entry(path).or_default().insert(method.to_lowercase(), operation);
+    }
+
+    pub(crate) fn add_schemas(&mut self, schemas: Schemas) {
+        self.schemas.append(schemas);
+    }
+
+    /// Writes the document; `token_url` is relative to it.
+    pub(crate) fn write(mut self, oauth2: &OAuth2, token_url: &str) -> Result<(String, Scopes), StartError> {
+        if let Some(name) = self.schemas.twice {
+            return Err(StartError::SchemaTwice(name));
+        }
+        if let Some(name) = self.twice {
+            return Err(StartError::SchemeTwice(name));
+        }
+        name_operations(&mut self.paths);
+        // Not through the generator's own types: those write `"refreshUrl": null`, which is not valid.
+        let mut own = if oauth2.server().settings().grant_types.contains(&GrantType::Password) {
+            let password = json!({ "tokenUrl": token_url, "scopes": self.scopes });
+            json!({ "type": "oauth2", "flows": { "password": password } })
+        } else {
+            json!({ "type": "http", "scheme": "bearer", "bearerFormat": "JWT" })
+        };
+        if let Some(description) = oauth2.scheme_description() {
+            own["description"] = description.into();
+        }
+        let mut schemes = IndexMap::from([(self.own_scheme.as_str(), own)]);
+        schemes.extend(self.schemes);
+        let document = Document {
+            openapi: "3.1.0",
+            info: json!({ "title": oauth2.title(), "version": oauth2.version() }),
+            paths: &self.paths,
+            components: Components { schemas: &self.schemas.by_name, security_schemes: schemes },
+        };
+        let written = serde_json::to_string_pretty(&document).map_err(StartError::Document)?;
+        Ok((written, self.scopes))
+    }
+}
+
+/// A path as the document has it: a wildcard is a parameter like others.
+fn documented(path: &str) -> String {
+    path.replace("{*", "{")
+}
+
+/// Names the parameters of the path that nobody told of: each is there, and text.
+fn tell_path_parameters(operation: &mut Value, path: &str) {
+    let names = path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+    for name in names {
+        let known = operation["parameters"].as_array().into_iter().flatten();
+        if known.clone().any(|parameter| parameter["in"] == "path" && parameter["name"] == name) {
+            continue;
+        }
+        let parameter = json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } });
+        match &mut operation["parameters"] {
+            Value::Array(parameters) => parameters.push(parameter),
+            none => *none = json!([parameter]),
+        }
+    }
 }
 
 /// Names each operation that has no name, after its method and path, as `getUsersMe`.
-pub(crate) fn name_operations(paths: &mut Paths) {
+fn name_operations(paths: &mut IndexMap<String, Map<String, Value>>) {
     let mut taken = HashSet::new();
     for (path, item) in paths {
-        for (method, operation) in with_methods(item) {
+        for (method, operation) in item {
             let words = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-            let name = words.fold(method.to_lowercase(), |name, word| name + &word[..1].to_uppercase() + &word[1..]);
-            let mut unique = operation.operation_id.take().unwrap_or_else(|| name.clone());
+            let name = words.fold(method.clone(), |name, word| name + &word[..1].to_uppercase() + &word[1..]);
+            let mut unique = operation["operationId"].as_str().map_or_else(|| name.clone(), str::to_owned);
             let mut number = 1;
             while !taken.insert(unique.clone()) {
                 number += 1;
                 unique = format!("{name}{number}");
             }
-            operation.operation_id = Some(unique);
+            operation["operationId"] = unique.into();
         }
     }
-}
-
-/// Gathers the scopes that the guards named and those that were declared beside them.
-pub(crate) fn take_scopes(paths: &mut Paths, declared: &[Declaration]) -> Scopes {
-    let mut scopes: Scopes =
-        declared.iter().map(|scope| (scope.token.to_string(), scope.description.to_string())).collect();
-    for item in paths.values_mut() {
-        for (_, operation) in with_methods(item) {
-            for (name, description) in requirement::take_declared(operation) {
-                scopes.entry(name).or_insert(description);
-            }
-        }
-    }
-    scopes
-}
-
-/// Writes the document; `token_url` is relative to it.
-pub(crate) fn write(
-    oauth2: &OAuth2,
-    token_url: &str,
-    paths: &Paths,
-    scopes: &Scopes,
-    schemas: &Map<String, Value>,
-) -> Result<String, StartError> {
-    // Not through the generator's own types: those write `"refreshUrl": null`, which is not valid.
-    let scheme = if oauth2.server().settings().grant_types.contains(&GrantType::Password) {
-        let password = json!({ "tokenUrl": token_url, "scopes": scopes });
-        json!({ "type": "oauth2", "flows": { "password": password } })
-    } else {
-        json!({ "type": "http", "scheme": "bearer", "bearerFormat": "JWT" })
-    };
-    let document = Document {
-        openapi: "3.1.0",
-        info: json!({ "title": oauth2.title(), "version": oauth2.version() }),
-        paths,
-        components: json!({ "schemas": schemas, "securitySchemes": { requirement::SCHEME: scheme } }),
-    };
-    serde_json::to_string_pretty(&document).map_err(StartError::Document)
 }
 
 #[derive(serde::Serialize)]
 struct Document<'a> {
     openapi: &'static str,
     info: Value,
-    paths: &'a Paths,
-    components: Value,
+    paths: &'a IndexMap<String, Map<String, Value>>,
+    components: Components<'a>,
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Components<'a> {
+    schemas: &'a Map<String, Value>,
+    security_schemes: IndexMap<&'a str, Value>,
 }

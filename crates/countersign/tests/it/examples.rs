@@ -10,30 +10,34 @@ mod first_steps_program;
 #[path = "../../examples/jwt_and_scopes.rs"]
 mod jwt_and_scopes_program;
 #[expect(dead_code, reason = "its `main` is for people")]
+#[path = "../../examples/schemes.rs"]
+pub(crate) mod schemes_program;
+#[expect(dead_code, reason = "its `main` is for people")]
 #[path = "../../examples/simple_login.rs"]
 mod simple_login_program;
 
 use axum::{
-    body::{Body, to_bytes},
+    body::Body,
     http::{Request, StatusCode},
 };
 use serde_json::{Value, json};
-use tower::ServiceExt;
 
-use crate::support::form;
+use crate::support::{Answer, answer, form};
 
-struct Program(axum::Router);
+pub(crate) struct Program(axum::Router);
 
 impl Program {
-    fn of(router: countersign::Result<countersign::Router>) -> Self {
+    pub(crate) fn of(router: countersign::Result<countersign::Router>) -> Self {
         Self(router.unwrap().finish().unwrap())
     }
 
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        answer(&self.0, request).await
+    }
+
     async fn call(&self, request: Request<Body>) -> (StatusCode, Value) {
-        let response = self.0.clone().oneshot(request).await.unwrap();
-        let status = response.status();
-        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
-        (status, serde_json::from_slice(&body).unwrap_or_else(|_| String::from_utf8_lossy(&body).into()))
+        let Answer { status, body, .. } = self.send(request).await;
+        (status, serde_json::from_str(&body).unwrap_or_else(|_| body.into()))
     }
 
     async fn log_in(&self, body: &str) -> String {

@@ -7,6 +7,7 @@ mod examples;
 mod faults;
 mod grant_password;
 mod headers;
+mod schemes;
 mod start;
 mod support;
 mod token_endpoint;

@@ -60,6 +60,7 @@ impl FromRef<AppState> for OAuth2 {
     }
 }
 
+#[derive(Clone)]
 struct Employee {
     name: String,
     badge: u32,

@@ -1,0 +1,73 @@
+//! From routes to axum's router: each handler told what its whole route needs, and behind what stands before it.
+
+use std::sync::Arc;
+
+use axum::routing::MethodRouter as AxumMethodRouter;
+
+use crate::{
+    audit::requirement_of,
+    guard::{
+        Requirement,
+        route::{Guards, RouteGuards},
+        router::{Shared, guarded},
+    },
+    oauth2::OAuth2,
+    openapi::Told,
+    routes::{Entry, EntryKind, Routes},
+};
+
+/// What assembling needs.
+pub(crate) struct Assembly<'a, S> {
+    oauth2: &'a OAuth2,
+    state: &'a S,
+}
+
+impl<'a, S: Clone + Send + Sync + 'static> Assembly<'a, S> {
+    pub(crate) const fn new(oauth2: &'a OAuth2, state: &'a S) -> Self {
+        Self { oauth2, state }
+    }
+
+    /// Makes the router of `routes`, and tells of them.
+    pub(crate) fn place(&self, routes: Routes<S>, told: &mut Told) -> axum::Router<S> {
+        let mut router = axum::Router::new();
+        for entry in routes.into_entries() {
+            let methods = self.methods(&entry, told);
+            router = match entry.kind {
+                EntryKind::Route => router.route(&entry.path, methods),
+                EntryKind::Fallback if entry.path.is_empty() => {
+                    router.fallback_service(methods.with_state(self.state.clone()))
+                }
+                EntryKind::Fallback => {
+                    let below = axum::Router::new().fallback_service(methods.with_state(self.state.clone()));
+                    router.nest(&entry.path, below)
+                }
+            };
+        }
+        router
+    }
+
+    fn methods(&self, entry: &Entry<S>, told: &mut Told) -> AxumMethodRouter<S> {
+        let before: Vec<Shared<S>> =
+            entry.guards.iter().map(|(_, guard)| guard).chain(&entry.methods.guards).cloned().collect();
+        let mut methods = AxumMethodRouter::new();
+        for handler in &entry.methods.handlers {
+            let requirement = requirement_of(entry, &handler.arguments);
+            let arguments = handler.arguments.iter().filter(|(_, requirement)| !requirement.is_none()).count();
+            let route = self.route(&requirement, before.len() + arguments);
+            if let (Some(operation), EntryKind::Route) = (&handler.operation, entry.kind) {
+                told.add(handler.method, &entry.path, operation.clone(), &requirement);
+                told.add_schemas(handler.schemas.clone());
+            }
+            methods = methods.merge(guarded((handler.attach)(route.clone()), before.clone(), route, self.state));
+        }
+        if let Some(unread) = &entry.methods.unread {
+            let route = self.route(&requirement_of(entry, &[]), before.len() + 1);
+            methods = methods.merge(guarded(unread.router.clone(), before, route, self.state));
+        }
+        methods
+    }
+
+    fn route(&self, requirement: &Requirement, guards: usize) -> Arc<RouteGuards> {
+        RouteGuards::new(self.oauth2, requirement, if guards > 1 { Guards::Several } else { Guards::One })
+    }
+}

@@ -1,0 +1,181 @@
+//! How guards refuse: 401, 403, 400 and 503, each with the challenges it needs (RFC 6750 §3, RFC 9110 §11.6.1).
+
+use std::{borrow::Cow, sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    http::{HeaderName, HeaderValue, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use countersign_core::{error::BearerError, scope::Scope, store::StoreError};
+use serde_json::json;
+
+use super::{challenge::Challenge, route::RouteGuards};
+use crate::{
+    oauth2::OAuth2,
+    scheme::{SchemeKind, SchemeRef, SecurityScheme},
+};
+
+/// Why a guard refused a request, and what would have done.
+#[derive(Clone, Debug)]
+pub struct Refusal(Box<Inner>);
+
+#[derive(Clone, Debug)]
+struct Inner {
+    cause: Cause,
+    scheme: SchemeRef,
+    challenge: Challenge,
+    needed: Scope,
+    /// What the whole route needs; unknown where a guard stands in a router that is not ours.
+    route: Option<Arc<RouteGuards>>,
+}
+
+#[derive(Clone, Debug)]
+enum Cause {
+    Credentials(BearerError),
+    Rule { name: Cow<'static, str>, description: Cow<'static, str> },
+}
+
+impl Refusal {
+    /// A refusal by a guard of the handle's.
+    pub(crate) fn own(parts: &Parts, oauth2: &OAuth2, error: BearerError, needed: Scope) -> Self {
+        let challenge = oauth2.challenge();
+        Self::new(parts, Cause::Credentials(error), SchemeRef::Own, challenge, needed)
+    }
+
+    /// A refusal by a scheme of the author's.
+    pub(crate) fn of<X: SecurityScheme>(parts: &Parts, error: BearerError) -> Self {
+        Self::new(parts, Cause::Credentials(error), SchemeRef::of::<X>(), X::KIND.challenge(), Scope::empty())
+    }
+
+    /// A refusal by a rule of the author's, which is told of by its description.
+    pub(crate) fn by_rule(
+        parts: &Parts,
+        name: impl Into<Cow<'static, str>>,
+        description: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let cause = Cause::Rule { name: name.into(), description: description.into() };
+        Self::new(parts, cause, SchemeRef::Own, Challenge::new("Bearer", ""), Scope::empty())
+    }
+
+    /// A refusal because it cannot be known now.
+    pub(crate) fn unavailable(parts: &Parts, cause: StoreError) -> Self {
+        let cause = Cause::Credentials(BearerError::from(cause));
+        Self::new(parts, cause, SchemeRef::Own, Challenge::new("Bearer", ""), Scope::empty())
+    }
+
+    fn new(parts: &Parts, cause: Cause, scheme: SchemeRef, challenge: Challenge, needed: Scope) -> Self {
+        let route = parts.extensions.get::<Arc<RouteGuards>>().cloned();
+        Self(Box::new(Inner { cause, scheme, challenge, needed, route }))
+    }
+
+    /// The reason; `None` if a rule of the author's refused.
+    #[must_use]
+    pub fn error(&self) -> Option<BearerError> {
+        match &self.0.cause {
+            Cause::Credentials(error) => Some(*error),
+            Cause::Rule { .. } => None,
+        }
+    }
+
+    /// Whether there were no credentials at all, which an optional guard lets pass.
+    #[must_use]
+    pub fn is_for_want_of_credentials(&self) -> bool {
+        matches!(self.error(), Some(BearerError::NoCredentials))
+    }
+
+    /// Whether the credentials were good, and what they allow was not enough.
+    pub(crate) fn is_forbidden(&self) -> bool {
+        self.status() == StatusCode::FORBIDDEN
+    }
+
+    fn status(&self) -> StatusCode {
+        match &self.0.cause {
+            Cause::Credentials(BearerError::NoCredentials | BearerError::InvalidToken) => StatusCode::UNAUTHORIZED,
+            Cause::Credentials(BearerError::InvalidRequest) => StatusCode::BAD_REQUEST,
+            Cause::Credentials(BearerError::TemporarilyUnavailable { .. }) => StatusCode::SERVICE_UNAVAILABLE,
+            Cause::Credentials(BearerError::InsufficientScope) | Cause::Rule { .. } => StatusCode::FORBIDDEN,
+        }
+    }
+
+    /// Every scheme that would do is challenged, the one that failed with what failed.
+    fn challenges(&self, error: BearerError) -> Vec<String> {
+        let Inner { scheme, challenge, needed, route, .. } = &*self.0;
+        let alone = || vec![(scheme.clone(), challenge.clone(), needed.clone())];
+        let mut would_do = match route {
+            Some(route) if error != BearerError::InvalidRequest => route.challenges(),
+            _ => alone(),
+        };
+        if would_do.iter().all(|(known, ..)| known != scheme) {
+            would_do.extend(alone());
+        }
+        let mut challenges = Vec::new();
+        for (known, challenge, needed) in would_do {
+            let challenge = match route {
+                Some(route) => challenge.made_with(route.rng()),
+                None => challenge,
+            };
+            let mut text = challenge.to_string();
+            if known == *scheme && challenge.is_bearer() {
+                text.push_str(&Self::attributes(error, &needed));
+            }
+            if !challenges.contains(&text) {
+                challenges.push(text);
+            }
+        }
+        challenges
+    }
+
+    /// RFC 6750 §3: without credentials "the resource server SHOULD NOT include an error code".
+    fn attributes(error: BearerError, needed: &Scope) -> String {
+        let mut attributes = error.code().map(|code| format!(", error=\"{code}\"")).unwrap_or_default();
+        let tells_scope = matches!(error, BearerError::InvalidToken | BearerError::InsufficientScope);
+        if tells_scope && !needed.is_empty() {
+            attributes.push_str(&format!(", scope=\"{needed}\""));
+        }
+        attributes
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let error = match &self.0.cause {
+            Cause::Credentials(error) => *error,
+            Cause::Rule { description, .. } => {
+                return (self.status(), Json(json!({ "detail": description }))).into_response();
+            }
+        };
+        let mut body = json!({ "detail": error.description() });
+        if let Some(code) = error.code() {
+            body["error"] = code.into();
+        }
+        let mut response = (self.status(), Json(body)).into_response();
+        if let BearerError::TemporarilyUnavailable { retry_after } = error {
+            let (name, value) = unavailable_after(retry_after);
+            response.headers_mut().insert(name, value);
+            return response;
+        }
+        for challenge in self.challenges(error) {
+            // Challenges are of characters that are fit for a header.
+            let value = challenge.parse().unwrap_or(HeaderValue::from_static("Bearer"));
+            response.headers_mut().append(header::WWW_AUTHENTICATE, value);
+        }
+        response
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0.cause {
+            Cause::Credentials(error) => f.write_str(error.description()),
+            Cause::Rule { name, description } => write!(f, "{name}: {description}"),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// The header that goes with a 503.
+pub(crate) fn unavailable_after(wait: Duration) -> (HeaderName, HeaderValue) {
+    (header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)))
+}

@@ -1,0 +1,65 @@
+//! The `Authorization` header (RFC 9110 §11.6.2): one, of one scheme.
+
+use std::fmt;
+
+use axum::http::{HeaderValue, header, request::Parts};
+use countersign_core::error::BearerError;
+use zeroize::Zeroizing;
+
+/// What an `Authorization` header says, its scheme as it was written.
+#[derive(Clone)]
+pub struct HttpCredentials {
+    scheme: String,
+    credentials: Zeroizing<String>,
+}
+
+impl HttpCredentials {
+    /// The scheme in the letters in which it was sent.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        &self.scheme
+    }
+
+    /// What follows the scheme. Nobody has looked at it yet.
+    #[must_use]
+    pub fn secret(&self) -> &str {
+        &self.credentials
+    }
+}
+
+impl fmt::Debug for HttpCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpCredentials").field("scheme", &self.scheme).field("credentials", &"[redacted]").finish()
+    }
+}
+
+/// The credentials of `scheme`, compared without case, behind at least one space (RFC 9110 §11.1), if there are any.
+///
+/// # Errors
+/// [`BearerError`]: no such header, another scheme, several headers, or something that cannot be read.
+pub(super) fn find(parts: &Parts, scheme: &str) -> Result<HttpCredentials, BearerError> {
+    let header = the_only_header(parts)?;
+    let (written, credentials) = split(header, scheme)?;
+    Ok(HttpCredentials { scheme: written.to_owned(), credentials: Zeroizing::new(credentials.to_owned()) })
+}
+
+/// The one `Authorization` header.
+pub(crate) fn the_only_header(parts: &Parts) -> Result<&HeaderValue, BearerError> {
+    let mut headers = parts.headers.get_all(header::AUTHORIZATION).iter();
+    let header = headers.next().ok_or(BearerError::NoCredentials)?;
+    // RFC 9110 §5.3: a sender "MUST NOT generate multiple header lines with the same name" here, and which of two
+    // counts is a question whose answer others would use.
+    if headers.next().is_some() { Err(BearerError::InvalidRequest) } else { Ok(header) }
+}
+
+/// The scheme as it was written, and what stands behind it.
+pub(crate) fn split<'h>(header: &'h HeaderValue, scheme: &str) -> Result<(&'h str, &'h str), BearerError> {
+    let bytes = header.as_bytes();
+    let end = bytes.iter().position(|byte| *byte == b' ').unwrap_or(bytes.len());
+    let (written, rest) = bytes.split_at(end);
+    if !written.eq_ignore_ascii_case(scheme.as_bytes()) {
+        return Err(BearerError::NoCredentials);
+    }
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| BearerError::InvalidToken);
+    Ok((text(written)?, text(rest)?.trim_matches(' ')))
+}

@@ -1,0 +1,88 @@
+//! HTTP bearer (RFC 6750 §2.1) with tokens that your own code checks.
+
+use axum::http::request::Parts;
+use countersign_core::{error::BearerError, jose::MAX_TOKEN_BYTES};
+use serde_json::{Value, json};
+
+use super::{
+    Challenge, DEFAULT_REALM, SchemeKind,
+    authorization::{self, HttpCredentials},
+};
+
+/// A bearer token in the `Authorization` header. Checking it is up to you; [`AccessToken`](crate::AccessToken) is one
+/// that was checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HttpBearer {
+    realm: &'static str,
+    format: Option<&'static str>,
+}
+
+impl HttpBearer {
+    /// With the realm `api`.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "a constant is made of it")]
+    pub const fn new() -> Self {
+        Self::realm(DEFAULT_REALM)
+    }
+
+    /// With this realm.
+    #[must_use]
+    pub const fn realm(realm: &'static str) -> Self {
+        Self { realm, format: None }
+    }
+
+    /// Says what its tokens are (`bearerFormat`), such as `JWT`.
+    #[must_use]
+    pub const fn format(self, format: &'static str) -> Self {
+        Self { format: Some(format), ..self }
+    }
+}
+
+impl SchemeKind for HttpBearer {
+    type Credentials = HttpCredentials;
+
+    fn find(&self, parts: &Parts) -> Result<HttpCredentials, BearerError> {
+        find(parts)
+    }
+
+    fn challenge(&self) -> Challenge {
+        Challenge::new("Bearer", self.realm)
+    }
+
+    fn document(&self) -> Value {
+        let mut document = json!({ "type": "http", "scheme": "bearer" });
+        if let Some(format) = self.format {
+            document["bearerFormat"] = format.into();
+        }
+        document
+    }
+}
+
+/// The bearer token of a request.
+///
+/// # Errors
+/// [`BearerError`]: none, another scheme, more than one credential, or no `b64token`.
+pub(crate) fn find(parts: &Parts) -> Result<HttpCredentials, BearerError> {
+    let found = authorization::find(parts, "bearer");
+    // RFC 6750 §2: "Clients MUST NOT use more than one method to transmit the token in each request."
+    if !matches!(found, Err(BearerError::NoCredentials)) && has_query_token(parts) {
+        return Err(BearerError::InvalidRequest);
+    }
+    let found = found?;
+    if found.secret().len() > MAX_TOKEN_BYTES || !is_b64token(found.secret()) {
+        return Err(BearerError::InvalidToken);
+    }
+    Ok(found)
+}
+
+/// `b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="` (RFC 6750 §2.1).
+fn is_b64token(token: &str) -> bool {
+    let token = token.trim_end_matches('=');
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+    !token.is_empty() && token.bytes().all(allowed)
+}
+
+fn has_query_token(parts: &Parts) -> bool {
+    let query = parts.uri.query().unwrap_or_default();
+    query.split('&').any(|pair| pair.split('=').next() == Some("access_token"))
+}

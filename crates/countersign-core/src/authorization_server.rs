@@ -13,19 +13,22 @@ use crate::{
     client::{Client, auth},
     clock::{Clock, Rng},
     error::{BearerError, OAuthError, RequestProblem},
+    extra_claims::{ExtraClaims, IssuedFor, Map, Value},
     form::Form,
     grant::{self, Facts, Home},
+    grant_record::Authorized,
     grant_type::GrantType,
     key::{KeyRing, KeyRingError, SigningChoice},
-    names::{Audience, Issuer},
+    names::{Audience, ClientId, Issuer},
     password::HashingPool,
+    reason::Reason,
     resource_owner::{ResourceOwner, ResourceOwners},
     scope::Scope,
-    store::Store,
+    store::{Store, StoreError},
     token::{
         AccessToken, BearerToken,
         issue::{self, Issued, Mint},
-        verify::{self, Expected},
+        verify::{self, Expected, Profile},
     },
 };
 
@@ -57,6 +60,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// The randomness.
     pub rng: Arc<dyn Rng>,
+    /// What the author adds to access tokens.
+    pub claims: Option<Arc<dyn ExtraClaims>>,
 }
 
 /// How an authorization server behaves.
@@ -224,12 +229,23 @@ impl AuthorizationServer {
         };
         for _ in 0..MAX_DECISIONS {
             let authorized = grant::decide(grant_type, facts, &client, form).await?;
-            if let Issued::Tokens(response) = issue::issue(mint, client.id.clone(), authorized).await? {
+            let own = self.own_claims(&authorized, &client.id).await?;
+            if let Issued::Tokens(response) = issue::issue(mint, client.id.clone(), authorized, own).await? {
                 self.sweep_now_and_then().await;
                 return Ok(response);
             }
         }
         Err(OAuthError::TemporarilyUnavailable { retry_after: OWNER_RETRY })
+    }
+
+    async fn own_claims(
+        &self,
+        authorized: &Authorized,
+        client_id: &ClientId,
+    ) -> Result<Map<String, Value>, StoreError> {
+        let Some(claims) = &self.ports.claims else { return Ok(Map::new()) };
+        let Authorized { subject, scope, .. } = authorized;
+        claims.claims(IssuedFor { subject, client_id, scope }).await
     }
 
     /// Which grant type is asked for, if the server has it on and the client may use it.
@@ -264,23 +280,31 @@ impl AuthorizationServer {
     /// Verifies an access token (RFC 9068 §4). The log tells what is wrong with it, the client hears one answer.
     ///
     /// # Errors
-    /// [`BearerError::InvalidToken`].
+    /// [`BearerError::InvalidToken`], with the reason.
     pub fn verify(&self, token: &BearerToken) -> Result<AccessToken, BearerError> {
         let (issuer, audience) = self.names();
-        let expected = Expected { keys: &self.keys, issuer, audience, leeway: self.settings.leeway };
+        let leeway = self.settings.leeway;
+        let expected = Expected { keys: &self.keys, profile: Profile::Rfc9068, issuer, audience, leeway };
         verify::verify(token, expected, &*self.ports.clock).map_err(|problem| {
-            tracing::debug!(event = "verify", outcome = "denied", reason = ?problem, "a token was refused");
-            BearerError::InvalidToken
+            let reason = Reason::from(problem);
+            tracing::debug!(event = "verify", outcome = "denied", %reason, "a token was refused");
+            BearerError::InvalidToken(reason)
         })
     }
 
     /// The owner of a verified token, as long as the owner is active.
     ///
     /// # Errors
-    /// - [`BearerError::InvalidToken`]: the owner is gone or disabled.
+    /// - [`BearerError::InvalidToken`]: the owner is gone ([`Reason::OwnerGone`]) or disabled
+    ///   ([`Reason::OwnerDisabled`]).
     /// - [`BearerError::TemporarilyUnavailable`]: it cannot be known now.
     pub async fn find_active_owner(&self, token: &AccessToken) -> Result<ResourceOwner, BearerError> {
         let owner = self.owners().find_by_subject(token.subject()).await?;
-        owner.filter(ResourceOwner::is_active).ok_or(BearerError::InvalidToken)
+        let reason = match owner {
+            Some(owner) if owner.is_active() => return Ok(owner),
+            Some(_) => Reason::OwnerDisabled,
+            None => Reason::OwnerGone,
+        };
+        Err(BearerError::InvalidToken(reason))
     }
 }

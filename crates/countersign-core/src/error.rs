@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::{password::Busy, scope::MalformedScope, store::error::StoreError};
+use crate::{jose::TokenProblem, password::Busy, reason::Reason, scope::MalformedScope, store::error::StoreError};
 
 /// How long a client should wait when the store is away: long enough not to pile up, short enough not to be noticed.
 const STORE_RETRY: Duration = Duration::from_secs(1);
@@ -120,17 +120,18 @@ impl From<MalformedScope> for OAuthError {
     }
 }
 
-/// Why a request to a protected route is refused (RFC 6750 §3.1).
+/// Why a request to a protected route is refused (RFC 6750 §3.1): what the client hears, with the [`Reason`] that it
+/// does not hear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BearerError {
     /// No credentials, or none of the scheme: challenged without a code.
-    NoCredentials,
+    NoCredentials(Reason),
     /// `invalid_request`: more than one credential.
-    InvalidRequest,
+    InvalidRequest(Reason),
     /// `invalid_token`: malformed, expired, revoked, another issuer's, or the owner is disabled.
-    InvalidToken,
-    /// `insufficient_scope`: the token is good and its scope is not enough.
-    InsufficientScope,
+    InvalidToken(Reason),
+    /// `insufficient_scope`: the token is good and what it allows is not enough.
+    InsufficientScope(Reason),
     /// `temporarily_unavailable`: it cannot be known now (answered 503, with `Retry-After`).
     TemporarilyUnavailable {
         /// How long to wait before the next try.
@@ -143,10 +144,10 @@ impl BearerError {
     #[must_use]
     pub const fn code(&self) -> Option<&'static str> {
         match self {
-            Self::NoCredentials => None,
-            Self::InvalidRequest => Some("invalid_request"),
-            Self::InvalidToken => Some("invalid_token"),
-            Self::InsufficientScope => Some("insufficient_scope"),
+            Self::NoCredentials(_) => None,
+            Self::InvalidRequest(_) => Some("invalid_request"),
+            Self::InvalidToken(_) => Some("invalid_token"),
+            Self::InsufficientScope(_) => Some("insufficient_scope"),
             Self::TemporarilyUnavailable { .. } => Some(TEMPORARILY_UNAVAILABLE),
         }
     }
@@ -155,11 +156,23 @@ impl BearerError {
     #[must_use]
     pub const fn description(&self) -> &'static str {
         match self {
-            Self::NoCredentials => "Not authenticated",
-            Self::InvalidRequest => "More than one credential in one request",
-            Self::InvalidToken => "Could not validate credentials",
-            Self::InsufficientScope => "Not enough permissions",
+            Self::NoCredentials(_) => "Not authenticated",
+            Self::InvalidRequest(_) => "More than one credential in one request",
+            Self::InvalidToken(_) => "Could not validate credentials",
+            Self::InsufficientScope(_) => "Not enough permissions",
             Self::TemporarilyUnavailable { .. } => "Temporarily unavailable, try again",
+        }
+    }
+
+    /// Why, for the log and for metrics: never for the client.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::NoCredentials(reason)
+            | Self::InvalidRequest(reason)
+            | Self::InvalidToken(reason)
+            | Self::InsufficientScope(reason) => *reason,
+            Self::TemporarilyUnavailable { .. } => Reason::Unavailable,
         }
     }
 }
@@ -171,6 +184,12 @@ impl fmt::Display for BearerError {
 }
 
 impl std::error::Error for BearerError {}
+
+impl From<TokenProblem> for BearerError {
+    fn from(problem: TokenProblem) -> Self {
+        Self::InvalidToken(problem.into())
+    }
+}
 
 impl From<StoreError> for BearerError {
     fn from(cause: StoreError) -> Self {
@@ -190,6 +209,28 @@ fn store_is_away(cause: &StoreError) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn b5_no_reason_changes_what_the_client_hears() {
+        for reason in Reason::ALL {
+            for (error, code, description) in [
+                (BearerError::NoCredentials(*reason), None, "Not authenticated"),
+                (
+                    BearerError::InvalidRequest(*reason),
+                    Some("invalid_request"),
+                    "More than one credential in one request",
+                ),
+                (BearerError::InvalidToken(*reason), Some("invalid_token"), "Could not validate credentials"),
+                (BearerError::InsufficientScope(*reason), Some("insufficient_scope"), "Not enough permissions"),
+            ] {
+                assert_eq!((error.code(), error.description(), error.reason()), (code, description, *reason));
+                assert_eq!(error.to_string(), description);
+            }
+        }
+        let away = BearerError::TemporarilyUnavailable { retry_after: STORE_RETRY };
+        assert_eq!(away.reason(), Reason::Unavailable);
+        assert_eq!(BearerError::from(TokenProblem::Expired), BearerError::InvalidToken(Reason::Expired));
+    }
 
     #[test]
     fn a11_descriptions_stay_in_the_characters_of_rfc_6749() {

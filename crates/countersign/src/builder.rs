@@ -10,6 +10,7 @@ use axum::http::Uri;
 use countersign_core::{
     authorization_server::{AuthorizationServer, GrantTypeParameter, Ports, Settings},
     clock::{Clock, Rng, System},
+    extra_claims::ExtraClaims,
     grant_type::GrantType,
     key::SigningChoice,
     names::{Audience, Issuer},
@@ -21,7 +22,7 @@ use countersign_core::{
 };
 
 use crate::{
-    oauth2::{Inner, InsecureIssuer, OAuth2, check_address},
+    oauth2::{Inner, InsecureIssuer, Mode, OAuth2, check_address},
     realm::Realm,
     scheme::is_component_name,
     scopes::{Declaration, ScopeSet},
@@ -51,6 +52,7 @@ impl OAuth2 {
 pub struct Builder {
     store: Arc<dyn Store>,
     owners: Option<Arc<dyn ResourceOwners>>,
+    claims: Option<Arc<dyn ExtraClaims>>,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
     settings: Settings,
@@ -61,6 +63,7 @@ pub struct Builder {
     version: String,
     scheme_name: String,
     scheme_description: Option<String>,
+    mode: Mode,
     insecure_issuer: InsecureIssuer,
 }
 
@@ -69,6 +72,7 @@ impl Builder {
         Self {
             store,
             owners: None,
+            claims: None,
             clock: System::clock(),
             rng: System::rng(),
             settings: Settings::default(),
@@ -79,6 +83,7 @@ impl Builder {
             version: "0.1.0".to_owned(),
             scheme_name: DEFAULT_SCHEME_NAME.to_owned(),
             scheme_description: None,
+            mode: Mode::Production,
             insecure_issuer: InsecureIssuer::Refuse,
         }
     }
@@ -200,6 +205,19 @@ impl Builder {
         self
     }
 
+    /// Tells every client why it was refused, as `reason` and `advice` beside the usual answer. For development: a stranger
+    /// who forges tokens should not hear which step found it out. The log tells it always.
+    pub fn developer_mode(mut self) -> Self {
+        self.mode = Mode::Developer;
+        self
+    }
+
+    /// Claims of your own, which each access token gets beside those of RFC 9068.
+    pub fn claims(mut self, claims: impl ExtraClaims) -> Self {
+        self.claims = Some(Arc::new(claims));
+        self
+    }
+
     /// Another clock than the system's: for tests.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
@@ -226,6 +244,7 @@ impl Builder {
             hashing: Arc::new(hashing),
             clock: self.clock,
             rng: self.rng,
+            claims: self.claims,
         };
         if self.settings.grant_types.contains(&GrantType::Password) {
             tracing::info!(
@@ -243,6 +262,7 @@ impl Builder {
             version: self.version,
             scheme_name: self.scheme_name,
             scheme_description: self.scheme_description,
+            mode: self.mode,
         }
         .into())
     }

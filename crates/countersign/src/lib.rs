@@ -44,10 +44,12 @@ pub use countersign_core as core;
 pub use countersign_core::{
     clock::{Clock, Rng, Timestamp},
     error::{BearerError, OAuthError},
+    extra_claims::{ExtraClaims, IssuedFor},
     jose::HmacSecret,
     key::{KeyPairAlgorithm, SigningChoice},
     names::{ClientId, Subject},
     password::{Argon2Cost, HashingSettings, Password, PasswordHash},
+    reason::Reason,
     resource_owner::{OwnerStatus, ResourceOwner, ResourceOwners, Upgraded},
     scope::{Scope, ScopeToken},
     store::{Added, Store, StoreError, memory::Memory},
@@ -60,7 +62,7 @@ pub use crate::{
     endpoint::security_headers,
     error::{Error, Result},
     extract::{
-        AccessToken, Allowed, BearerToken, Both, Credentials, CurrentUser, Either, OAuth2PasswordRequestForm,
+        AccessToken, Allowed, BearerToken, Both, Claims, Credentials, CurrentUser, Either, OAuth2PasswordRequestForm,
         OAuth2PasswordRequestFormStrict,
     },
     guard::{Argument, Arguments, Denied, Refusal, Requirement, Rule, RuleFunction, Verdict},

@@ -24,10 +24,20 @@ pub(crate) struct Inner {
     /// The scopes that were declared beside those of the guards.
     pub(crate) scopes: Vec<Declaration>,
     pub(crate) insecure_issuer: InsecureIssuer,
+    pub(crate) mode: Mode,
     pub(crate) title: String,
     pub(crate) version: String,
     pub(crate) scheme_name: String,
     pub(crate) scheme_description: Option<String>,
+}
+
+/// Whom refusals are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Anybody: they tell what RFC 6750 says.
+    Production,
+    /// The developer of the API: they tell their reasons too.
+    Developer,
 }
 
 /// Whether the issuer may be `http` on another machine.
@@ -114,6 +124,12 @@ impl OAuth2 {
 
     pub(crate) fn rng(&self) -> &dyn Rng {
         self.server().rng()
+    }
+
+    /// Whether refusals tell their reasons, by [`Builder::developer_mode`](crate::Builder::developer_mode).
+    #[must_use]
+    pub fn is_in_developer_mode(&self) -> bool {
+        self.0.mode == Mode::Developer
     }
 
     /// The name of its scheme in the document.

@@ -2,10 +2,10 @@
 
 use aws_lc_rs::{
     rand::SystemRandom,
-    signature::{ED25519, Ed25519KeyPair, KeyPair as _, ParsedPublicKey, UnparsedPublicKey},
+    signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey},
 };
 
-use super::{Algorithm, BASE64URL, Engine, Family, Jwk, KeyPair, KeyProblem, Sign, Verifier, Verify};
+use super::{Algorithm, BASE64URL, Engine, Family, Jwk, KeyPair, KeyProblem, PublicKey, Sign, Verifier};
 use crate::store::PrivateKey;
 
 pub(super) const EDDSA: Family =
@@ -24,11 +24,8 @@ fn load(private: &PrivateKey) -> Result<KeyPair, KeyProblem> {
 
 fn verifier(jwk: &Jwk) -> Option<Result<Verifier, KeyProblem>> {
     let (curve, x) = jwk.as_octet_key_pair()?;
-    Some(if curve == "Ed25519" {
-        BASE64URL.decode(x).map_err(|_| KeyProblem::Malformed).and_then(|point| public_key(&point))
-    } else {
-        Err(KeyProblem::OtherAlgorithm)
-    })
+    (curve == "Ed25519")
+        .then(|| BASE64URL.decode(x).map_err(|_| KeyProblem::Malformed).and_then(|point| public_key(&point)))
 }
 
 fn public_key(point: &[u8]) -> Result<Verifier, KeyProblem> {
@@ -40,13 +37,5 @@ struct Signer(Ed25519KeyPair);
 impl Sign for Signer {
     fn sign(&self, input: &[u8]) -> Result<Vec<u8>, KeyProblem> {
         Ok(self.0.try_sign(input)?.as_ref().to_vec())
-    }
-}
-
-struct PublicKey(ParsedPublicKey);
-
-impl Verify for PublicKey {
-    fn verify(&self, input: &[u8], signature: &[u8]) -> bool {
-        self.0.verify_sig(input, signature).is_ok()
     }
 }

@@ -28,7 +28,11 @@ impl Jwk {
         if json.len() > MAX_JWK_BYTES {
             return Err(KeyProblem::Malformed);
         }
-        let members = parse_object(json).ok_or(KeyProblem::Malformed)?;
+        Self::of_members(parse_object(json).ok_or(KeyProblem::Malformed)?)
+    }
+
+    /// Takes a public key whose members were read already.
+    pub(crate) fn of_members(members: Map<String, Value>) -> Result<Self, KeyProblem> {
         if PRIVATE_MEMBERS.iter().any(|name| members.contains_key(*name)) {
             return Err(KeyProblem::NotPublic);
         }
@@ -82,8 +86,17 @@ impl Jwk {
         Some((self.text("crv")?, self.text("x")?))
     }
 
-    /// RFC 7517 §4.2 and §4.3: a key for encryption, or not for `verify`, verifies nothing.
+    pub(super) fn as_rsa(&self) -> Option<(&str, &str)> {
+        (self.text("kty")? == "RSA").then_some(())?;
+        Some((self.text("n")?, self.text("e")?))
+    }
+
+    /// RFC 7517 §4.2 and §4.3: a key for encryption, or not for `verify`, verifies nothing. §4.4 and §4.5: what names
+    /// the key and its algorithm is text, and is never taken as absent because it is not.
     pub(super) fn check_fit_to_verify(&self) -> Result<(), KeyProblem> {
+        if ["alg", "kid"].iter().any(|name| self.0.get(*name).is_some_and(|value| !value.is_string())) {
+            return Err(KeyProblem::Malformed);
+        }
         let for_signatures = self.0.get("use").is_none_or(|key_use| key_use == "sig");
         let may_verify = match self.0.get("key_ops") {
             None => true,
@@ -120,6 +133,12 @@ pub enum KeyProblem {
     /// Its curve or kind is not its algorithm's.
     #[error("the key does not fit its algorithm")]
     OtherAlgorithm,
+    /// It can be broken, or used to forge: too short, with a small exponent, or of a faulty generator.
+    #[error("the key is weak")]
+    Weak,
+    /// Another of the same name and algorithm came before it.
+    #[error("the key has the name of another")]
+    Duplicate,
     /// A kind of key that is not supported.
     #[error("this kind of key is not supported")]
     Unsupported,

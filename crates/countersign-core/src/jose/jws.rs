@@ -20,23 +20,24 @@ pub(crate) fn sign(key: &SigningKey, typ: &str, payload: &[u8]) -> Result<String
     Ok(token)
 }
 
-/// Verifies a token of this `typ` with the key that `find_key` has under its `kid`, and returns the payload.
+/// Verifies a token whose `typ` is accepted with the key that `find_key` has for its `kid` and `alg`, and returns the
+/// payload.
 ///
 /// The key decides the algorithm; nothing in the header is used as a key or fetched; the payload is not looked at
 /// before its signature holds (RFC 7515 §5.2, RFC 8725 §3).
 pub(crate) fn verify<'k>(
     token: &str,
-    typ: &str,
-    find_key: impl FnOnce(&KeyId) -> Option<&'k VerifyingKey>,
+    accepts_type: impl FnOnce(Option<&str>) -> bool,
+    find_key: impl FnOnce(Option<&KeyId>, &str) -> Option<&'k VerifyingKey>,
 ) -> Result<Vec<u8>, TokenProblem> {
     if token.len() > MAX_TOKEN_BYTES {
         return Err(TokenProblem::TooLong);
     }
     let (input, signature) = token.rsplit_once('.').ok_or(TokenProblem::Malformed)?;
     let (header, payload) = input.split_once('.').ok_or(TokenProblem::Malformed)?;
-    let header = Header::parse(header, typ)?;
-    let key = find_key(&header.key_id).ok_or(TokenProblem::UnknownKey)?;
-    if !key.algorithm.family().names.contains(&header.algorithm.as_str()) {
+    let header = Header::parse(header, accepts_type)?;
+    let key = find_key(header.key_id.as_ref(), &header.algorithm).ok_or(TokenProblem::UnknownKey)?;
+    if !key.algorithm.goes_by(&header.algorithm) {
         return Err(TokenProblem::OtherAlgorithm);
     }
     let signature = BASE64URL.decode(signature).map_err(|_| TokenProblem::Malformed)?;
@@ -49,11 +50,11 @@ pub(crate) fn verify<'k>(
 
 struct Header {
     algorithm: String,
-    key_id: KeyId,
+    key_id: Option<KeyId>,
 }
 
 impl Header {
-    fn parse(segment: &str, typ: &str) -> Result<Self, TokenProblem> {
+    fn parse(segment: &str, accepts_type: impl FnOnce(Option<&str>) -> bool) -> Result<Self, TokenProblem> {
         let bytes = BASE64URL.decode(segment).map_err(|_| TokenProblem::Malformed)?;
         let mut header = parse_object(&bytes).ok_or(TokenProblem::Malformed)?;
         // RFC 7515 §4.1.11: a recipient that does not understand a critical extension MUST reject. We know of none,
@@ -61,21 +62,26 @@ impl Header {
         if header.contains_key("crit") {
             return Err(TokenProblem::CriticalExtension);
         }
-        // RFC 9068 §4: "MUST verify that the "typ" header value is "at+jwt" or "application/at+jwt"".
-        let said = text(&mut header, "typ").unwrap_or_default().to_ascii_lowercase();
-        if said.strip_prefix("application/").unwrap_or(&said) != typ {
+        let typ = text(&mut header, "typ").map_err(|NotText| TokenProblem::OtherType)?;
+        // RFC 7515 §4.1.9: a `typ` is a media type, in any case, "application/" may be left out.
+        let typ = typ.map(|typ| typ.to_ascii_lowercase());
+        if !accepts_type(typ.as_deref().map(|typ| typ.strip_prefix("application/").unwrap_or(typ))) {
             return Err(TokenProblem::OtherType);
         }
-        let algorithm = text(&mut header, "alg").ok_or(TokenProblem::Malformed)?;
-        let key_id = text(&mut header, "kid").ok_or(TokenProblem::UnknownKey)?;
-        Ok(Self { algorithm, key_id: KeyId::new(key_id) })
+        let algorithm = text(&mut header, "alg").ok().flatten().ok_or(TokenProblem::Malformed)?;
+        let key_id = text(&mut header, "kid").map_err(|NotText| TokenProblem::UnknownKey)?;
+        Ok(Self { algorithm, key_id: key_id.map(KeyId::new) })
     }
 }
 
-fn text(object: &mut Map<String, Value>, name: &str) -> Option<String> {
+struct NotText;
+
+/// What cannot be read is never taken as absent.
+fn text(object: &mut Map<String, Value>, name: &str) -> Result<Option<String>, NotText> {
     match object.remove(name) {
-        Some(Value::String(text)) => Some(text),
-        _ => None,
+        Some(Value::String(text)) => Ok(Some(text)),
+        None => Ok(None),
+        Some(_) => Err(NotText),
     }
 }
 
@@ -94,8 +100,8 @@ pub enum TokenProblem {
     /// Its `typ` is another.
     #[error("the token is of another type")]
     OtherType,
-    /// Its `kid` is missing or names no key of ours.
-    #[error("the token names no key of ours")]
+    /// Its `kid` is missing or names no key of its issuer's.
+    #[error("the token names no key of its issuer's")]
     UnknownKey,
     /// Its `alg` is not the key's.
     #[error("the token's algorithm is not its key's")]
@@ -115,6 +121,9 @@ pub enum TokenProblem {
     /// `exp` has passed.
     #[error("the token has expired")]
     Expired,
+    /// Its issuer says that it is not active (RFC 7662 §2.2): revoked, expired, or none of its tokens.
+    #[error("the token's issuer says that it is not active")]
+    Inactive,
     /// `nbf` or `iat` lies in the future.
     #[error("the token is not valid yet")]
     NotYetValid,

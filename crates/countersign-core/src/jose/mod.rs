@@ -9,9 +9,13 @@ mod hmac;
 pub(crate) mod json;
 mod jwk;
 mod jws;
+mod rsa;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::fmt;
 
+use aws_lc_rs::signature::ParsedPublicKey;
 use base64::{
     Engine, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
@@ -35,10 +39,19 @@ pub(crate) const BASE64URL: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// A signature algorithm (RFC 7518 §3, RFC 8037).
+///
+/// We sign with [`Es256`](Self::Es256), [`EdDsa`](Self::EdDsa) or [`Hs256`](Self::Hs256); the others are for tokens of
+/// other issuers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Algorithm {
     /// ECDSA on P-256 with SHA-256.
     Es256,
+    /// ECDSA on P-384 with SHA-384: verified only.
+    Es384,
+    /// RSASSA-PKCS1-v1_5 with SHA-256: verified only.
+    Rs256,
+    /// RSASSA-PSS with SHA-256: verified only.
+    Ps256,
     /// Ed25519.
     EdDsa,
     /// HMAC with SHA-256: whoever can verify can also sign, so for a single process only.
@@ -58,9 +71,17 @@ impl Algorithm {
         FAMILIES.iter().find(|family| family.names.contains(&name)).map(|family| family.algorithm)
     }
 
+    /// Whether this `alg` is one of its names.
+    pub(crate) fn goes_by(self, name: &str) -> bool {
+        self.family().names.contains(&name)
+    }
+
     fn family(self) -> &'static Family {
         match self {
             Self::Es256 => &ecdsa::ES256,
+            Self::Es384 => &ecdsa::ES384,
+            Self::Rs256 => &rsa::RS256,
+            Self::Ps256 => &rsa::PS256,
             Self::EdDsa => &eddsa::EDDSA,
             Self::Hs256 => &hmac::HS256,
         }
@@ -78,7 +99,7 @@ struct Family {
     algorithm: Algorithm,
     /// The names it goes by in `alg`; the first is the one we write.
     names: &'static [&'static str],
-    /// Makes a private key.
+    /// Makes a private key; [`KeyProblem::Unsupported`] if others alone sign with it.
     generate: fn() -> Result<PrivateKey, KeyProblem>,
     /// Reads a private key of [`Family::generate`].
     load: fn(&PrivateKey) -> Result<KeyPair, KeyProblem>,
@@ -86,7 +107,7 @@ struct Family {
     verifier: fn(&Jwk) -> Option<Result<Verifier, KeyProblem>>,
 }
 
-const FAMILIES: [&Family; 3] = [&ecdsa::ES256, &eddsa::EDDSA, &hmac::HS256];
+const FAMILIES: [&Family; 6] = [&ecdsa::ES256, &ecdsa::ES384, &eddsa::EDDSA, &rsa::RS256, &rsa::PS256, &hmac::HS256];
 
 type Verifier = Box<dyn Verify>;
 
@@ -96,6 +117,15 @@ trait Sign: Send + Sync {
 
 trait Verify: Send + Sync {
     fn verify(&self, input: &[u8], signature: &[u8]) -> bool;
+}
+
+/// A public key as the library holds it, with the algorithm it was read for.
+struct PublicKey(ParsedPublicKey);
+
+impl Verify for PublicKey {
+    fn verify(&self, input: &[u8], signature: &[u8]) -> bool {
+        self.0.verify_sig(input, signature).is_ok()
+    }
 }
 
 struct KeyPair {
@@ -142,19 +172,32 @@ impl VerifyingKey {
         self.algorithm
     }
 
-    /// Takes the public key of a JWK (RFC 7517), if it is fit to verify signatures.
+    /// Takes the public key of a JWK (RFC 7517), if it is fit to verify signatures: once for each algorithm it may be
+    /// used with.
+    ///
+    /// That is one algorithm, but for an RSA key without `alg`, which may verify RS256 or PS256. Each is then a key of
+    /// its own, so that RFC 8725 §3.1 holds: "each key MUST be used with exactly one algorithm".
     ///
     /// # Errors
-    /// [`KeyProblem`]: a private or symmetric key, another curve than the algorithm's, a key for another use, or a
-    /// kind of key that is not supported.
-    pub fn from_jwk(jwk: &Jwk) -> Result<Self, KeyProblem> {
+    /// [`KeyProblem`]: a private or symmetric key, another curve than the algorithm's, a key for another use, a weak one,
+    /// or a kind of key that is not supported.
+    pub fn all_from_jwk(jwk: &Jwk) -> Result<Vec<Self>, KeyProblem> {
         jwk.check_fit_to_verify()?;
-        let mut found = FAMILIES.iter().filter_map(|family| Some((family, (family.verifier)(jwk)?)));
-        let (family, verifier) = found.next().ok_or(KeyProblem::Unsupported)?;
-        if jwk.algorithm().is_some_and(|name| !family.names.contains(&name)) {
+        let mut found: Vec<_> = FAMILIES.iter().filter_map(|family| Some((*family, (family.verifier)(jwk)?))).collect();
+        if found.is_empty() {
+            return Err(KeyProblem::Unsupported);
+        }
+        if let Some(name) = jwk.algorithm() {
+            found.retain(|(family, _)| family.names.contains(&name));
+        }
+        if found.is_empty() {
             return Err(KeyProblem::OtherAlgorithm);
         }
-        Ok(Self { id: jwk.key_id(), algorithm: family.algorithm, verifier: verifier? })
+        let id = jwk.key_id();
+        let key = |(family, verifier): (&Family, Result<Verifier, _>)| {
+            Ok(Self { id: id.clone(), algorithm: family.algorithm, verifier: verifier? })
+        };
+        found.into_iter().map(key).collect()
     }
 }
 

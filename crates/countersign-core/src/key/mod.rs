@@ -1,6 +1,12 @@
-//! The key ring: what signs now, and all that verifies.
+//! The key ring: what signs now, and all that verifies; and the key sets of other issuers.
 
-use std::collections::HashMap;
+mod set;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::HashMap, fmt};
+
+pub use self::set::{KeySet, KeySetProblem, MAX_KEY_SET_BYTES, MAX_KEYS, SkippedKey};
 
 use crate::{
     clock::{Clock, Timestamp},
@@ -43,6 +49,21 @@ impl Default for SigningChoice {
     }
 }
 
+/// The keys that may have signed a token: our own ([`KeyRing`]) or another issuer's ([`KeySet`]).
+pub trait VerifyingKeys: fmt::Debug + Send + Sync {
+    /// The key that a token names by `kid` and `alg`, if it is here and has not retired.
+    ///
+    /// A key of this name and another algorithm may be returned; the verifier refuses the token then, because the key
+    /// decides (RFC 8725 §3.1).
+    fn find(&self, id: Option<&KeyId>, algorithm: &str, now: Timestamp) -> Option<&VerifyingKey>;
+
+    /// The keys that have not retired, for people who look for a missing one.
+    fn known(&self, now: Timestamp) -> Vec<(&KeyId, Algorithm)>;
+
+    /// Changes when a key is added, removed or retired: what was verified before is then verified anew.
+    fn generation(&self, now: Timestamp) -> u64;
+}
+
 /// The keys of one authorization server.
 ///
 /// A ring of key pairs and a ring of one secret are two things: a MAC key never stands beside published keys, so that
@@ -58,6 +79,12 @@ pub struct KeyRing {
 struct Verifying {
     key: VerifyingKey,
     until: Option<Timestamp>,
+}
+
+impl Verifying {
+    fn is_in_use(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
 }
 
 impl KeyRing {
@@ -111,12 +138,6 @@ impl KeyRing {
         &self.signing
     }
 
-    /// The key of exactly this name, unless it has retired.
-    pub(crate) fn find_verifying(&self, id: &KeyId, now: Timestamp) -> Option<&VerifyingKey> {
-        let found = self.verifying.get(id)?;
-        found.until.is_none_or(|until| now < until).then_some(&found.key)
-    }
-
     /// What others verify our tokens with: public members only (RFC 7517).
     #[must_use]
     pub const fn published(&self) -> &JwkSet {
@@ -127,6 +148,23 @@ impl KeyRing {
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
         self.signing.algorithm()
+    }
+}
+
+impl VerifyingKeys for KeyRing {
+    /// The key of exactly this name, unless it has retired: our tokens all name theirs.
+    fn find(&self, id: Option<&KeyId>, _: &str, now: Timestamp) -> Option<&VerifyingKey> {
+        self.verifying.get(id?).filter(|found| found.is_in_use(now)).map(|found| &found.key)
+    }
+
+    fn known(&self, now: Timestamp) -> Vec<(&KeyId, Algorithm)> {
+        let in_use = self.verifying.values().filter(|found| found.is_in_use(now));
+        in_use.map(|found| (found.key.id(), found.key.algorithm())).collect()
+    }
+
+    /// How many keys have retired: a ring in memory changes in no other way.
+    fn generation(&self, now: Timestamp) -> u64 {
+        self.verifying.values().filter(|found| !found.is_in_use(now)).count() as u64
     }
 }
 

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
 use super::{BearerToken, Claims, format::jwt};
 use crate::{
     clock::{Clock, Rng, random_id},
     error::OAuthError,
     grant_record::{Authorized, Grant},
+    jose::MAX_TOKEN_BYTES,
     key::KeyRing,
     names::{Audience, ClientId, GrantId, Issuer},
     scope::Scope,
@@ -51,12 +54,21 @@ pub(crate) enum Issued {
     OwnerChanged,
 }
 
-/// Records the grant, spending what it cost, and mints the tokens that descend from it.
+/// Mints the tokens that descend from a grant, and hands them out once the grant is recorded and paid for.
+///
+/// They are made before the write, so that claims of the author's (`own`) that cannot be in a token cost nothing.
 ///
 /// # Errors
 /// - [`OAuthError::InvalidGrant`]: what it cost was spent already.
 /// - [`OAuthError::TemporarilyUnavailable`]: the store is away; nothing was issued.
-pub(crate) async fn issue(mint: Mint<'_>, client_id: ClientId, authorized: Authorized) -> Result<Issued, OAuthError> {
+/// - [`OAuthError::ServerError`]: a claim of the author's has a reserved name, the token would be too long to be read,
+///   or it could not be signed; the log says which.
+pub(crate) async fn issue(
+    mint: Mint<'_>,
+    client_id: ClientId,
+    authorized: Authorized,
+    own: Map<String, Value>,
+) -> Result<Issued, OAuthError> {
     let now = mint.clock.now();
     let expires_at = now.plus(mint.lifetime);
     let grant = Grant {
@@ -67,6 +79,20 @@ pub(crate) async fn issue(mint: Mint<'_>, client_id: ClientId, authorized: Autho
         created_at: now,
         expires_at,
     };
+    let claims = Claims {
+        issuer: mint.issuer.clone(),
+        subject: grant.subject.clone(),
+        audience: vec![mint.audience.clone()],
+        client_id: Some(grant.client_id.clone()),
+        scope: grant.scope.clone(),
+        grant_id: Some(grant.id.clone()),
+        token_id: Some(random_id::<TOKEN_ID_BYTES>(mint.rng)),
+        issued_at: now,
+        not_before: None,
+        expires_at,
+        own,
+    };
+    let access_token = encode(&claims, mint.keys)?;
     match mint.store.redeem(&authorized.standing, authorized.spend.as_ref(), &grant).await? {
         Redeemed::Whole => {}
         Redeemed::AlreadySpent => return Err(OAuthError::InvalidGrant),
@@ -74,23 +100,25 @@ pub(crate) async fn issue(mint: Mint<'_>, client_id: ClientId, authorized: Autho
     }
     tracing::info!(event = "login", outcome = "granted", subject = %grant.subject, client = %grant.client_id,
         grant = %grant.id, scope = %grant.scope, "tokens were issued");
-    let claims = Claims {
-        issuer: mint.issuer.clone(),
-        subject: grant.subject,
-        audience: vec![mint.audience.clone()],
-        client_id: grant.client_id,
-        scope: grant.scope,
-        grant_id: Some(grant.id),
-        token_id: random_id::<TOKEN_ID_BYTES>(mint.rng),
-        issued_at: now,
-        not_before: None,
-        expires_at,
-    };
-    let access_token = jwt::encode(&claims, mint.keys).map_err(|error| {
+    let as_asked = authorized.asked.is_some_and(|asked| asked.same_tokens(&grant.scope));
+    let scope = Some(grant.scope).filter(|scope| !as_asked && !scope.is_empty());
+    Ok(Issued::Tokens(TokenResponse { access_token, expires_in: mint.lifetime.as_secs(), scope }))
+}
+
+fn encode(claims: &Claims, keys: &KeyRing) -> Result<BearerToken, OAuthError> {
+    if let Some(name) = jwt::find_reserved(&claims.own) {
+        tracing::error!(claim = name, "a claim of your own has a reserved name; no token is issued");
+        return Err(OAuthError::ServerError);
+    }
+    let token = jwt::encode(claims, keys).map_err(|error| {
         tracing::error!(%error, "a token could not be signed");
         OAuthError::ServerError
     })?;
-    let as_asked = authorized.asked.is_some_and(|asked| asked.same_tokens(&claims.scope));
-    let scope = Some(claims.scope).filter(|scope| !as_asked && !scope.is_empty());
-    Ok(Issued::Tokens(TokenResponse { access_token, expires_in: mint.lifetime.as_secs(), scope }))
+    let bytes = token.secret().len();
+    if bytes > MAX_TOKEN_BYTES {
+        let claims: Vec<_> = claims.own.keys().collect();
+        tracing::error!(bytes, limit = MAX_TOKEN_BYTES, ?claims, "a token is too long for anybody to read");
+        return Err(OAuthError::ServerError);
+    }
+    Ok(token)
 }

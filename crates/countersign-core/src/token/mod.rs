@@ -1,6 +1,7 @@
 //! Access tokens: made in one place, believed in one place.
 
 mod format;
+pub mod introspect;
 pub(crate) mod issue;
 #[cfg(test)]
 mod tests;
@@ -8,8 +9,12 @@ pub mod verify;
 
 use std::{fmt, sync::Arc};
 
+use serde::de::{DeserializeOwned, IntoDeserializer};
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+pub use self::introspect::introspected;
+use self::verify::TokenProblem;
 use crate::{
     clock::Timestamp,
     names::{Audience, ClientId, GrantId, Issuer, Subject},
@@ -40,7 +45,8 @@ impl fmt::Debug for BearerToken {
     }
 }
 
-/// An access token that was verified. Only [`verify`] makes one, so whoever holds it need not check again.
+/// An access token that was verified. Only [`verify`] and [`introspected`] make one, so whoever holds it need not check
+/// again.
 #[derive(Clone, Debug)]
 pub struct AccessToken(Arc<Claims>);
 
@@ -50,13 +56,15 @@ struct Claims {
     issuer: Issuer,
     subject: Subject,
     audience: Vec<Audience>,
-    client_id: ClientId,
+    client_id: Option<ClientId>,
     scope: Scope,
     grant_id: Option<GrantId>,
-    token_id: String,
+    token_id: Option<String>,
     issued_at: Timestamp,
     not_before: Option<Timestamp>,
     expires_at: Timestamp,
+    /// What is not ours to interpret.
+    own: Map<String, Value>,
 }
 
 impl AccessToken {
@@ -78,10 +86,12 @@ impl AccessToken {
         &self.0.audience
     }
 
-    /// The client that asked for it (`client_id`).
+    /// The client that asked for it (`client_id`); by RFC 9068 every token tells, by [`Profile::Plain`] not.
+    ///
+    /// [`Profile::Plain`]: verify::Profile::Plain
     #[must_use]
-    pub fn client_id(&self) -> &ClientId {
-        &self.0.client_id
+    pub fn client_id(&self) -> Option<&ClientId> {
+        self.0.client_id.as_ref()
     }
 
     /// What it allows (`scope`).
@@ -96,10 +106,12 @@ impl AccessToken {
         self.0.grant_id.as_ref()
     }
 
-    /// Names the token (`jti`).
+    /// Names the token (`jti`); by RFC 9068 every token has a name, by [`Profile::Plain`] not.
+    ///
+    /// [`Profile::Plain`]: verify::Profile::Plain
     #[must_use]
-    pub fn token_id(&self) -> &str {
-        &self.0.token_id
+    pub fn token_id(&self) -> Option<&str> {
+        self.0.token_id.as_deref()
     }
 
     /// When it was issued (`iat`).
@@ -112,5 +124,22 @@ impl AccessToken {
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
         self.0.expires_at
+    }
+
+    /// All claims that are not ours to interpret: what the author of the issuer added, and what other issuers say.
+    ///
+    /// Not among them: `iss`, `sub`, `aud`, `exp`, `nbf`, `iat`, `jti`, `client_id`, `scope` and `grant_id`.
+    #[must_use]
+    pub fn claims(&self) -> &Map<String, Value> {
+        &self.0.own
+    }
+
+    /// [`AccessToken::claims`] as a type of yours.
+    ///
+    /// # Errors
+    /// [`TokenProblem::MalformedClaims`] (`invalid_token`): a claim that your type needs is missing, or is not of the
+    /// type that yours gives it.
+    pub fn parse_claims<C: DeserializeOwned>(&self) -> Result<C, TokenProblem> {
+        C::deserialize(self.claims().into_deserializer()).map_err(|_| TokenProblem::MalformedClaims)
     }
 }

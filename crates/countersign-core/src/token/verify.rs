@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::{AccessToken, BearerToken, format::jwt};
+use super::{AccessToken, BearerToken, Claims, format::jwt};
 pub use crate::jose::TokenProblem;
 use crate::{
-    clock::Clock,
-    key::KeyRing,
+    clock::{Clock, Timestamp},
+    key::VerifyingKeys,
     names::{Audience, Issuer},
 };
 
@@ -20,7 +20,9 @@ pub const MAX_LEEWAY: Duration = Duration::from_secs(60);
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
     /// The keys that may have signed it.
-    pub keys: &'a KeyRing,
+    pub keys: &'a dyn VerifyingKeys,
+    /// How its issuer writes access tokens.
+    pub profile: Profile,
     /// Who must have issued it: byte for byte.
     pub issuer: &'a Issuer,
     /// Who must be among those it is for: byte for byte.
@@ -29,28 +31,70 @@ pub struct Expected<'a> {
     pub leeway: Duration,
 }
 
+impl<'a> Expected<'a> {
+    /// What the claims must say, whoever signed them.
+    #[must_use]
+    pub const fn intended(&self) -> Intended<'a> {
+        Intended { issuer: self.issuer, audience: self.audience, leeway: self.leeway }
+    }
+}
+
+/// Whose token it must be, and for whom, and within what times.
+#[derive(Clone, Copy, Debug)]
+pub struct Intended<'a> {
+    /// Who must have issued it: byte for byte.
+    pub issuer: &'a Issuer,
+    /// Who must be among those it is for: byte for byte.
+    pub audience: &'a Audience,
+    /// How far the issuer's clock may be apart.
+    pub leeway: Duration,
+}
+
+impl Intended<'_> {
+    /// Whether claims that are known to be their issuer's are meant for us, now.
+    pub(super) fn check(&self, claims: &Claims, now: Timestamp) -> Result<(), TokenProblem> {
+        // RFC 9068 §4: "The issuer identifier […] MUST exactly match the value of the "iss" claim."
+        if claims.issuer != *self.issuer {
+            return Err(TokenProblem::OtherIssuer);
+        }
+        // RFC 9068 §4: the audience "MUST […] contain a resource indicator value corresponding to" this API.
+        if !claims.audience.contains(self.audience) {
+            return Err(TokenProblem::OtherAudience);
+        }
+        // RFC 9068 §4: "The current time MUST be before the time represented by the "exp" claim."
+        if claims.expires_at.plus(self.leeway) <= now {
+            return Err(TokenProblem::Expired);
+        }
+        let latest = now.plus(self.leeway);
+        if claims.issued_at > latest || claims.not_before.is_some_and(|not_before| not_before > latest) {
+            return Err(TokenProblem::NotYetValid);
+        }
+        Ok(())
+    }
+}
+
+/// How an issuer writes access tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// By RFC 9068: the header `typ` says that it is an access token, and `client_id` and `jti` are there.
+    #[default]
+    Rfc9068,
+    /// As JWTs that follow no profile, as Keycloak, Auth0, Entra and Okta write them.
+    ///
+    /// `typ` may also be `JWT` or absent; `client_id` may be called `azp` or `cid` or be absent; `jti` may be absent;
+    /// the scope may stand in `scp`, as a string or as a list. Since the type tells nothing, a token that bears a mark
+    /// of an ID token is refused: a claim `nonce`, `at_hash` or `c_hash` (OpenID Connect Core 1.0 §2 and §3.3.2.11), or
+    /// one by which Keycloak (`typ`) or Cognito (`token_use`) say it.
+    Plain,
+}
+
 /// Verifies an access token (RFC 9068 §4).
 ///
 /// # Errors
 /// [`TokenProblem`] (`invalid_token`): why, for the log.
 pub fn verify(token: &BearerToken, expected: Expected<'_>, clock: &dyn Clock) -> Result<AccessToken, TokenProblem> {
     let now = clock.now();
-    let claims = jwt::decode(token.secret(), expected.keys, now)?;
-    // RFC 9068 §4: "The issuer identifier […] MUST exactly match the value of the "iss" claim."
-    if claims.issuer != *expected.issuer {
-        return Err(TokenProblem::OtherIssuer);
-    }
-    // RFC 9068 §4: the audience "MUST […] contain a resource indicator value corresponding to" this API.
-    if !claims.audience.contains(expected.audience) {
-        return Err(TokenProblem::OtherAudience);
-    }
-    // RFC 9068 §4: "The current time MUST be before the time represented by the "exp" claim."
-    if claims.expires_at.plus(expected.leeway) <= now {
-        return Err(TokenProblem::Expired);
-    }
-    let latest = now.plus(expected.leeway);
-    if claims.issued_at > latest || claims.not_before.is_some_and(|not_before| not_before > latest) {
-        return Err(TokenProblem::NotYetValid);
-    }
+    let claims = jwt::decode(token.secret(), expected.keys, expected.profile, now)?;
+    expected.intended().check(&claims, now)?;
     Ok(AccessToken(claims.into()))
 }

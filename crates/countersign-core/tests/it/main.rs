@@ -1,8 +1,11 @@
 //! The crate from outside, one module for each of its rooms.
 #![expect(clippy::unwrap_used, reason = "a test program")]
 
+mod bearer;
 mod conformance;
+mod extra_claims;
 mod golden;
 mod passwords;
+mod support;
 mod tidy;
 mod usernames;

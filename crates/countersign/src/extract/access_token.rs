@@ -6,7 +6,7 @@ use axum::{
     extract::{FromRef, FromRequestParts},
     http::request::Parts,
 };
-use countersign_core::{error::BearerError, token};
+use countersign_core::{error::BearerError, reason::Reason, token};
 
 use super::{BearerToken, guard};
 use crate::{
@@ -70,7 +70,7 @@ impl<S: ScopeSet> AccessToken<S> {
     async fn read(parts: &mut Parts, oauth2: &OAuth2) -> Result<Self, BearerError> {
         let token = verified(parts, oauth2).await?;
         if !token.scope().covers(&S::scope()) {
-            return Err(BearerError::InsufficientScope);
+            return Err(BearerError::InsufficientScope(Reason::ScopeMissing));
         }
         Ok(Self { token, scopes: PhantomData })
     }

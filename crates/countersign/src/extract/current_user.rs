@@ -6,7 +6,7 @@ use axum::{
     extract::{FromRef, FromRequestParts},
     http::request::Parts,
 };
-use countersign_core::{error::BearerError, resource_owner::ResourceOwner, token};
+use countersign_core::{error::BearerError, reason::Reason, resource_owner::ResourceOwner, token};
 
 use super::{AccessToken, guard};
 use crate::{
@@ -95,7 +95,7 @@ async fn user<AppState, U: FromResourceOwner<AppState>>(
         return Ok(user);
     }
     let owner = owner(parts, oauth2, token).await?;
-    let user = U::from_resource_owner(owner, state).await?.ok_or(BearerError::InvalidToken)?;
+    let user = U::from_resource_owner(owner, state).await?.ok_or(BearerError::InvalidToken(Reason::OwnerGone))?;
     keep(parts, oauth2, &user);
     Ok(user)
 }

@@ -4,6 +4,7 @@ mod access_token;
 mod allowed;
 mod bearer_token;
 mod both;
+mod claims;
 mod credentials;
 mod current_user;
 mod either;
@@ -16,6 +17,7 @@ pub use self::{
     allowed::Allowed,
     bearer_token::BearerToken,
     both::Both,
+    claims::Claims,
     credentials::Credentials,
     current_user::CurrentUser,
     either::Either,

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use countersign_core::{error::BearerError, scope::Scope, store::StoreError};
+use countersign_core::{error::BearerError, reason::Reason, scope::Scope, store::StoreError};
 use serde_json::json;
 
 use super::{challenge::Challenge, route::RouteGuards};
@@ -78,10 +78,26 @@ impl Refusal {
         }
     }
 
+    /// Why, by a code that stays: for logs and metrics, and for the client in developer mode only.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        self.error().map_or(Reason::Rule, |error| error.reason())
+    }
+
+    /// What an operator finds in the log where a user says "it does not let me in".
+    fn log(&self) {
+        let (scheme, rule) = match &self.0.cause {
+            Cause::Credentials(_) => (Some(self.0.scheme.name("own")), None),
+            Cause::Rule { name, .. } => (None, Some(&**name)),
+        };
+        let (status, reason) = (self.status().as_u16(), self.reason().code());
+        tracing::info!(event = "access", outcome = "denied", status, reason, scheme, rule, "a request was refused");
+    }
+
     /// Whether there were no credentials at all, which an optional guard lets pass.
     #[must_use]
     pub fn is_for_want_of_credentials(&self) -> bool {
-        matches!(self.error(), Some(BearerError::NoCredentials))
+        matches!(self.error(), Some(BearerError::NoCredentials(_)))
     }
 
     /// Whether the credentials were good, and what they allow was not enough.
@@ -91,10 +107,12 @@ impl Refusal {
 
     fn status(&self) -> StatusCode {
         match &self.0.cause {
-            Cause::Credentials(BearerError::NoCredentials | BearerError::InvalidToken) => StatusCode::UNAUTHORIZED,
-            Cause::Credentials(BearerError::InvalidRequest) => StatusCode::BAD_REQUEST,
+            Cause::Credentials(BearerError::NoCredentials(_) | BearerError::InvalidToken(_)) => {
+                StatusCode::UNAUTHORIZED
+            }
+            Cause::Credentials(BearerError::InvalidRequest(_)) => StatusCode::BAD_REQUEST,
             Cause::Credentials(BearerError::TemporarilyUnavailable { .. }) => StatusCode::SERVICE_UNAVAILABLE,
-            Cause::Credentials(BearerError::InsufficientScope) | Cause::Rule { .. } => StatusCode::FORBIDDEN,
+            Cause::Credentials(BearerError::InsufficientScope(_)) | Cause::Rule { .. } => StatusCode::FORBIDDEN,
         }
     }
 
@@ -103,7 +121,7 @@ impl Refusal {
         let Inner { scheme, challenge, needed, route, .. } = &*self.0;
         let alone = || vec![(scheme.clone(), challenge.clone(), needed.clone())];
         let mut would_do = match route {
-            Some(route) if error != BearerError::InvalidRequest => route.challenges(),
+            Some(route) if !matches!(error, BearerError::InvalidRequest(_)) => route.challenges(),
             _ => alone(),
         };
         if would_do.iter().all(|(known, ..)| known != scheme) {
@@ -129,7 +147,7 @@ impl Refusal {
     /// RFC 6750 §3: without credentials "the resource server SHOULD NOT include an error code".
     fn attributes(error: BearerError, needed: &Scope) -> String {
         let mut attributes = error.code().map(|code| format!(", error=\"{code}\"")).unwrap_or_default();
-        let tells_scope = matches!(error, BearerError::InvalidToken | BearerError::InsufficientScope);
+        let tells_scope = matches!(error, BearerError::InvalidToken(_) | BearerError::InsufficientScope(_));
         if tells_scope && !needed.is_empty() {
             attributes.push_str(&format!(", scope=\"{needed}\""));
         }
@@ -139,26 +157,32 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let error = match &self.0.cause {
-            Cause::Credentials(error) => *error,
-            Cause::Rule { description, .. } => {
-                return (self.status(), Json(json!({ "detail": description }))).into_response();
-            }
+        self.log();
+        let mut body = match &self.0.cause {
+            Cause::Credentials(error) => json!({ "detail": error.description() }),
+            Cause::Rule { description, .. } => json!({ "detail": description }),
         };
-        let mut body = json!({ "detail": error.description() });
-        if let Some(code) = error.code() {
+        if let Some(code) = self.error().and_then(|error| error.code()) {
             body["error"] = code.into();
         }
-        let mut response = (self.status(), Json(body)).into_response();
-        if let BearerError::TemporarilyUnavailable { retry_after } = error {
-            let (name, value) = unavailable_after(retry_after);
-            response.headers_mut().insert(name, value);
-            return response;
+        if self.0.route.as_ref().is_some_and(|route| route.tells_reasons()) {
+            body["reason"] = self.reason().code().into();
+            body["advice"] = self.reason().advice().into();
         }
-        for challenge in self.challenges(error) {
-            // Challenges are of characters that are fit for a header.
-            let value = challenge.parse().unwrap_or(HeaderValue::from_static("Bearer"));
-            response.headers_mut().append(header::WWW_AUTHENTICATE, value);
+        let mut response = (self.status(), Json(body)).into_response();
+        match self.error() {
+            Some(BearerError::TemporarilyUnavailable { retry_after }) => {
+                let (name, value) = unavailable_after(retry_after);
+                response.headers_mut().insert(name, value);
+            }
+            Some(error) => {
+                for challenge in self.challenges(error) {
+                    // Challenges are of characters that are fit for a header.
+                    let value = challenge.parse().unwrap_or(HeaderValue::from_static("Bearer"));
+                    response.headers_mut().append(header::WWW_AUTHENTICATE, value);
+                }
+            }
+            None => {}
         }
         response
     }

@@ -39,6 +39,11 @@ impl RouteGuards {
         self.challenges.clone()
     }
 
+    /// Whether the client hears why it was refused.
+    pub(super) fn tells_reasons(&self) -> bool {
+        self.oauth2.is_in_developer_mode()
+    }
+
     pub(super) fn rng(&self) -> &dyn Rng {
         self.oauth2.rng()
     }

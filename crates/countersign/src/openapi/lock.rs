@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::guard::requirement::Requirement;
-use countersign_core::error::BearerError;
+use countersign_core::{error::BearerError, reason::Reason};
 
 /// Writes the lock of an operation, and the answers of its guards.
 ///
@@ -26,10 +26,10 @@ pub(crate) fn lock(operation: &mut Value, requirement: &Requirement, own_scheme:
         }
     }
     operation["security"] = security.into();
-    refuse(operation, "401", BearerError::InvalidToken.description());
+    refuse(operation, "401", BearerError::InvalidToken(Reason::Malformed).description());
     let mut reasons = Vec::new();
     if !requirement.scopes().is_empty() {
-        reasons.push(BearerError::InsufficientScope.description());
+        reasons.push(BearerError::InsufficientScope(Reason::ScopeMissing).description());
     }
     reasons.extend(requirement.rules().iter().map(|rule| &*rule.description));
     if !reasons.is_empty() {

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt};
 
 use axum::http::{header, request::Parts};
-use countersign_core::{error::BearerError, form};
+use countersign_core::{error::BearerError, form, reason::Reason};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -81,10 +81,10 @@ impl SchemeKind for ApiKey {
             Place::Cookie => in_cookies(parts, self.name)?,
         };
         match found.as_slice() {
-            [] => Err(BearerError::NoCredentials),
-            [key] if key.is_empty() => Err(BearerError::NoCredentials),
+            [] => Err(BearerError::NoCredentials(Reason::NoCredentials)),
+            [key] if key.is_empty() => Err(BearerError::NoCredentials(Reason::NoCredentials)),
             [key] => Ok(ApiKeyValue(Zeroizing::new(key.to_string()))),
-            _ => Err(BearerError::InvalidRequest),
+            _ => Err(BearerError::InvalidRequest(Reason::SeveralCredentials)),
         }
     }
 
@@ -106,7 +106,7 @@ impl SchemeKind for ApiKey {
 fn in_headers<'p>(parts: &'p Parts, name: &str) -> Result<Vec<Cow<'p, str>>, BearerError> {
     let text = |value: &'p axum::http::HeaderValue| std::str::from_utf8(value.as_bytes()).map(Cow::Borrowed);
     let found: Result<_, _> = parts.headers.get_all(name).iter().map(text).collect();
-    found.map_err(|_| BearerError::InvalidToken)
+    found.map_err(|_| BearerError::InvalidToken(Reason::Malformed))
 }
 
 fn in_query<'p>(parts: &'p Parts, name: &str) -> Result<Vec<Cow<'p, str>>, BearerError> {
@@ -116,7 +116,7 @@ fn in_query<'p>(parts: &'p Parts, name: &str) -> Result<Vec<Cow<'p, str>>, Beare
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         // A name that cannot be decoded is not ours.
         if form::decode(key.as_bytes()).is_some_and(|key| key == name) {
-            let value = form::decode(value.as_bytes()).ok_or(BearerError::InvalidToken)?;
+            let value = form::decode(value.as_bytes()).ok_or(BearerError::InvalidToken(Reason::Malformed))?;
             found.push(Cow::Owned(value));
         }
     }
@@ -132,7 +132,9 @@ fn in_cookies<'p>(parts: &'p Parts, name: &str) -> Result<Vec<Cow<'p, str>>, Bea
             let (key, value) = (pair[..at].trim_ascii(), pair[at + 1..].trim_ascii());
             if key == name.as_bytes() {
                 let unquoted = value.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).unwrap_or(value);
-                found.push(Cow::Borrowed(std::str::from_utf8(unquoted).map_err(|_| BearerError::InvalidToken)?));
+                found.push(Cow::Borrowed(
+                    std::str::from_utf8(unquoted).map_err(|_| BearerError::InvalidToken(Reason::Malformed))?,
+                ));
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use axum::http::{HeaderValue, header, request::Parts};
-use countersign_core::error::BearerError;
+use countersign_core::{error::BearerError, reason::Reason};
 use zeroize::Zeroizing;
 
 /// What an `Authorization` header says, its scheme as it was written.
@@ -46,10 +46,10 @@ pub(super) fn find(parts: &Parts, scheme: &str) -> Result<HttpCredentials, Beare
 /// The one `Authorization` header.
 pub(crate) fn the_only_header(parts: &Parts) -> Result<&HeaderValue, BearerError> {
     let mut headers = parts.headers.get_all(header::AUTHORIZATION).iter();
-    let header = headers.next().ok_or(BearerError::NoCredentials)?;
+    let header = headers.next().ok_or(BearerError::NoCredentials(Reason::NoCredentials))?;
     // RFC 9110 §5.3: a sender "MUST NOT generate multiple header lines with the same name" here, and which of two
     // counts is a question whose answer others would use.
-    if headers.next().is_some() { Err(BearerError::InvalidRequest) } else { Ok(header) }
+    if headers.next().is_some() { Err(BearerError::InvalidRequest(Reason::SeveralCredentials)) } else { Ok(header) }
 }
 
 /// The scheme as it was written, and what stands behind it.
@@ -58,8 +58,8 @@ pub(crate) fn split<'h>(header: &'h HeaderValue, scheme: &str) -> Result<(&'h st
     let end = bytes.iter().position(|byte| *byte == b' ').unwrap_or(bytes.len());
     let (written, rest) = bytes.split_at(end);
     if !written.eq_ignore_ascii_case(scheme.as_bytes()) {
-        return Err(BearerError::NoCredentials);
+        return Err(BearerError::NoCredentials(Reason::OtherScheme));
     }
-    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| BearerError::InvalidToken);
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| BearerError::InvalidToken(Reason::Malformed));
     Ok((text(written)?, text(rest)?.trim_matches(' ')))
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use axum::http::request::Parts;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use countersign_core::error::BearerError;
+use countersign_core::{error::BearerError, reason::Reason};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -61,7 +61,7 @@ impl SchemeKind for HttpBasic {
 
     fn find(&self, parts: &Parts) -> Result<BasicCredentials, BearerError> {
         let found = authorization::find(parts, "basic")?;
-        decode(found.secret()).ok_or(BearerError::InvalidToken)
+        decode(found.secret()).ok_or(BearerError::InvalidToken(Reason::Malformed))
     }
 
     /// RFC 7617 §2.1: 'charset="UTF-8"' tells "that the server expects […] UTF-8".

@@ -1,7 +1,7 @@
 //! HTTP bearer (RFC 6750 §2.1) with tokens that your own code checks.
 
 use axum::http::request::Parts;
-use countersign_core::{error::BearerError, jose::MAX_TOKEN_BYTES};
+use countersign_core::{error::BearerError, jose::MAX_TOKEN_BYTES, reason::Reason};
 use serde_json::{Value, json};
 
 use super::{
@@ -65,12 +65,15 @@ impl SchemeKind for HttpBearer {
 pub(crate) fn find(parts: &Parts) -> Result<HttpCredentials, BearerError> {
     let found = authorization::find(parts, "bearer");
     // RFC 6750 §2: "Clients MUST NOT use more than one method to transmit the token in each request."
-    if !matches!(found, Err(BearerError::NoCredentials)) && has_query_token(parts) {
-        return Err(BearerError::InvalidRequest);
+    if !matches!(found, Err(BearerError::NoCredentials(_))) && has_query_token(parts) {
+        return Err(BearerError::InvalidRequest(Reason::CredentialInUrl));
     }
     let found = found?;
-    if found.secret().len() > MAX_TOKEN_BYTES || !is_b64token(found.secret()) {
-        return Err(BearerError::InvalidToken);
+    if found.secret().len() > MAX_TOKEN_BYTES {
+        return Err(BearerError::InvalidToken(Reason::TooLong));
+    }
+    if !is_b64token(found.secret()) {
+        return Err(BearerError::InvalidToken(Reason::Malformed));
     }
     Ok(found)
 }

@@ -1,7 +1,7 @@
 //! HTTP digest, and any other scheme of the `Authorization` header by its name, for your own code to check.
 
 use axum::http::request::Parts;
-use countersign_core::error::BearerError;
+use countersign_core::{error::BearerError, reason::Reason};
 use serde_json::{Value, json};
 
 use super::{
@@ -92,7 +92,7 @@ impl SchemeKind for HttpDigest {
 fn find_any(parts: &Parts, name: &str) -> Result<HttpCredentials, BearerError> {
     let found = authorization::find(parts, name)?;
     let sound = !found.secret().is_empty() && !found.secret().chars().any(char::is_control);
-    if sound { Ok(found) } else { Err(BearerError::InvalidToken) }
+    if sound { Ok(found) } else { Err(BearerError::InvalidToken(Reason::Malformed)) }
 }
 
 /// `token = 1*tchar` (RFC 9110 §5.6.2).

@@ -1,30 +1,57 @@
-//! Access tokens as JWTs by RFC 9068.
+//! Access tokens as JWTs: written by RFC 9068, read by it or as issuers write them who follow no profile.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     clock::Timestamp,
     jose::{self, KeyProblem, TokenProblem, json::parse_object},
-    key::KeyRing,
+    key::{KeyRing, VerifyingKeys},
     names::{Audience, ClientId, GrantId, Issuer, Subject},
-    token::{BearerToken, Claims},
+    scope::{Scope, ScopeToken},
+    token::{BearerToken, Claims, verify::Profile},
 };
 
 /// RFC 9068 §2.1: "JWT access tokens MUST include this media type in the "typ" header parameter".
 const TYP: &str = "at+jwt";
 
+/// The type that says nothing but that it is a JWT (RFC 7519 §5.1).
+const PLAIN_TYP: &str = "jwt";
+
+/// What some call the scope who follow no profile.
+const PLAIN_SCOPE: &str = "scp";
+
+/// The claims that are ours to interpret.
+const INTERPRETED: [&str; 10] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "scope", GRANT_ID];
+
+/// Claims that say how the owner logged in (RFC 9068 §2.2.1), whose key the bearer must prove (RFC 7800 §3.1) and who
+/// acts for whom (RFC 8693 §4.1): whoever reads them trusts the issuer to mean them.
+const SPOKEN_FOR: [&str; 5] = ["auth_time", "acr", "amr", "cnf", "act"];
+
+/// Claims that only ID tokens have (OpenID Connect Core 1.0 §2, §3.3.2.11).
+const ID_TOKEN_MARKS: [&str; 3] = ["nonce", "at_hash", "c_hash"];
+
+/// How Keycloak and Cognito say in a claim that a token is an ID token.
+const ID_TOKEN_KINDS: [(&str, &str); 2] = [("typ", "ID"), ("token_use", "id")];
+
 /// The claim that names the grant: ours alone, so that ending a grant can end its tokens.
 const GRANT_ID: &str = "grant_id";
 
 pub(in crate::token) fn encode(claims: &Claims, keys: &KeyRing) -> Result<BearerToken, KeyProblem> {
-    let mut payload = json!({
-        "iss": claims.issuer.as_str(),
-        "sub": claims.subject.as_str(),
-        "client_id": claims.client_id.as_str(),
-        "iat": claims.issued_at.seconds(),
-        "exp": claims.expires_at.seconds(),
-        "jti": claims.token_id,
-    });
+    let mut payload = Value::Object(claims.own.clone());
+    payload["iss"] = claims.issuer.as_str().into();
+    payload["sub"] = claims.subject.as_str().into();
+    payload["iat"] = claims.issued_at.seconds().into();
+    payload["exp"] = claims.expires_at.seconds().into();
+    let optional = [
+        ("client_id", claims.client_id.as_ref().map(ClientId::as_str)),
+        ("jti", claims.token_id.as_deref()),
+        (GRANT_ID, claims.grant_id.as_ref().map(GrantId::as_str)),
+    ];
+    for (name, value) in optional {
+        if let Some(value) = value {
+            payload[name] = value.into();
+        }
+    }
     // RFC 7519 §4.1.3: with one audience "the "aud" value MAY be a single […] string"; every library reads that.
     payload["aud"] = match claims.audience.as_slice() {
         [one] => one.as_str().into(),
@@ -33,44 +60,119 @@ pub(in crate::token) fn encode(claims: &Claims, keys: &KeyRing) -> Result<Bearer
     if !claims.scope.is_empty() {
         payload["scope"] = claims.scope.to_string().into();
     }
-    if let Some(grant_id) = &claims.grant_id {
-        payload[GRANT_ID] = grant_id.as_str().into();
-    }
     jose::sign(keys.signing(), TYP, payload.to_string().as_bytes()).map(BearerToken::new)
 }
 
-pub(in crate::token) fn decode(token: &str, keys: &KeyRing, now: Timestamp) -> Result<Claims, TokenProblem> {
-    let payload = jose::verify(token, TYP, |id| keys.find_verifying(id, now))?;
+pub(in crate::token) fn decode(
+    token: &str,
+    keys: &dyn VerifyingKeys,
+    profile: Profile,
+    now: Timestamp,
+) -> Result<Claims, TokenProblem> {
+    let payload = jose::verify(token, |typ| accepts_type(profile, typ), |id, alg| keys.find(id, alg, now))?;
     let claims = parse_object(&payload).ok_or(TokenProblem::Malformed)?;
-    read(&claims).ok_or(TokenProblem::MalformedClaims)
+    if profile == Profile::Plain && is_id_token(&claims) {
+        return Err(TokenProblem::OtherType);
+    }
+    read(claims, profile).map_err(|_| TokenProblem::MalformedClaims)
 }
 
+/// RFC 9068 §4: "MUST verify that the "typ" header value is "at+jwt" or "application/at+jwt"". The type of others,
+/// `dpop+jwt` or `logout+jwt`, is never an access token's (RFC 8725 §3.11).
+fn accepts_type(profile: Profile, typ: Option<&str>) -> bool {
+    match typ {
+        Some(TYP) => true,
+        Some(PLAIN_TYP) | None => profile == Profile::Plain,
+        Some(_) => false,
+    }
+}
+
+/// Whether the claims say that they are those of an ID token, which tells a client who logged in and opens no API.
+fn is_id_token(claims: &Map<String, Value>) -> bool {
+    ID_TOKEN_MARKS.iter().any(|name| claims.contains_key(*name))
+        || ID_TOKEN_KINDS.iter().any(|(name, kind)| claims.get(*name).is_some_and(|value| value == kind))
+}
+
+/// The claim that is missing or of the wrong type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::token) struct MalformedClaim(pub(in crate::token) &'static str);
+
 /// Every claim has its type or the token is not read at all: what cannot be read is never taken as absent.
-fn read(claims: &Map<String, Value>) -> Option<Claims> {
-    Some(Claims {
-        issuer: Issuer::new(text(claims, "iss")?),
-        subject: Subject::new(text(claims, "sub").filter(|subject| !subject.is_empty())?),
-        audience: audience(claims.get("aud")?)?,
-        client_id: ClientId::new(text(claims, "client_id")?),
-        scope: optional(claims, "scope", |value| value.as_str()?.parse().ok())?.unwrap_or_default(),
-        grant_id: optional(claims, GRANT_ID, |value| Some(GrantId::new(value.as_str()?)))?,
-        token_id: text(claims, "jti")?.to_owned(),
-        issued_at: numeric_date(claims.get("iat")?)?,
-        not_before: optional(claims, "nbf", numeric_date)?,
-        expires_at: numeric_date(claims.get("exp")?)?,
+pub(in crate::token) fn read(mut claims: Map<String, Value>, profile: Profile) -> Result<Claims, MalformedClaim> {
+    let client_id = optional(&claims, profile.client_id_names(), |value| value.as_str().map(ClientId::new))?;
+    let token_id = optional(&claims, &["jti"], |value| value.as_str().map(str::to_owned))?;
+    if profile == Profile::Rfc9068 {
+        client_id.as_ref().ok_or(MalformedClaim("client_id"))?;
+        token_id.as_ref().ok_or(MalformedClaim("jti"))?;
+    }
+    let subject = |value: &Value| value.as_str().filter(|subject| !subject.is_empty()).map(Subject::new);
+    let read = Claims {
+        issuer: required(&claims, "iss", |value| value.as_str().map(Issuer::new))?,
+        subject: required(&claims, "sub", subject)?,
+        audience: required(&claims, "aud", audience)?,
+        client_id,
+        scope: scope(&claims, profile)?,
+        grant_id: optional(&claims, &[GRANT_ID], |value| value.as_str().map(GrantId::new))?,
+        token_id,
+        issued_at: required(&claims, "iat", numeric_date)?,
+        not_before: optional(&claims, &["nbf"], numeric_date)?,
+        expires_at: required(&claims, "exp", numeric_date)?,
+        own: Map::new(),
+    };
+    claims.retain(|name, _| !INTERPRETED.contains(&name.as_str()));
+    Ok(Claims { own: claims, ..read })
+}
+
+/// The first of these names that a token of ours may not get from its author: each has a meaning of its own.
+pub(in crate::token) fn find_reserved(claims: &Map<String, Value>) -> Option<&str> {
+    claims.keys().map(String::as_str).find(|name| {
+        [&INTERPRETED[..], &SPOKEN_FOR, &ID_TOKEN_MARKS, &Profile::Plain.client_id_names(), &[PLAIN_SCOPE]]
+            .iter()
+            .any(|names| names.contains(name))
     })
 }
 
-fn text<'c>(claims: &'c Map<String, Value>, name: &str) -> Option<&'c str> {
-    claims.get(name)?.as_str()
+impl Profile {
+    /// What the claim with the client is called; the first that is there counts.
+    const fn client_id_names(self) -> &'static [&'static str] {
+        match self {
+            Self::Rfc9068 => &["client_id"],
+            Self::Plain => &["client_id", "azp", "cid"],
+        }
+    }
 }
 
-/// `Some(None)` if the claim is absent, `None` if it is there and is not what it should be.
-fn optional<T>(claims: &Map<String, Value>, name: &str, read: impl Fn(&Value) -> Option<T>) -> Option<Option<T>> {
-    match claims.get(name) {
-        None => Some(None),
-        Some(value) => read(value).map(Some),
+fn required<T>(
+    claims: &Map<String, Value>,
+    name: &'static str,
+    read: impl FnOnce(&Value) -> Option<T>,
+) -> Result<T, MalformedClaim> {
+    claims.get(name).and_then(read).ok_or(MalformedClaim(name))
+}
+
+/// The first of these claims that is there; it may not be other than it should be.
+fn optional<T>(
+    claims: &Map<String, Value>,
+    names: &[&'static str],
+    read: impl FnOnce(&Value) -> Option<T>,
+) -> Result<Option<T>, MalformedClaim> {
+    match names.iter().find_map(|name| Some((name, claims.get(*name)?))) {
+        None => Ok(None),
+        Some((name, value)) => read(value).map(Some).ok_or(MalformedClaim(name)),
     }
+}
+
+/// `scope` as RFC 8693 §4.2 has it; `scp` is what some call it, and some make a list of it.
+fn scope(claims: &Map<String, Value>, profile: Profile) -> Result<Scope, MalformedClaim> {
+    let list = |value: &Value| match value {
+        Value::Array(tokens) => tokens.iter().map(|token| ScopeToken::parse(token.as_str()?).ok()).collect(),
+        other => other.as_str()?.parse().ok(),
+    };
+    let said = optional(claims, &["scope"], |value| value.as_str()?.parse().ok())?;
+    Ok(match profile {
+        Profile::Plain if said.is_none() => optional(claims, &[PLAIN_SCOPE], list)?.unwrap_or_default(),
+        Profile::Plain | Profile::Rfc9068 => said.unwrap_or_default(),
+    })
 }
 
 /// One string, or a list of strings that is not empty.

@@ -7,7 +7,7 @@ use super::{super::verify::TokenProblem, Forge};
 use crate::{
     clock::{Clock, Timestamp, TurnableClock},
     jose::{self, Algorithm, BASE64URL, Jwk, KeyProblem, VerifyingKey},
-    key::{KeyPairAlgorithm, KeyRing, KeyRingError, SigningChoice},
+    key::{KeyPairAlgorithm, KeyRing, KeyRingError, SigningChoice, VerifyingKeys},
     names::KeyId,
     store::{KeyRecord, Keys, PrivateKey, memory::Memory},
 };
@@ -19,10 +19,16 @@ fn segments(token: &str) -> [&str; 3] {
 #[tokio::test]
 async fn c1_the_key_fixes_the_algorithm() {
     for forge in Forge::all().await {
-        let others =
-            ["none", "None", "NONE", "nOnE", "", "ES256", "EdDSA", "HS256", "RS256", "es256", "ES384", "ES256 "];
-        let own = forge.keys.algorithm().name();
+        let others = [
+            "none", "None", "NONE", "nOnE", "", "ES256", "EdDSA", "HS256", "RS256", "es256", "ES384", "ES256 ", "RS384",
+        ];
+        let own = forge.algorithm();
         for name in others.into_iter().filter(|name| *name != own) {
+            // An RSA key without `alg` is an RS256 key and a PS256 key, and each verifies its own signatures alone.
+            if (own, name) == ("PS256", "RS256") {
+                forge.refuses(&forge.with_header("alg", json!(name)), TokenProblem::BadSignature);
+                continue;
+            }
             let token = forge.with_header("alg", json!(name));
             forge.refuses(&token, TokenProblem::OtherAlgorithm);
             let [header, payload, _] = segments(&token);
@@ -42,7 +48,7 @@ async fn c1_the_key_fixes_the_algorithm() {
 #[tokio::test]
 async fn c2_a_public_key_is_nobodys_secret() {
     let forge = Forge::es256().await;
-    let jwk = serde_json::to_value(&forge.keys.published().keys[0]).unwrap();
+    let jwk = forge.jwk().unwrap();
     let decode = |name: &str| BASE64URL.decode(jwk[name].as_str().unwrap()).unwrap();
     let point = [decode("x"), decode("y")].concat();
     let der = [
@@ -68,12 +74,49 @@ async fn c2_a_public_key_is_nobodys_secret() {
         compact.clone().into_bytes(),
         serde_json::to_string_pretty(&jwk).unwrap().into_bytes(),
         compact.replace(':', ": ").into_bytes(),
-        forge.keys.signing().id.as_str().as_bytes().to_vec(),
+        forge.ring().signing().id.as_str().as_bytes().to_vec(),
     ] {
-        let mac = jose::load(Algorithm::Hs256, &PrivateKey::from_pkcs8(secret)).unwrap().signing;
-        for name in ["HS256", "ES256"] {
+        refuses_as_secret(&forge, secret);
+    }
+}
+
+#[tokio::test]
+async fn c2_no_key_of_another_issuer_is_anybodys_secret() {
+    for forge in [Forge::other("RS256"), Forge::other("PS256"), Forge::other("ES384")] {
+        let jwk = forge.jwk().unwrap();
+        let members = ["n", "e", "x", "y"].into_iter().filter_map(|name| jwk[name].as_str());
+        let raw: Vec<Vec<u8>> = members.map(|member| BASE64URL.decode(member).unwrap()).collect();
+        // PKCS #1 and SubjectPublicKeyInfo of a key of 2,048 bits; for P-384 these are just two more strings.
+        let pkcs1 = [&hex("3082010a0282010100"), raw[0].as_slice(), &hex("0203010001")].concat();
+        let spki = [&hex("30820122300d06092a864886f70d01010105000382010f00"), pkcs1.as_slice()].concat();
+        let encode = |der: &[u8]| base64::engine::general_purpose::STANDARD.encode(der);
+        let pem = |label: &str, der: &[u8]| format!("-----BEGIN {label}-----\n{}\n-----END {label}-----", encode(der));
+        for secret in [
+            pem("PUBLIC KEY", &spki).into_bytes(),
+            format!("{}\n", pem("PUBLIC KEY", &spki)).into_bytes(),
+            pem("RSA PUBLIC KEY", &pkcs1).into_bytes(),
+            pkcs1,
+            spki,
+            raw.concat(),
+            [&[4], raw.concat().as_slice()].concat(),
+            raw[0].clone(),
+            jwk.to_string().into_bytes(),
+            b"theirs".to_vec(),
+        ] {
+            refuses_as_secret(&forge, secret);
+        }
+    }
+}
+
+/// A token whose signature is a MAC under something public, by whatever name.
+#[track_caller]
+fn refuses_as_secret(forge: &Forge, secret: Vec<u8>) {
+    let mac = jose::load(Algorithm::Hs256, &PrivateKey::from_pkcs8(secret)).unwrap().signing;
+    for name in ["HS256", forge.algorithm()] {
+        for key_id in [forge.header()["kid"].clone(), json!("HS256")] {
             let mut header = forge.header();
             header["alg"] = json!(name);
+            header["kid"] = key_id;
             let input =
                 format!("{}.{}", BASE64URL.encode(header.to_string()), BASE64URL.encode(Forge::claims().to_string()));
             let token = format!("{input}.{}", BASE64URL.encode(mac.sign(input.as_bytes()).unwrap()));
@@ -84,8 +127,14 @@ async fn c2_a_public_key_is_nobodys_secret() {
 
 #[tokio::test]
 async fn c3_a_key_in_the_header_is_not_used() {
-    let (forge, attacker) = (Forge::es256().await, Forge::es256().await);
-    let jwk = serde_json::to_value(&attacker.keys.published().keys[0]).unwrap();
+    let attacker = Forge::es256().await;
+    for forge in Forge::all().await {
+        refuses_embedded_keys(&forge, &attacker);
+    }
+}
+
+fn refuses_embedded_keys(forge: &Forge, attacker: &Forge) {
+    let jwk = attacker.jwk().unwrap();
     let certificate = json!(["MIIB"]);
     for (name, value) in [
         ("jwk", jwk.clone()),
@@ -98,7 +147,11 @@ async fn c3_a_key_in_the_header_is_not_used() {
             let mut header = forge.header();
             header["kid"] = key_id;
             header[name] = value.clone();
-            assert!(forge.verify(&attacker.sign(header.to_string(), Forge::claims().to_string())).is_err(), "{name}");
+            for algorithm in [forge.algorithm(), attacker.algorithm()] {
+                header["alg"] = json!(algorithm);
+                let token = attacker.sign(header.to_string(), Forge::claims().to_string());
+                assert!(forge.verify(&token).is_err(), "{name}");
+            }
         }
         assert!(forge.verify(&forge.with_header(name, value)).is_ok(), "{name} beside the right key is just ignored");
     }
@@ -120,8 +173,8 @@ async fn c4_the_key_id_is_looked_up_and_nothing_else() {
         "%",
         "ES256",
         long.as_str(),
-        &format!("{} ", forge.keys.signing().id),
-        &forge.keys.signing().id.as_str().to_lowercase(),
+        &format!("{} ", forge.ring().signing().id),
+        &forge.ring().signing().id.as_str().to_lowercase(),
     ] {
         forge.refuses(&forge.with_header("kid", json!(key_id)), TokenProblem::UnknownKey);
     }
@@ -129,14 +182,17 @@ async fn c4_the_key_id_is_looked_up_and_nothing_else() {
         forge.refuses(&forge.with_header("kid", key_id), TokenProblem::UnknownKey);
     }
     forge.refuses(&forge.with_header("kid", json!("a".repeat(64 * 1024))), TokenProblem::TooLong);
-    let mut header = forge.header();
-    header.as_object_mut().unwrap().remove("kid");
-    forge.refuses(&forge.sign(header.to_string(), Forge::claims().to_string()), TokenProblem::UnknownKey);
+    forge.refuses(&forge.without_header("kid"), TokenProblem::UnknownKey);
 }
 
 #[tokio::test]
 async fn c5_critical_extensions_are_refused_whatever_they_hold() {
-    let forge = Forge::es256().await;
+    for forge in Forge::all().await {
+        refuses_critical_extensions(&forge);
+    }
+}
+
+fn refuses_critical_extensions(forge: &Forge) {
     for critical in [
         json!(["http://example.invalid/UNDEFINED"]),
         json!([]),
@@ -192,8 +248,8 @@ fn hex(text: &str) -> Vec<u8> {
 #[tokio::test]
 async fn c17_a_key_that_is_weak_or_not_for_this_is_not_loaded() {
     let forge = Forge::es256().await;
-    let good = serde_json::to_value(&forge.keys.published().keys[0]).unwrap();
-    let load = |jwk: &Value| VerifyingKey::from_jwk(&Jwk::parse(jwk.to_string().as_bytes())?).map(drop);
+    let good = forge.jwk().unwrap();
+    let load = |jwk: &Value| VerifyingKey::all_from_jwk(&Jwk::parse(jwk.to_string().as_bytes())?).map(drop);
     assert_eq!(load(&good), Ok(()));
     let with = |name: &str, value: Value| {
         let mut jwk = good.clone();
@@ -207,10 +263,12 @@ async fn c17_a_key_that_is_weak_or_not_for_this_is_not_loaded() {
         ("key_ops", json!([]), KeyProblem::OtherUse),
         ("key_ops", json!("verify"), KeyProblem::OtherUse),
         ("crv", json!("P-384"), KeyProblem::OtherAlgorithm),
-        ("crv", json!("secp256k1"), KeyProblem::OtherAlgorithm),
+        ("crv", json!("secp256k1"), KeyProblem::Unsupported),
         ("alg", json!("ES384"), KeyProblem::OtherAlgorithm),
         ("alg", json!("HS256"), KeyProblem::OtherAlgorithm),
         ("alg", json!("none"), KeyProblem::OtherAlgorithm),
+        ("alg", json!(["ES256"]), KeyProblem::Malformed),
+        ("kid", json!(1), KeyProblem::Malformed),
         ("x", json!("AA"), KeyProblem::Malformed),
         ("x", json!(good["x"].as_str().unwrap().to_owned() + "="), KeyProblem::Malformed),
         ("y", good["x"].clone(), KeyProblem::Refused),
@@ -286,7 +344,10 @@ async fn i1_the_first_key_is_made_once_and_a_ring_holds_several() {
     assert_eq!(first.signing().id, again.signing().id);
     let eddsa = KeyRing::open(&store, &SigningChoice::KeyPair(KeyPairAlgorithm::EdDsa), &clock).await.unwrap();
     assert_eq!(eddsa.published().keys.len(), 2);
-    assert!(eddsa.find_verifying(&first.signing().id, clock.now()).is_some(), "tokens of the old key still verify");
+    assert!(
+        eddsa.find(Some(&first.signing().id), "ES256", clock.now()).is_some(),
+        "tokens of the old key still verify"
+    );
     assert_ne!(eddsa.signing().id, first.signing().id);
     let shown = format!("{eddsa:?}{store:?}");
     assert!(shown.contains("PrivateKey([redacted])") && shown.contains("SigningKey(EdDSA"), "{shown}");

@@ -2,6 +2,8 @@
 
 mod claims;
 mod forged;
+mod introspected;
+mod others;
 mod shape;
 
 use std::{sync::Arc, time::Duration};
@@ -10,12 +12,12 @@ use serde_json::{Value, json};
 
 use super::{
     AccessToken, BearerToken,
-    verify::{Expected, TokenProblem, verify},
+    verify::{Expected, Profile, TokenProblem, verify},
 };
 use crate::{
     clock::{Timestamp, TurnableClock},
-    jose::{BASE64URL, HmacSecret},
-    key::{KeyPairAlgorithm, KeyRing, SigningChoice},
+    jose::{BASE64URL, HmacSecret, tests::OtherKey},
+    key::{KeyPairAlgorithm, KeyRing, KeySet, SigningChoice, VerifyingKeys},
     names::{Audience, Issuer},
     store::memory::Memory,
 };
@@ -28,32 +30,94 @@ const LEEWAY: Duration = Duration::from_secs(5);
 
 /// A verifier, and all that a forger could wish for: its own keys.
 struct Forge {
-    keys: KeyRing,
+    hand: Hand,
+    profile: Profile,
     clock: Arc<TurnableClock>,
+}
+
+/// Who signs: we ourselves, or another issuer whose key set we have.
+enum Hand {
+    Ours(KeyRing),
+    Other { key: OtherKey, algorithm: &'static str, set: KeySet },
 }
 
 impl Forge {
     async fn new(choice: SigningChoice) -> Self {
-        let clock = Arc::new(TurnableClock::at(Timestamp::from_seconds(NOW)));
-        Self { keys: KeyRing::open(&Memory::new(), &choice, &*clock).await.unwrap(), clock }
+        let clock = clock();
+        let keys = KeyRing::open(&Memory::new(), &choice, &*clock).await.unwrap();
+        Self { hand: Hand::Ours(keys), profile: Profile::Rfc9068, clock }
     }
 
     async fn es256() -> Self {
         Self::new(SigningChoice::KeyPair(KeyPairAlgorithm::Es256)).await
     }
 
+    async fn eddsa() -> Self {
+        Self::new(SigningChoice::KeyPair(KeyPairAlgorithm::EdDsa)).await
+    }
+
+    /// Another issuer with one key; RSA keys have no `alg`, as RFC 7517 §4.4 allows.
+    fn other(algorithm: &'static str) -> Self {
+        let key = if algorithm == "ES384" { OtherKey::p384() } else { OtherKey::rsa() };
+        let mut jwk = key.jwk();
+        jwk["kid"] = json!("theirs");
+        let set = KeySet::parse(json!({ "keys": [jwk] }).to_string().as_bytes()).unwrap();
+        Self { hand: Hand::Other { key, algorithm, set }, profile: Profile::Rfc9068, clock: clock() }
+    }
+
     /// One of each algorithm.
-    async fn all() -> [Self; 3] {
+    async fn all() -> [Self; 6] {
         let secret = HmacSecret::new("q3Z!r8Lk0vWn5xTb7yHc2mJd9pSf4gAe").unwrap();
         [
             Self::es256().await,
-            Self::new(SigningChoice::KeyPair(KeyPairAlgorithm::EdDsa)).await,
+            Self::eddsa().await,
             Self::new(SigningChoice::Secret(secret)).await,
+            Self::other("RS256"),
+            Self::other("PS256"),
+            Self::other("ES384"),
         ]
     }
 
+    /// The same keys, for issuers that follow no profile.
+    fn plain(self) -> Self {
+        Self { profile: Profile::Plain, ..self }
+    }
+
+    fn ring(&self) -> &KeyRing {
+        match &self.hand {
+            Hand::Ours(ring) => ring,
+            Hand::Other { .. } => panic!("the keys of others are a set"),
+        }
+    }
+
+    fn keys(&self) -> &dyn VerifyingKeys {
+        match &self.hand {
+            Hand::Ours(ring) => ring,
+            Hand::Other { set, .. } => set,
+        }
+    }
+
+    fn algorithm(&self) -> &'static str {
+        match &self.hand {
+            Hand::Ours(ring) => ring.algorithm().name(),
+            Hand::Other { algorithm, .. } => algorithm,
+        }
+    }
+
+    /// The public key, if there is one.
+    fn jwk(&self) -> Option<Value> {
+        match &self.hand {
+            Hand::Ours(ring) => ring.published().keys.first().map(|jwk| serde_json::to_value(jwk).unwrap()),
+            Hand::Other { key, .. } => Some(key.jwk()),
+        }
+    }
+
     fn header(&self) -> Value {
-        json!({ "alg": self.keys.algorithm().name(), "kid": self.keys.signing().id.as_str(), "typ": "at+jwt" })
+        let key_id = match &self.hand {
+            Hand::Ours(ring) => ring.signing().id.as_str(),
+            Hand::Other { .. } => "theirs",
+        };
+        json!({ "alg": self.algorithm(), "kid": key_id, "typ": "at+jwt" })
     }
 
     fn claims() -> Value {
@@ -66,7 +130,10 @@ impl Forge {
     /// Signs these bytes as header and payload, with the right key.
     fn sign(&self, header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
         let input = format!("{}.{}", BASE64URL.encode(header), BASE64URL.encode(payload));
-        let signature = self.keys.signing().sign(input.as_bytes()).unwrap();
+        let signature = match &self.hand {
+            Hand::Ours(ring) => ring.signing().sign(input.as_bytes()).unwrap(),
+            Hand::Other { key, algorithm, .. } => key.sign(algorithm, input.as_bytes()),
+        };
         format!("{input}.{}", BASE64URL.encode(signature))
     }
 
@@ -92,9 +159,16 @@ impl Forge {
         self.sign(header.to_string(), Self::claims().to_string())
     }
 
+    fn without_header(&self, name: &str) -> String {
+        let mut header = self.header();
+        header.as_object_mut().unwrap().remove(name);
+        self.sign(header.to_string(), Self::claims().to_string())
+    }
+
     fn verify(&self, token: &str) -> Result<AccessToken, TokenProblem> {
         let (issuer, audience) = (Issuer::new(ISSUER), Audience::new(AUDIENCE));
-        let expected = Expected { keys: &self.keys, issuer: &issuer, audience: &audience, leeway: LEEWAY };
+        let (keys, profile) = (self.keys(), self.profile);
+        let expected = Expected { keys, profile, issuer: &issuer, audience: &audience, leeway: LEEWAY };
         verify(&BearerToken::new(token), expected, &*self.clock)
     }
 
@@ -102,4 +176,8 @@ impl Forge {
     fn refuses(&self, token: &str, problem: TokenProblem) {
         assert_eq!(self.verify(token).err(), Some(problem), "{token:.300}");
     }
+}
+
+fn clock() -> Arc<TurnableClock> {
+    Arc::new(TurnableClock::at(Timestamp::from_seconds(NOW)))
 }

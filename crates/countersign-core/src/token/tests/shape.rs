@@ -68,7 +68,7 @@ async fn c12_base64url_has_one_spelling() {
 #[tokio::test]
 async fn c12_no_prefix_and_no_change_of_a_token_passes() {
     // EdDSA, because it is the fastest to verify and its signatures are fixed.
-    let [_, forge, _] = Forge::all().await;
+    let forge = Forge::eddsa().await;
     for number in 0..TOKENS {
         let token = forge.with_claim("jti", json!(number.to_string()));
         assert!(forge.verify(&token).is_ok());

@@ -1,0 +1,73 @@
+//! An authorization server with one user, whose clock tests turn.
+
+use std::{num::NonZeroUsize, sync::Arc};
+
+use countersign_core::{
+    authorization_server::{AuthorizationServer, Ports, Settings},
+    clock::{SeededRng, Timestamp, TurnableClock},
+    error::OAuthError,
+    extra_claims::ExtraClaims,
+    form::Form,
+    names::Subject,
+    password::{Argon2Cost, HashingPool, HashingSettings, Password},
+    resource_owner::{OwnerStatus, ResourceOwner},
+    store::{Grants, OwnerRegistry, memory::Memory},
+    token::{AccessToken, BearerToken},
+    username::Username,
+};
+
+pub(crate) const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+/// Somebody who logs in, and what is behind the login.
+pub(crate) struct Login {
+    pub(crate) server: AuthorizationServer,
+    pub(crate) store: Arc<Memory>,
+    pub(crate) clock: Arc<TurnableClock>,
+}
+
+impl Login {
+    pub(crate) async fn with_settings(settings: Settings) -> Self {
+        Self::with(settings, None).await
+    }
+
+    pub(crate) async fn with_claims(claims: Arc<dyn ExtraClaims>) -> Self {
+        Self::with(Settings::default(), Some(claims)).await
+    }
+
+    async fn with(settings: Settings, claims: Option<Arc<dyn ExtraClaims>>) -> Self {
+        let (store, rng) = (Arc::new(Memory::new()), Arc::new(SeededRng::new(1)));
+        let clock = Arc::new(TurnableClock::at(NOW));
+        let cost = HashingSettings { threads: NonZeroUsize::MIN, queue: 8, cost: Argon2Cost::weak_for_tests() };
+        let hashing = Arc::new(HashingPool::new(cost, rng.clone()).unwrap());
+        let owner = ResourceOwner {
+            subject: Self::subject(),
+            username: Username::parse("alice").unwrap(),
+            full_name: None,
+            email: None,
+            scope: "me".parse().unwrap(),
+            status: OwnerStatus::Active,
+            password_hash: Some(hashing.hash(Password::typed("correct horse").unwrap()).await.unwrap()),
+        };
+        store.add_owner(&owner).await.unwrap();
+        let ports = Ports { store: store.clone(), owners: None, hashing, clock: clock.clone(), rng, claims };
+        Self { server: AuthorizationServer::open(ports, settings).await.unwrap(), store, clock }
+    }
+
+    pub(crate) fn subject() -> Subject {
+        Subject::new("1")
+    }
+
+    pub(crate) async fn token(&self) -> Result<BearerToken, OAuthError> {
+        let form = Form::parse(b"grant_type=password&username=alice&password=correct+horse&scope=me").unwrap();
+        Ok(self.server.token(None, &form).await?.access_token)
+    }
+
+    pub(crate) async fn log_in(&self) -> Result<AccessToken, OAuthError> {
+        Ok(self.server.verify(&self.token().await?).unwrap())
+    }
+
+    /// How many grants the store remembers: all that a sweep at the end of time forgets.
+    pub(crate) async fn grants(&self) -> usize {
+        self.store.sweep(Timestamp::from_seconds(i64::MAX), usize::MAX).await.unwrap()
+    }
+}

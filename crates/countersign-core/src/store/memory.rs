@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
@@ -21,10 +21,10 @@ use crate::{
     username::Username,
 };
 
-/// Everything behind one lock, gone at the end of the process.
-#[derive(Debug, Default)]
+/// Everything behind one lock, gone at the end of the process. A clone is the same store.
+#[derive(Clone, Debug, Default)]
 pub struct Memory {
-    tables: Mutex<Tables>,
+    tables: Arc<Mutex<Tables>>,
 }
 
 #[derive(Debug, Default)]

@@ -3,12 +3,12 @@
 use std::ops::Deref;
 
 use axum::{
-    extract::{FromRef, FromRequestParts, OptionalFromRequestParts},
+    extract::{FromRef, FromRequestParts},
     http::request::Parts,
-    response::{IntoResponse, Response},
 };
 
-use crate::guard::{Argument, Refusal, Requirement, Rule};
+use super::guard;
+use crate::guard::{Argument, Refusal, Rule};
 
 /// What the [`Rule`] `R` found: there only if it holds.
 ///
@@ -33,49 +33,18 @@ where
     R::State: FromRef<AppState>,
     R::Guard: FromRequestParts<AppState, Rejection = Refusal>,
 {
-    type Rejection = Response;
+    type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
-        let guard = R::Guard::from_request_parts(parts, state).await.map_err(IntoResponse::into_response)?;
-        check(guard, parts, state).await
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
+        let guard = R::Guard::from_request_parts(parts, state).await?;
+        let state = R::State::from_ref(state);
+        R::check(guard, parts, &state)
+            .await
+            .map(Self)
+            .map_err(|denied| Refusal::by_rule(parts, denied, (R::NAME, R::DESCRIPTION), &R::Guard::requirement()))
     }
 }
 
-/// No credentials are `None`; a rule that does not hold is refused.
-impl<AppState, R> OptionalFromRequestParts<AppState> for Allowed<R>
-where
-    AppState: Sync,
-    R: Rule,
-    R::State: FromRef<AppState>,
-    R::Guard: FromRequestParts<AppState, Rejection = Refusal>,
-{
-    type Rejection = Response;
-
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Option<Self>, Response> {
-        match R::Guard::from_request_parts(parts, state).await {
-            Ok(guard) => check(guard, parts, state).await.map(Some),
-            Err(refusal) if refusal.is_for_want_of_credentials() => Ok(None),
-            Err(refusal) => Err(refusal.into_response()),
-        }
-    }
-}
-
-async fn check<AppState, R>(guard: R::Guard, parts: &mut Parts, state: &AppState) -> Result<Allowed<R>, Response>
-where
-    R: Rule,
-    R::State: FromRef<AppState>,
-{
-    let state = R::State::from_ref(state);
-    match R::check(guard, parts, &state).await {
-        Ok(found) => Ok(Allowed(found)),
-        Err(denied) => Err(denied.refuse(parts, R::NAME, R::DESCRIPTION)),
-    }
-}
-
-impl<R: Rule> Argument for Allowed<R> {
-    fn requirement() -> Requirement {
-        R::Guard::requirement().with_rule(R::NAME, R::DESCRIPTION)
-    }
-}
-
-impl<R> aide::OperationInput for Allowed<R> {}
+guard!(Allowed<R: Rule> needs R::Guard::requirement().with_rule(R::NAME, R::DESCRIPTION);
+    where AppState: Sync, R: Rule, R::State: FromRef<AppState>,
+    R::Guard: FromRequestParts<AppState, Rejection = Refusal>);

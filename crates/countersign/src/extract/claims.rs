@@ -10,11 +10,7 @@ use countersign_core::error::BearerError;
 use serde::de::DeserializeOwned;
 
 use super::{AccessToken, guard};
-use crate::{
-    guard::Refusal,
-    oauth2::OAuth2,
-    scopes::ScopeSet,
-};
+use crate::{guard::Refusal, oauth2::OAuth2, scopes::ScopeSet};
 
 /// The claims of a verified access token beyond those of RFC 9068, as a type of yours, with at least the scopes of `S`.
 ///

@@ -1,26 +1,26 @@
 //! How guards refuse: 401, 403, 400 and 503, each with the challenges it needs (RFC 6750 §3, RFC 9110 §11.6.1).
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
     http::{HeaderName, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use countersign_core::{error::BearerError, reason::Reason, scope::Scope, store::StoreError};
+use countersign_core::{error::BearerError, reason::Reason, scope::Scope};
 use serde_json::json;
 
-use super::{challenge::Challenge, route::RouteGuards};
+use super::{Denied, Requirement, challenge::Challenge, route::RouteGuards};
 use crate::{
     oauth2::OAuth2,
-    scheme::{SchemeKind, SchemeRef, SecurityScheme},
+    scheme::{DEFAULT_REALM, SchemeKind, SchemeRef, SecurityScheme},
 };
 
 /// Why a guard refused a request, and what would have done.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Refusal(Box<Inner>);
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Inner {
     cause: Cause,
     scheme: SchemeRef,
@@ -30,10 +30,18 @@ struct Inner {
     route: Option<Arc<RouteGuards>>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Cause {
     Credentials(BearerError),
-    Rule { name: Cow<'static, str>, description: Cow<'static, str> },
+    Rule {
+        name: &'static str,
+        description: &'static str,
+    },
+    /// A rule that answers itself.
+    Answer {
+        name: &'static str,
+        answer: Response,
+    },
 }
 
 impl Refusal {
@@ -48,20 +56,22 @@ impl Refusal {
         Self::new(parts, Cause::Credentials(error), SchemeRef::of::<X>(), X::KIND.challenge(), Scope::empty())
     }
 
-    /// A refusal by a rule of the author's, which is told of by its description.
+    /// A refusal by a rule of the author's, which stands on a guard that needs `requirement`.
     pub(crate) fn by_rule(
         parts: &Parts,
-        name: impl Into<Cow<'static, str>>,
-        description: impl Into<Cow<'static, str>>,
+        denied: Denied,
+        (name, description): (&'static str, &'static str),
+        requirement: &Requirement,
     ) -> Self {
-        let cause = Cause::Rule { name: name.into(), description: description.into() };
-        Self::new(parts, cause, SchemeRef::Own, Challenge::new("Bearer", ""), Scope::empty())
-    }
-
-    /// A refusal because it cannot be known now.
-    pub(crate) fn unavailable(parts: &Parts, cause: StoreError) -> Self {
-        let cause = Cause::Credentials(BearerError::from(cause));
-        Self::new(parts, cause, SchemeRef::Own, Challenge::new("Bearer", ""), Scope::empty())
+        let cause = match denied {
+            Denied::Refused => Cause::Rule { name, description },
+            Denied::Unauthenticated => Cause::Credentials(BearerError::InvalidToken(Reason::Rule)),
+            Denied::Unavailable(error) => Cause::Credentials(BearerError::from(error)),
+            Denied::Answer(answer) => Cause::Answer { name, answer: *answer },
+        };
+        let scheme = requirement.schemes().into_iter().next().unwrap_or(SchemeRef::Own);
+        let challenge = scheme.challenge(&Challenge::new("Bearer", DEFAULT_REALM));
+        Self::new(parts, cause, scheme, challenge, Scope::empty())
     }
 
     fn new(parts: &Parts, cause: Cause, scheme: SchemeRef, challenge: Challenge, needed: Scope) -> Self {
@@ -74,7 +84,7 @@ impl Refusal {
     pub fn error(&self) -> Option<BearerError> {
         match &self.0.cause {
             Cause::Credentials(error) => Some(*error),
-            Cause::Rule { .. } => None,
+            Cause::Rule { .. } | Cause::Answer { .. } => None,
         }
     }
 
@@ -88,7 +98,7 @@ impl Refusal {
     fn log(&self) {
         let (scheme, rule) = match &self.0.cause {
             Cause::Credentials(_) => (Some(self.0.scheme.name("own")), None),
-            Cause::Rule { name, .. } => (None, Some(&**name)),
+            Cause::Rule { name, .. } | Cause::Answer { name, .. } => (None, Some(*name)),
         };
         let (status, reason) = (self.status().as_u16(), self.reason().code());
         tracing::info!(event = "access", outcome = "denied", status, reason, scheme, rule, "a request was refused");
@@ -113,6 +123,7 @@ impl Refusal {
             Cause::Credentials(BearerError::InvalidRequest(_)) => StatusCode::BAD_REQUEST,
             Cause::Credentials(BearerError::TemporarilyUnavailable { .. }) => StatusCode::SERVICE_UNAVAILABLE,
             Cause::Credentials(BearerError::InsufficientScope(_)) | Cause::Rule { .. } => StatusCode::FORBIDDEN,
+            Cause::Answer { answer, .. } => answer.status(),
         }
     }
 
@@ -158,10 +169,12 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         self.log();
-        let mut body = match &self.0.cause {
-            Cause::Credentials(error) => json!({ "detail": error.description() }),
-            Cause::Rule { description, .. } => json!({ "detail": description }),
+        let detail = match self.0.cause {
+            Cause::Credentials(error) => error.description(),
+            Cause::Rule { description, .. } => description,
+            Cause::Answer { answer, .. } => return answer,
         };
+        let mut body = json!({ "detail": detail });
         if let Some(code) = self.error().and_then(|error| error.code()) {
             body["error"] = code.into();
         }
@@ -193,6 +206,7 @@ impl std::fmt::Display for Refusal {
         match &self.0.cause {
             Cause::Credentials(error) => f.write_str(error.description()),
             Cause::Rule { name, description } => write!(f, "{name}: {description}"),
+            Cause::Answer { name, answer } => write!(f, "{name}: {}", answer.status()),
         }
     }
 }

@@ -10,7 +10,7 @@ use axum::{
     routing::MethodRouter,
 };
 
-use super::{Argument, Requirement, route::RouteGuards, rule::RuleFunction};
+use super::{Argument, Refusal, Requirement, route::RouteGuards, rule::RuleFunction};
 
 type Checked<'a> = Pin<Box<dyn Future<Output = Result<(), Response>> + Send + 'a>>;
 
@@ -81,7 +81,13 @@ where
     fn check<'a>(&'a self, parts: &'a mut Parts, state: &'a S) -> Checked<'a> {
         Box::pin(async move {
             let verdict = self.function.call(parts, state).await?;
-            verdict.refusal(parts, self.name, self.description).map_or(Ok(()), Err)
+            match verdict.denied() {
+                None => Ok(()),
+                Some(denied) => {
+                    let rule = (self.name, self.description);
+                    Err(Refusal::by_rule(parts, denied, rule, &F::requirement()).into_response())
+                }
+            }
         })
     }
 }

@@ -9,7 +9,7 @@ use axum::{
 };
 use countersign_core::store::StoreError;
 
-use super::{Argument, Refusal, Requirement};
+use super::{Argument, Requirement};
 
 /// A rule beyond scopes as a type, to be had as [`Allowed<Self>`](crate::Allowed): it stands on a guard, and what it
 /// finds the handler gets.
@@ -69,6 +69,8 @@ pub trait Rule: Sized + Send {
 pub enum Denied {
     /// 403, with the rule's description.
     Refused,
+    /// 401: the credentials, which the guard only read, are not good.
+    Unauthenticated,
     /// 503: it cannot be known now.
     Unavailable(StoreError),
     /// This answer.
@@ -79,14 +81,6 @@ impl Denied {
     /// Any answer, such as a 404 where nobody should learn what is there.
     pub fn answer(answer: impl IntoResponse) -> Self {
         Self::Answer(Box::new(answer.into_response()))
-    }
-
-    pub(crate) fn refuse(self, parts: &Parts, name: &'static str, description: &'static str) -> Response {
-        match self {
-            Self::Refused => Refusal::by_rule(parts, name, description).into_response(),
-            Self::Unavailable(error) => Refusal::unavailable(parts, error).into_response(),
-            Self::Answer(answer) => *answer,
-        }
     }
 }
 
@@ -101,9 +95,9 @@ impl From<StoreError> for Denied {
 pub struct Verdict(Result<(), Denied>);
 
 impl Verdict {
-    /// The answer, if it is a refusal.
-    pub(super) fn refusal(self, parts: &Parts, name: &'static str, description: &'static str) -> Option<Response> {
-        self.0.err().map(|denied| denied.refuse(parts, name, description))
+    /// What is refused, if anything is.
+    pub(super) fn denied(self) -> Option<Denied> {
+        self.0.err()
     }
 }
 

@@ -126,7 +126,7 @@ pub(in crate::token) fn read(mut claims: Map<String, Value>, profile: Profile) -
 /// The first of these names that a token of ours may not get from its author: each has a meaning of its own.
 pub(in crate::token) fn find_reserved(claims: &Map<String, Value>) -> Option<&str> {
     claims.keys().map(String::as_str).find(|name| {
-        [&INTERPRETED[..], &SPOKEN_FOR, &ID_TOKEN_MARKS, &Profile::Plain.client_id_names(), &[PLAIN_SCOPE]]
+        [&INTERPRETED[..], &SPOKEN_FOR, &ID_TOKEN_MARKS, Profile::Plain.client_id_names(), &[PLAIN_SCOPE]]
             .iter()
             .any(|names| names.contains(name))
     })

@@ -19,8 +19,7 @@ const STOP_TIMEOUT = 20_000; // milliseconds
 const DIRECTORY = process.env.PROGRAMS_DIR ?? join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), 'debug');
 
 /** Starts the program; `runner` names its log. Resolves once it says where it listens. */
-export async function start(name, runner) {
-  const facts = SIGNERS[name];
+export async function start(name, runner, facts = SIGNERS[name]) {
   // What a developer has set for a server of their own is not for this one.
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('COUNTERSIGN_')));
   const child = spawn(join(DIRECTORY, facts.program), facts.arguments, {

@@ -26,8 +26,8 @@ export function launch() {
   });
 }
 
-/** Opens a page of a new, empty profile. */
-export async function open(browser, url) {
+/** Opens a page of a new, empty profile; `prepare` gets it before anything is loaded. */
+export async function open(browser, url, prepare = async () => {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 1000 } });
   const page = await context.newPage();
   const requests = [];
@@ -48,6 +48,7 @@ export async function open(browser, url) {
       complaints.push(`policy: ${JSON.stringify(issue.details.contentSecurityPolicyIssueDetails)}`);
     }
   });
+  await prepare(page);
   await page.goto(url, { waitUntil: 'networkidle' });
   return { context, page, requests, complaints };
 }

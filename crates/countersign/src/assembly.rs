@@ -9,11 +9,12 @@ use crate::{
     guard::{
         Requirement,
         route::{Guards, RouteGuards},
-        router::{Shared, guarded},
+        router::{Covers, Shared, guarded},
     },
     oauth2::OAuth2,
     openapi::Told,
     routes::{Entry, EntryKind, Routes},
+    routing::ANY,
 };
 
 /// What assembling needs.
@@ -58,11 +59,13 @@ impl<'a, S: Clone + Send + Sync + 'static> Assembly<'a, S> {
                 told.add(handler.method, &entry.path, operation.clone(), &requirement);
                 told.add_schemas(handler.schemas.clone());
             }
-            methods = methods.merge(guarded((handler.attach)(route.clone()), before.clone(), route, self.state));
+            let covers = if handler.method == ANY { Covers::Everything } else { Covers::Methods };
+            methods =
+                methods.merge(guarded((handler.attach)(route.clone()), covers, before.clone(), route, self.state));
         }
         if let Some(unread) = &entry.methods.unread {
             let route = self.route(&requirement_of(entry, &[]), before.len() + 1);
-            methods = methods.merge(guarded(unread.router.clone(), before, route, self.state));
+            methods = methods.merge(guarded(unread.router.clone(), Covers::Everything, before, route, self.state));
         }
         methods
     }

@@ -22,6 +22,7 @@ use countersign_core::{
 };
 
 use crate::{
+    endpoint::DocsPage,
     oauth2::{Inner, InsecureIssuer, Mode, OAuth2, check_address},
     realm::Realm,
     scheme::is_component_name,
@@ -65,6 +66,7 @@ pub struct Builder {
     scheme_description: Option<String>,
     mode: Mode,
     insecure_issuer: InsecureIssuer,
+    docs: DocsPage,
 }
 
 impl Builder {
@@ -85,6 +87,7 @@ impl Builder {
             scheme_description: None,
             mode: Mode::Production,
             insecure_issuer: InsecureIssuer::Refuse,
+            docs: DocsPage::default(),
         }
     }
 
@@ -218,6 +221,12 @@ impl Builder {
         self
     }
 
+    /// Where the document and the docs page are, and how they look; [`DocsPage::off`] serves neither.
+    pub fn docs(mut self, docs: DocsPage) -> Self {
+        self.docs = docs;
+        self
+    }
+
     /// Another clock than the system's: for tests.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
@@ -263,6 +272,7 @@ impl Builder {
             scheme_name: self.scheme_name,
             scheme_description: self.scheme_description,
             mode: self.mode,
+            docs: self.docs,
         }
         .into())
     }
@@ -293,6 +303,7 @@ impl Builder {
         if !is_component_name(&self.scheme_name) {
             return Err(StartError::SchemeName(self.scheme_name.clone()));
         }
+        self.docs.check()?;
         Realm::parse(&self.realm).map(drop)
     }
 }
@@ -321,7 +332,7 @@ fn check_issuer(issuer: &Issuer, insecure: InsecureIssuer) -> Result<(), StartEr
 }
 
 /// Whether a host is this machine, by a name or address that cannot be another's.
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -42,9 +42,11 @@ pub use async_trait::async_trait;
 pub use countersign_core as core;
 #[doc(no_inline)]
 pub use countersign_core::{
+    client::ClientSecret,
     clock::{Clock, Rng, Timestamp},
     error::{BearerError, OAuthError},
     extra_claims::{ExtraClaims, IssuedFor},
+    grant_type::GrantType,
     jose::HmacSecret,
     key::{KeyPairAlgorithm, SigningChoice},
     names::{ClientId, Subject},
@@ -59,7 +61,7 @@ pub use schemars;
 
 pub use crate::{
     builder::Builder,
-    endpoint::security_headers,
+    endpoint::{DocsPage, security_headers},
     error::{Error, Result},
     extract::{
         AccessToken, Allowed, BearerToken, Both, Claims, Credentials, CurrentUser, Either, OAuth2PasswordRequestForm,

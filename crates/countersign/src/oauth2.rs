@@ -11,7 +11,7 @@ use countersign_core::{
     token::{AccessToken, BearerToken},
 };
 
-use crate::{realm::Realm, scheme::Challenge, scopes::Declaration, start_error::StartError};
+use crate::{endpoint::DocsPage, realm::Realm, scheme::Challenge, scopes::Declaration, start_error::StartError};
 
 /// The handle: an authorization server and the guards that trust it. Cloning it is cheap.
 #[derive(Clone, Debug)]
@@ -29,6 +29,7 @@ pub(crate) struct Inner {
     pub(crate) version: String,
     pub(crate) scheme_name: String,
     pub(crate) scheme_description: Option<String>,
+    pub(crate) docs: DocsPage,
 }
 
 /// Whom refusals are for.
@@ -148,6 +149,10 @@ impl OAuth2 {
 
     pub(crate) fn version(&self) -> &str {
         &self.0.version
+    }
+
+    pub(crate) fn docs(&self) -> &DocsPage {
+        &self.0.docs
     }
 
     pub(crate) fn declared_scopes(&self) -> &[Declaration] {

@@ -147,7 +147,7 @@ where
         for entry in ours.into_entries() {
             audit.add(&entry, self.oauth2.scheme_name());
         }
-        endpoint::audit(&mut audit);
+        endpoint::audit(&self.oauth2, &mut audit);
         for entry in self.routes.clone().into_entries() {
             audit.add(&entry, self.oauth2.scheme_name());
         }
@@ -178,7 +178,7 @@ where
     fn assemble(self) -> Result<(axum::Router, String), StartError> {
         check(&self.audit())?;
         let Self { oauth2, state, routes, changes } = self;
-        if let Some(taken) = endpoint::OURS.into_iter().find(|path| routes.has_below(path)) {
+        if let Some(taken) = endpoint::ours(&oauth2).into_iter().find(|path| routes.has_below(path)) {
             return Err(StartError::PathTaken(taken));
         }
         let author_has = |path: &str| routes.has(path);

@@ -65,10 +65,13 @@ pub struct MethodRouter<S = OAuth2> {
     pub(crate) guards: Vec<Shared<S>>,
 }
 
+/// How a handler for every method is told of.
+pub(crate) const ANY: &str = "*";
+
 /// A handler, and what it says of itself.
 #[derive(Clone)]
 pub(crate) struct Described<S> {
-    /// The method; `*` for every one.
+    /// The method, or [`ANY`].
     pub(crate) method: &'static str,
     /// What the document tells of it, if anything.
     pub(crate) operation: Option<Value>,

@@ -37,8 +37,9 @@ where
     let address = listener.local_addr().map_err(failed)?;
     app.oauth2().check_address(address)?;
     app.oauth2().settle_address(address);
+    let docs = app.oauth2().docs().path().map(|path| format!(" (the docs page: http://{address}{path})"));
     let router = app.finish()?;
-    println!("Listening on http://{address} (the docs page: http://{address}/docs)");
+    println!("Listening on http://{address}{}", docs.unwrap_or_default());
     let (tell, told) = oneshot::channel::<()>();
     let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
         // A sender that is gone says the same.

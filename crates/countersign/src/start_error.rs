@@ -60,7 +60,15 @@ pub enum StartError {
     LockWithoutCheck(Vec<String>),
     /// A route of yours stands where countersign has an endpoint.
     #[error("the path {0} belongs to countersign")]
-    PathTaken(&'static str),
+    PathTaken(String),
+    /// The document or a docs page cannot be there.
+    #[error("the path {path} cannot be one of the docs page: {why}")]
+    DocsPath {
+        /// The path as it was set.
+        path: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// Two types have one name in the document.
     #[error("two types are called {0} in the API's document: rename one with #[schemars(rename = \"…\")]")]
     SchemaTwice(String),

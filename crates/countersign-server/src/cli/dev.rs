@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::open;
 use crate::{
     announce::{self, shell_word},
-    config::{DatabaseUrl, Global, Settings, Value as _, read_described_scope},
+    config::{DatabaseUrl, Global, Settings, Switch, Value as _, read_described_scope},
     failure::{Failure, Outcome},
     listen::Listening,
 };
@@ -58,7 +58,7 @@ impl Dev {
             user.add(&oauth2).await?;
         }
         let server = Listening::bind(oauth2, &place).await?;
-        announce::line(&greeting(&server.url(), &users, own.is_some()))?;
+        announce::line(&greeting(&server.url(), &users, own.is_some(), settings.docs))?;
         server.serve().await
     }
 }
@@ -166,13 +166,16 @@ fn pronounceable(rng: &dyn Rng) -> String {
 }
 
 /// Where the docs are, who can log in, and two lines for a shell: one that logs in, and one that uses the token.
-fn greeting(url: &str, users: &[DevUser], own_database: bool) -> String {
+fn greeting(url: &str, users: &[DevUser], own_database: bool, docs: Switch) -> String {
     let mut text = String::from("countersign dev: for trying things out, not for real use.");
     if own_database {
         text.push_str(" The database goes away at the end.");
     }
     // Writing to a string does not fail.
-    let _ = write!(text, "\n\nDocs:   {url}/docs\n");
+    let _ = match docs {
+        Switch::On => write!(text, "\n\nDocs:   {url}/docs\n"),
+        Switch::Off => write!(text, "\n\nServer: {url}\n"),
+    };
     for user in users {
         let _ = writeln!(
             text,
@@ -228,6 +231,14 @@ mod tests {
         for refused in ["", "alice", "alice:", ":secret", "al ice:secret", "alice:secret:\"", "alice:secret:a b"] {
             DevUser::read(refused).expect_err(refused);
         }
+    }
+
+    #[test]
+    fn a_docs_page_that_is_off_is_not_announced() {
+        let greeting = |docs| greeting("http://127.0.0.1:1", &[], true, docs);
+        assert!(greeting(Switch::On).contains("http://127.0.0.1:1/docs\n"));
+        let off = greeting(Switch::Off);
+        assert!(off.contains("http://127.0.0.1:1\n") && !off.contains("/docs"), "{off}");
     }
 
     #[test]

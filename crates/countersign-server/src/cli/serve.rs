@@ -3,7 +3,7 @@
 use super::open;
 use crate::{
     announce::{self, shell_word},
-    config::{Global, Settings},
+    config::{Global, Settings, Switch},
     failure::Outcome,
     listen::Listening,
 };
@@ -29,7 +29,10 @@ impl Serve {
             announce::line(&how_to_add_a_user(&settings))?;
         }
         let url = server.url();
-        announce::line(&format!("Listening on {url} (the docs page: {url}/docs)"))?;
+        announce::line(&match settings.docs {
+            Switch::On => format!("Listening on {url} (the docs page: {url}/docs)"),
+            Switch::Off => format!("Listening on {url}"),
+        })?;
         server.serve().await
     }
 }

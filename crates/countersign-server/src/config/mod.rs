@@ -12,7 +12,7 @@ use std::{env, io, path::PathBuf};
 use self::table::TABLE;
 pub(crate) use self::{
     table::Settings,
-    value::{DatabaseUrl, LogFormat, LogLevel, Value, read_described_scope},
+    value::{DatabaseUrl, LogFormat, LogLevel, Switch, Value, read_described_scope},
     written::Written,
 };
 

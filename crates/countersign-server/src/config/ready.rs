@@ -3,7 +3,7 @@
 use std::{fs::File, io::Read, num::NonZeroUsize, path::Path, time::Duration};
 
 use countersign::{
-    Builder, KeyPairAlgorithm, SigningChoice,
+    Builder, DocsPage, KeyPairAlgorithm, SigningChoice,
     core::{
         jose::HmacSecret,
         password::{Argon2Cost, HashingSettings, PasswordPolicy},
@@ -56,6 +56,9 @@ impl Settings {
         }
         if self.password_grant == Switch::Off {
             builder = builder.without_password_grant();
+        }
+        if self.docs == Switch::Off {
+            builder = builder.docs(DocsPage::off());
         }
         if self.require_grant_type == Switch::On {
             builder = builder.require_grant_type();

@@ -77,6 +77,8 @@ settings! {
     "realm" realm: String = Text("api");
     /// The name of the API in its document and on its docs page.
     "title" title: String = Text("countersign");
+    /// Whether the API's document (`/openapi.json`) and the page that shows it (`/docs`) are served.
+    "docs" docs: Switch = Text("true");
     /// Fewest characters of a password that somebody sets. 8 is the least that NIST SP 800-63B-4 allows; where the
     /// password is the only factor it asks for 15.
     "minimum_password_length" minimum_password_length: Whole<8, 128> = Text("8");

@@ -32,6 +32,25 @@ async fn flags_beat_the_environment_which_beats_the_file_which_beats_defaults() 
     assert_eq!(issuer(&Server::start(command)).await, "https://flag.example");
 }
 
+#[tokio::test]
+async fn j13_the_docs_page_and_the_document_can_be_switched_off() {
+    let place = Place::new();
+    let server = place.serve();
+    assert!(server.stdout().contains("/docs"), "{}", server.stdout());
+    for path in ["/docs", "/docs/start.js", "/openapi.json"] {
+        assert_eq!(server.get(path).await.status(), StatusCode::OK, "{path}");
+    }
+    drop(server);
+
+    let mut command = place.command(["serve", "--listen", "127.0.0.1:0"]);
+    command.env("COUNTERSIGN_DOCS", "off");
+    let server = Server::start(command);
+    assert!(!server.stdout().contains("docs"), "{}", server.stdout());
+    for path in ["/docs", "/docs/", "/docs/start.js", "/openapi.json"] {
+        assert_eq!(server.get(path).await.status(), StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
 #[test]
 fn an_unknown_key_is_refused_with_the_nearest_known_one() {
     let place = Place::new();

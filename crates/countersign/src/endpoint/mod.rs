@@ -17,7 +17,7 @@ use axum::{
     routing as undocumented,
 };
 
-pub use self::security_headers::security_headers;
+pub use self::{docs::DocsPage, security_headers::security_headers};
 use crate::{
     audit::{Audit, AuditedRoute},
     oauth2::OAuth2,
@@ -30,14 +30,19 @@ const TOKEN: &str = "/token";
 pub(crate) const USERS_ME: &str = "/users/me";
 const JWKS: &str = "/.well-known/jwks.json";
 const METADATA: &str = "/.well-known/oauth-authorization-server";
-const OPENAPI: &str = "/openapi.json";
-const DOCS: &str = "/docs";
 
-/// The token endpoint as the document names it: relative, so that it holds under any prefix and behind any proxy.
+/// The token endpoint as the document names it: relative to the root of the API, which the document names as its server
+/// relative to itself (OpenAPI 3.1 §4.6), so that it holds under any prefix and behind any proxy.
 pub(crate) const TOKEN_URL: &str = "token";
 
+/// The paths that no setting moves.
+const FIXED: [&str; 4] = [TOKEN, USERS_ME, JWKS, METADATA];
+
 /// The paths that no route of the author's may have. A `/users/me` of theirs takes the place of ours.
-pub(crate) const OURS: [&str; 5] = [TOKEN, JWKS, METADATA, OPENAPI, DOCS];
+pub(crate) fn ours(oauth2: &OAuth2) -> Vec<String> {
+    let fixed = FIXED.into_iter().filter(|path| *path != USERS_ME);
+    fixed.chain(docs::taken(oauth2.docs())).map(str::to_owned).collect()
+}
 
 /// The endpoints that the document tells of.
 pub(crate) fn documented(author_has: impl Fn(&str) -> bool) -> Routes<OAuth2> {
@@ -46,8 +51,8 @@ pub(crate) fn documented(author_has: impl Fn(&str) -> bool) -> Routes<OAuth2> {
 }
 
 /// The endpoints that the document does not tell of, each for everybody.
-pub(crate) fn audit(audit: &mut Audit) {
-    for path in [JWKS, METADATA, OPENAPI, DOCS] {
+pub(crate) fn audit(oauth2: &OAuth2, audit: &mut Audit) {
+    for path in ours(oauth2).iter().filter(|path| *path != TOKEN) {
         audit.push(AuditedRoute::ours("GET", path));
     }
 }
@@ -63,14 +68,11 @@ pub(crate) fn router(documented: axum::Router<OAuth2>, api: Finished, author_has
         let twin = axum::Router::new().route(&with_slash(USERS_ME), undocumented::get(users_me::handle));
         router = router.merge(twin.with_state(oauth2.clone()));
     }
-    let finished_router = axum::Router::new()
-        .route(METADATA, undocumented::get(metadata::handle))
-        .route(OPENAPI, undocumented::get(openapi::handle))
-        .route(DOCS, undocumented::get(docs::page))
-        .route(&with_slash(DOCS), undocumented::get(docs::redirect))
-        .route("/docs/{file}", undocumented::get(docs::asset))
-        .with_state(Arc::new(api));
-    let router = router.merge(finished_router).layer(map_response(not_stored));
+    let mut finished_router = docs::routes(&api).route(METADATA, undocumented::get(metadata::handle));
+    if let Some(document) = oauth2.docs().document() {
+        finished_router = finished_router.route(document, undocumented::get(openapi::handle));
+    }
+    let router = router.merge(finished_router.with_state(Arc::new(api))).layer(map_response(not_stored));
     security_headers(router, &oauth2)
 }
 

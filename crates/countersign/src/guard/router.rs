@@ -92,9 +92,19 @@ where
     }
 }
 
-/// Lets requests reach `methods` that pass all of `guards`; other methods are answered as before.
+/// What guards stand before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Covers {
+    /// The methods that are there; others are answered 405, as before.
+    Methods,
+    /// Every method.
+    Everything,
+}
+
+/// Lets requests reach `methods` that pass all of `guards`.
 pub(crate) fn guarded<S>(
     methods: MethodRouter<S>,
+    covers: Covers,
     guards: Vec<Shared<S>>,
     route: Arc<RouteGuards>,
     state: &S,
@@ -107,7 +117,7 @@ where
     }
     let guards: Arc<[Shared<S>]> = guards.into();
     let state = state.clone();
-    methods.route_layer(from_fn(move |request: Request, next: Next| {
+    let before = from_fn(move |request: Request, next: Next| {
         let (guards, route, state) = (guards.clone(), route.clone(), state.clone());
         async move {
             let (mut parts, body) = request.into_parts();
@@ -117,5 +127,9 @@ where
             }
             Ok::<_, Response>(next.run(Request::from_parts(parts, body)).await)
         }
-    }))
+    });
+    match covers {
+        Covers::Methods => methods.route_layer(before),
+        Covers::Everything => methods.layer(before),
+    }
 }

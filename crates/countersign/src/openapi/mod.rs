@@ -91,6 +91,7 @@ impl Told {
         let document = Document {
             openapi: "3.1.0",
             info: json!({ "title": oauth2.title(), "version": oauth2.version() }),
+            servers: json!([{ "url": oauth2.docs().root() }]),
             paths: &self.paths,
             components: Components { schemas: &self.schemas.by_name, security_schemes: schemes },
         };
@@ -142,6 +143,7 @@ fn name_operations(paths: &mut IndexMap<String, Map<String, Value>>) {
 struct Document<'a> {
     openapi: &'static str,
     info: Value,
+    servers: Value,
     paths: &'a IndexMap<String, Map<String, Value>>,
     components: Components<'a>,
 }

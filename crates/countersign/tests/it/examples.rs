@@ -4,6 +4,9 @@
 #[path = "../../examples/and_or.rs"]
 mod and_or_program;
 #[expect(dead_code, reason = "its `main` is for people")]
+#[path = "../../examples/docs_page.rs"]
+mod docs_page_program;
+#[expect(dead_code, reason = "its `main` is for people")]
 #[path = "../../examples/fastapi_twin.rs"]
 mod fastapi_twin_program;
 #[expect(dead_code, reason = "its `main` is for people")]
@@ -90,6 +93,18 @@ impl Program {
     async fn get_without_token(&self, path: &str) -> StatusCode {
         self.call(Request::get(path).body(Body::empty()).unwrap()).await.0
     }
+}
+
+#[tokio::test]
+async fn docs_page() {
+    let program = Program::of(docs_page_program::app().await);
+    for page in ["/api/v1/internal/api-docs", "/api/v1/redoc", "/api/v1/scalar"] {
+        assert_eq!(program.get_without_token(page).await, StatusCode::OK, "{page}");
+    }
+    let (_, document) = program.get("/api/v1/schema/orders.json", "").await;
+    assert_eq!(document["servers"], json!([{ "url": ".." }]));
+    assert_eq!(program.get_without_token("/api/v1/docs").await, StatusCode::NOT_FOUND);
+    assert_eq!(program.get_without_token("/api/v1/orders").await, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]

@@ -1,11 +1,14 @@
 //! HTTP tests, in process: an API with a clock to turn, and every example.
 #![expect(clippy::unwrap_used, reason = "a test program")]
 
+mod audit;
 mod bearer;
+mod docs_page;
 mod document;
 mod examples;
 mod faults;
 mod grant_password;
+mod guards;
 mod headers;
 mod schemes;
 mod start;

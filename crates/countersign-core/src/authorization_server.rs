@@ -28,6 +28,7 @@ use crate::{
     token::{
         AccessToken, BearerToken,
         issue::{self, Issued, Mint},
+        seen::{DEFAULT_REMEMBERED_TOKENS, SeenTokens},
         verify::{self, Expected, Profile},
     },
 };
@@ -84,6 +85,8 @@ pub struct Settings {
     pub grant_type_parameter: GrantTypeParameter,
     /// What tokens are signed with.
     pub signing: SigningChoice,
+    /// How many verified tokens are remembered, so that they need not be verified again; 10,000 by default, 0 for none.
+    pub remembered_tokens: usize,
 }
 
 /// Whether a token request must say its grant type.
@@ -106,6 +109,7 @@ impl Default for Settings {
             grant_types: GrantType::ALL.to_vec(),
             grant_type_parameter: GrantTypeParameter::Lenient,
             signing: SigningChoice::default(),
+            remembered_tokens: DEFAULT_REMEMBERED_TOKENS,
         }
     }
 }
@@ -118,6 +122,7 @@ pub struct AuthorizationServer {
     keys: KeyRing,
     names: OnceLock<(Issuer, Audience)>,
     requests: AtomicUsize,
+    seen: SeenTokens,
 }
 
 impl AuthorizationServer {
@@ -127,7 +132,8 @@ impl AuthorizationServer {
     /// [`KeyRingError`]: the store is away, or holds a key that cannot be used.
     pub async fn open(ports: Ports, settings: Settings) -> Result<Self, KeyRingError> {
         let keys = KeyRing::open(&*ports.store, &settings.signing, &*ports.clock).await?;
-        let server = Self { ports, settings, keys, names: OnceLock::new(), requests: AtomicUsize::new(0) };
+        let seen = SeenTokens::new(settings.remembered_tokens);
+        let server = Self { ports, settings, keys, names: OnceLock::new(), requests: AtomicUsize::new(0), seen };
         if let Some(issuer) = server.settings.issuer.clone() {
             server.settle_issuer(issuer);
         }
@@ -285,7 +291,7 @@ impl AuthorizationServer {
         let (issuer, audience) = self.names();
         let leeway = self.settings.leeway;
         let expected = Expected { keys: &self.keys, profile: Profile::Rfc9068, issuer, audience, leeway };
-        verify::verify(token, expected, &*self.ports.clock).map_err(|problem| {
+        self.seen.verify(token, expected, &*self.ports.clock).map_err(|problem| {
             let reason = Reason::from(problem);
             tracing::debug!(event = "verify", outcome = "denied", %reason, "a token was refused");
             BearerError::InvalidToken(reason)

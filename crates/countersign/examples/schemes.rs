@@ -2,8 +2,8 @@
 
 use axum::Json;
 use countersign::{
-    BearerToken, Credentials, Memory, OAuth2, OAuth2PasswordRequestForm, OAuth2PasswordRequestFormStrict, Router,
-    Routes,
+    BearerToken, ClientId, ClientSecret, Credentials, GrantType, Memory, OAuth2, OAuth2PasswordRequestForm,
+    OAuth2PasswordRequestFormStrict, Router, Routes, ScopeToken,
     routing::{get, post, public},
     scheme::{
         ApiKey, ApiKeyValue, BasicCredentials, HttpBasic, HttpBearer, HttpCredentials, HttpDigest, HttpScheme,
@@ -77,12 +77,12 @@ fn key(found: &ApiKeyValue) -> Value {
 
 fn echo(form: &OAuth2PasswordRequestForm) -> Json<Value> {
     Json(json!({
-        "grant_type": form.grant_type.map(|grant_type| grant_type.name()),
+        "grant_type": form.grant_type.map(GrantType::name),
         "username": form.username,
         "password": form.password.secret(),
-        "scopes": form.scope.iter().map(|scope| scope.as_str()).collect::<Vec<_>>(),
-        "client_id": form.client_id.as_ref().map(|id| id.as_str()),
-        "client_secret": form.client_secret.as_ref().map(|secret| secret.secret()),
+        "scopes": form.scope.iter().map(ScopeToken::as_str).collect::<Vec<_>>(),
+        "client_id": form.client_id.as_ref().map(ClientId::as_str),
+        "client_secret": form.client_secret.as_ref().map(ClientSecret::secret),
     }))
 }
 

@@ -215,6 +215,13 @@ impl Builder {
         self
     }
 
+    /// How many verified tokens are remembered, so that they pay for their signature once; 10,000 by default, about 12 MB
+    /// when full. 0 verifies every token anew.
+    pub fn remembered_tokens(mut self, most: usize) -> Self {
+        self.settings.remembered_tokens = most;
+        self
+    }
+
     /// Claims of your own, which each access token gets beside those of RFC 9068.
     pub fn claims(mut self, claims: impl ExtraClaims) -> Self {
         self.claims = Some(Arc::new(claims));

@@ -41,7 +41,7 @@ pub(crate) fn verify<'k>(
         return Err(TokenProblem::OtherAlgorithm);
     }
     let signature = BASE64URL.decode(signature).map_err(|_| TokenProblem::Malformed)?;
-    if !key.verifier.verify(input.as_bytes(), &signature) {
+    if !key.holds(input.as_bytes(), &signature) {
         return Err(TokenProblem::BadSignature);
     }
     // A token of more than three segments ends here: the full stop is not of the alphabet.
@@ -63,15 +63,21 @@ impl Header {
             return Err(TokenProblem::CriticalExtension);
         }
         let typ = text(&mut header, "typ").map_err(|NotText| TokenProblem::OtherType)?;
-        // RFC 7515 §4.1.9: a `typ` is a media type, in any case, "application/" may be left out.
-        let typ = typ.map(|typ| typ.to_ascii_lowercase());
-        if !accepts_type(typ.as_deref().map(|typ| typ.strip_prefix("application/").unwrap_or(typ))) {
+        let typ = typ.as_deref().map(media_type);
+        if !accepts_type(typ.as_deref()) {
             return Err(TokenProblem::OtherType);
         }
         let algorithm = text(&mut header, "alg").ok().flatten().ok_or(TokenProblem::Malformed)?;
         let key_id = text(&mut header, "kid").map_err(|NotText| TokenProblem::UnknownKey)?;
         Ok(Self { algorithm, key_id: key_id.map(KeyId::new) })
     }
+}
+
+/// A `typ` as all its spellings are compared: a media type in lower case, without the "application/" that RFC 7515
+/// §4.1.9 lets issuers leave out.
+pub(crate) fn media_type(typ: &str) -> String {
+    let typ = typ.to_ascii_lowercase();
+    typ.strip_prefix("application/").map_or(typ.clone(), str::to_owned)
 }
 
 struct NotText;

@@ -21,7 +21,7 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
-pub(crate) use self::jws::{sign, verify};
+pub(crate) use self::jws::{media_type, sign, verify};
 pub use self::{
     hmac::{HmacSecret, WeakSecret},
     jwk::{Jwk, JwkSet, KeyProblem},
@@ -74,6 +74,11 @@ impl Algorithm {
     /// Whether this `alg` is one of its names.
     pub(crate) fn goes_by(self, name: &str) -> bool {
         self.family().names.contains(&name)
+    }
+
+    /// The names of all of them, for people.
+    pub(crate) fn names() -> String {
+        FAMILIES.map(|family| family.names[0]).join(", ")
     }
 
     fn family(self) -> &'static Family {
@@ -170,6 +175,11 @@ impl VerifyingKey {
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
+    }
+
+    /// Whether this is the key's signature of `input`.
+    pub(crate) fn holds(&self, input: &[u8], signature: &[u8]) -> bool {
+        self.verifier.verify(input, signature)
     }
 
     /// Takes the public key of a JWK (RFC 7517), if it is fit to verify signatures: once for each algorithm it may be

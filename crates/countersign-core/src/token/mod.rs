@@ -1,8 +1,10 @@
 //! Access tokens: made in one place, believed in one place.
 
+pub mod explain;
 mod format;
 pub mod introspect;
 pub(crate) mod issue;
+pub mod seen;
 #[cfg(test)]
 mod tests;
 pub mod verify;

@@ -93,7 +93,14 @@ pub enum Profile {
 /// # Errors
 /// [`TokenProblem`] (`invalid_token`): why, for the log.
 pub fn verify(token: &BearerToken, expected: Expected<'_>, clock: &dyn Clock) -> Result<AccessToken, TokenProblem> {
-    let now = clock.now();
+    verify_at(token, expected, clock.now())
+}
+
+pub(super) fn verify_at(
+    token: &BearerToken,
+    expected: Expected<'_>,
+    now: Timestamp,
+) -> Result<AccessToken, TokenProblem> {
     let claims = jwt::decode(token.secret(), expected.keys, expected.profile, now)?;
     expected.intended().check(&claims, now)?;
     Ok(AccessToken(claims.into()))

@@ -35,3 +35,19 @@ async fn c21_a_disabled_owner_and_a_removed_one_are_told_apart_in_the_reason_alo
     assert_eq!(gone, BearerError::InvalidToken(Reason::OwnerGone));
     assert_eq!((gone.code(), gone.description()), (disabled.code(), disabled.description()));
 }
+
+#[tokio::test]
+async fn the_server_remembers_as_many_tokens_as_it_is_set_to() {
+    for (remembered_tokens, expected) in [(10_000, "SeenTokens(1 remembered)"), (0, "SeenTokens(0 remembered)")] {
+        let login = Login::with_settings(Settings { remembered_tokens, ..Settings::default() }).await;
+        let token = login.token().await.unwrap();
+        for _ in 0..2 {
+            assert!(login.server.verify(&token).is_ok());
+            assert!(login.server.verify(&BearerToken::new(format!("{}A", token.secret()))).is_err());
+        }
+        let shown = format!("{:?}", login.server);
+        assert!(shown.contains(expected), "{shown}");
+        login.clock.forward(login.server.settings().access_token_lifetime * 2);
+        assert_eq!(login.server.verify(&token).err(), Some(BearerError::InvalidToken(Reason::Expired)));
+    }
+}

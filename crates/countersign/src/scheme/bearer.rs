@@ -64,9 +64,13 @@ impl SchemeKind for HttpBearer {
 /// [`BearerError`]: none, another scheme, more than one credential, or no `b64token`.
 pub(crate) fn find(parts: &Parts) -> Result<HttpCredentials, BearerError> {
     let found = authorization::find(parts, "bearer");
-    // RFC 6750 §2: "Clients MUST NOT use more than one method to transmit the token in each request."
-    if !matches!(found, Err(BearerError::NoCredentials(_))) && has_query_token(parts) {
-        return Err(BearerError::InvalidRequest(Reason::CredentialInUrl));
+    if has_query_token(parts) {
+        return Err(match found {
+            // What stands in the address is not read, and the log tells why.
+            Err(BearerError::NoCredentials(_)) => BearerError::NoCredentials(Reason::CredentialInUrl),
+            // RFC 6750 §2: "Clients MUST NOT use more than one method to transmit the token in each request."
+            _ => BearerError::InvalidRequest(Reason::SeveralCredentials),
+        });
     }
     let found = found?;
     if found.secret().len() > MAX_TOKEN_BYTES {

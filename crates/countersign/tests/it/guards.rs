@@ -61,7 +61,7 @@ impl Api {
     }
 }
 
-fn lock(scopes: Value) -> Value {
+fn lock(scopes: &Value) -> Value {
     json!({ "OAuth2PasswordBearer": scopes })
 }
 
@@ -71,7 +71,7 @@ async fn requirements_add_up_outermost_first_and_one_challenge_lists_them() {
         .route("/x", get(async |_: AccessToken<Me>| "x").guard::<AccessToken<ReadItems>>())
         .guard::<CurrentUser>();
     let api = Api::of(Routes::new().nest("/in", inner).guard::<AccessToken<Admin>>()).await;
-    assert_eq!(api.operation("/in/x")["security"], json!([lock(json!(["admin", "read:items", "me"]))]));
+    assert_eq!(api.operation("/in/x")["security"], json!([lock(&json!(["admin", "read:items", "me"]))]));
     let challenge = "Bearer realm=\"api\", error=\"insufficient_scope\", scope=\"admin read:items me\"";
     for scope in ["me", "read:items", "me read:items"] {
         api.get("/in/x", scope).await.expect_challenge(StatusCode::FORBIDDEN, challenge);
@@ -99,14 +99,14 @@ async fn a_guard_covers_what_is_added_after_it_and_nothing_beside_it() {
         assert_eq!(api.get(path, "read:items").await.status, StatusCode::FORBIDDEN, "{path}");
         api.get(path, "me").await.expect(StatusCode::OK);
         if path != "/a/raw" {
-            assert_eq!(api.operation(path)["security"], json!([lock(json!(["me"]))]), "{path}");
+            assert_eq!(api.operation(path)["security"], json!([lock(&json!(["me"]))]), "{path}");
         }
     }
     assert_eq!(api.send("POST", "/a/below/x", &[]).await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(api.send("DELETE", "/a/below/x", &[]).await.status, StatusCode::METHOD_NOT_ALLOWED);
     api.send("GET", "/b/x", &[]).await.expect(StatusCode::OK);
     api.get("/b/mine", "read:items").await.expect(StatusCode::OK);
-    assert_eq!(api.operation("/b/mine")["security"], json!([lock(json!([]))]));
+    assert_eq!(api.operation("/b/mine")["security"], json!([lock(&json!([]))]));
 }
 
 #[tokio::test]
@@ -226,10 +226,10 @@ async fn schemes_add_up_over_levels_and_optional_ones_stay_optional() {
     let key = || ("x-key", "k");
     assert_eq!(api.operation("/both")["security"], json!([{ "OAuth2PasswordBearer": ["me"], "Key": [] }]));
     let both = json!({ "Key": [], "OAuth2PasswordBearer": [] });
-    assert_eq!(api.operation("/maybe")["security"], json!([both, lock(json!([]))]));
+    assert_eq!(api.operation("/maybe")["security"], json!([both, lock(&json!([]))]));
     let both = json!({ "OAuth2PasswordBearer": ["me"], "Key": [] });
-    assert_eq!(api.operation("/either")["security"], json!([both, lock(json!(["read:items"]))]));
-    assert_eq!(api.operation("/none")["security"], json!([lock(json!(["me"])), { "Key": [] }, {}]));
+    assert_eq!(api.operation("/either")["security"], json!([both, lock(&json!(["read:items"]))]));
+    assert_eq!(api.operation("/none")["security"], json!([lock(&json!(["me"])), { "Key": [] }, {}]));
 
     let token = format!("Bearer {}", api.app.token("me").await);
     let with_token = [("authorization", &*token)];
@@ -310,7 +310,7 @@ async fn a_rule_has_a_403_of_its_own_and_the_document_tells_of_it() {
     assert_eq!(late.json(), json!({ "detail": "Too late." }));
     api.send("GET", "/function", &[]).await.expect(StatusCode::UNAUTHORIZED);
     let told = api.operation("/function");
-    assert_eq!(told["security"], json!([lock(json!(["read:items"]))]));
+    assert_eq!(told["security"], json!([lock(&json!(["read:items"]))]));
     assert_eq!(told["responses"]["403"]["description"], "Not enough permissions; or: Too late.");
     assert_eq!(told["x-rules"], json!([{ "late": "Too late." }]));
     assert_eq!(api.operation("/type")["x-rules"], json!([{ "own": "It is not yours." }]));
@@ -327,7 +327,7 @@ async fn claims_that_are_not_there_or_of_another_type_are_a_bad_token() {
     let api = Api::of(Routes::new().route("/x", get(async |_: Claims<Tenant, Me>| "x"))).await;
     api.get("/x", "me").await.expect_invalid_token();
     api.get("/x", "read:items").await.expect(StatusCode::FORBIDDEN);
-    assert_eq!(api.operation("/x")["security"], json!([lock(json!(["me"]))]));
+    assert_eq!(api.operation("/x")["security"], json!([lock(&json!(["me"]))]));
 }
 
 /// A table that counts how often it is asked.

@@ -71,7 +71,7 @@ pub(in crate::token) fn decode(
 ) -> Result<Claims, TokenProblem> {
     let payload = jose::verify(token, |typ| accepts_type(profile, typ), |id, alg| keys.find(id, alg, now))?;
     let claims = parse_object(&payload).ok_or(TokenProblem::Malformed)?;
-    if profile == Profile::Plain && is_id_token(&claims) {
+    if profile == Profile::Plain && find_id_token_mark(&claims).is_some() {
         return Err(TokenProblem::OtherType);
     }
     read(claims, profile).map_err(|_| TokenProblem::MalformedClaims)
@@ -79,7 +79,7 @@ pub(in crate::token) fn decode(
 
 /// RFC 9068 §4: "MUST verify that the "typ" header value is "at+jwt" or "application/at+jwt"". The type of others,
 /// `dpop+jwt` or `logout+jwt`, is never an access token's (RFC 8725 §3.11).
-fn accepts_type(profile: Profile, typ: Option<&str>) -> bool {
+pub(in crate::token) fn accepts_type(profile: Profile, typ: Option<&str>) -> bool {
     match typ {
         Some(TYP) => true,
         Some(PLAIN_TYP) | None => profile == Profile::Plain,
@@ -87,10 +87,11 @@ fn accepts_type(profile: Profile, typ: Option<&str>) -> bool {
     }
 }
 
-/// Whether the claims say that they are those of an ID token, which tells a client who logged in and opens no API.
-fn is_id_token(claims: &Map<String, Value>) -> bool {
-    ID_TOKEN_MARKS.iter().any(|name| claims.contains_key(*name))
-        || ID_TOKEN_KINDS.iter().any(|(name, kind)| claims.get(*name).is_some_and(|value| value == kind))
+/// The claim that says that this is an ID token, which tells a client who logged in and opens no API.
+pub(in crate::token) fn find_id_token_mark(claims: &Map<String, Value>) -> Option<&'static str> {
+    let is_kind = |(name, kind): &&(&str, &str)| claims.get(*name).is_some_and(|value| value == kind);
+    let mark = ID_TOKEN_MARKS.into_iter().find(|name| claims.contains_key(*name));
+    mark.or_else(|| ID_TOKEN_KINDS.iter().find(is_kind).map(|(name, _)| *name))
 }
 
 /// The claim that is missing or of the wrong type.
@@ -121,6 +122,11 @@ pub(in crate::token) fn read(mut claims: Map<String, Value>, profile: Profile) -
     };
     claims.retain(|name, _| !INTERPRETED.contains(&name.as_str()));
     Ok(Claims { own: claims, ..read })
+}
+
+/// How many of the claims are ours to interpret.
+pub(in crate::token) fn count_interpreted(claims: &Map<String, Value>) -> usize {
+    INTERPRETED.iter().filter(|name| claims.contains_key(**name)).count()
 }
 
 /// The first of these names that a token of ours may not get from its author: each has a meaning of its own.
@@ -163,7 +169,7 @@ fn optional<T>(
 }
 
 /// `scope` as RFC 8693 §4.2 has it; `scp` is what some call it, and some make a list of it.
-fn scope(claims: &Map<String, Value>, profile: Profile) -> Result<Scope, MalformedClaim> {
+pub(in crate::token) fn scope(claims: &Map<String, Value>, profile: Profile) -> Result<Scope, MalformedClaim> {
     let list = |value: &Value| match value {
         Value::Array(tokens) => tokens.iter().map(|token| ScopeToken::parse(token.as_str()?).ok()).collect(),
         other => other.as_str()?.parse().ok(),
@@ -176,7 +182,7 @@ fn scope(claims: &Map<String, Value>, profile: Profile) -> Result<Scope, Malform
 }
 
 /// One string, or a list of strings that is not empty.
-fn audience(value: &Value) -> Option<Vec<Audience>> {
+pub(in crate::token) fn audience(value: &Value) -> Option<Vec<Audience>> {
     let one = |value: &Value| value.as_str().filter(|name| !name.is_empty()).map(Audience::new);
     match value {
         Value::Array(several) if !several.is_empty() => several.iter().map(one).collect(),
@@ -185,6 +191,6 @@ fn audience(value: &Value) -> Option<Vec<Audience>> {
 }
 
 /// Seconds since the epoch (RFC 7519 §2), whole and not negative: what every issuer of access tokens writes.
-fn numeric_date(value: &Value) -> Option<Timestamp> {
+pub(in crate::token) fn numeric_date(value: &Value) -> Option<Timestamp> {
     value.as_i64().filter(|seconds| *seconds >= 0).map(Timestamp::from_seconds)
 }

@@ -1,9 +1,11 @@
 //! Tests of tokens: forged in every way we know of, and refused.
 
 mod claims;
+mod explained;
 mod forged;
 mod introspected;
 mod others;
+mod seen;
 mod shape;
 
 use std::{sync::Arc, time::Duration};
@@ -12,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::{
     AccessToken, BearerToken,
+    explain::{Against, Finding, Verdict, explain},
     verify::{Expected, Profile, TokenProblem, verify},
 };
 use crate::{
@@ -19,6 +22,7 @@ use crate::{
     jose::{BASE64URL, HmacSecret, tests::OtherKey},
     key::{KeyPairAlgorithm, KeyRing, KeySet, SigningChoice, VerifyingKeys},
     names::{Audience, Issuer},
+    reason::Reason,
     store::memory::Memory,
 };
 use base64::Engine;
@@ -169,7 +173,40 @@ impl Forge {
         let (issuer, audience) = (Issuer::new(ISSUER), Audience::new(AUDIENCE));
         let (keys, profile) = (self.keys(), self.profile);
         let expected = Expected { keys, profile, issuer: &issuer, audience: &audience, leeway: LEEWAY };
-        verify(&BearerToken::new(token), expected, &*self.clock)
+        let token = BearerToken::new(token);
+        let verified = verify(&token, expected, &*self.clock);
+        self.agrees(&token, expected, verified.as_ref().err().copied());
+        verified
+    }
+
+    /// Whatever token any test tries: the explanation says what the verifier says, and shows nothing that it should not.
+    #[track_caller]
+    fn agrees(&self, token: &BearerToken, expected: Expected<'_>, problem: Option<TokenProblem>) {
+        let Expected { keys, profile, issuer, audience, leeway } = expected;
+        let against = Against {
+            issuer: Some(issuer),
+            audience: Some(audience),
+            keys: Some(keys),
+            profile: Some(profile),
+            leeway: Some(leeway),
+            needed: None,
+        };
+        let explanation = explain(token, &against, &*self.clock);
+        let shown = explanation.to_string();
+        assert_eq!(explanation.reason, problem.map(Reason::from), "{shown}");
+        let fails = |finding: &Finding| finding.verdict == Verdict::Fails;
+        assert_eq!(explanation.findings.iter().any(fails), problem.is_some(), "{shown}");
+        assert!(explanation.findings.iter().filter(|it| fails(it)).all(|it| it.advice.is_some()), "{shown}");
+        if problem.is_none() {
+            let unknown = explanation.findings.iter().filter(|finding| finding.verdict == Verdict::Unknown);
+            assert_eq!(unknown.map(|finding| finding.what).collect::<Vec<_>>(), ["scope"], "{shown}");
+        }
+        assert!(shown.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n')), "{shown:?}");
+        assert!(shown.len() < 16 * 1024, "{}", shown.len());
+        let secrets = [Some(token.secret()), token.secret().rsplit_once('.').map(|(_, signature)| signature)];
+        for secret in secrets.into_iter().flatten().filter(|secret| secret.len() > 40) {
+            assert!(!shown.contains(secret), "{shown}");
+        }
     }
 
     #[track_caller]

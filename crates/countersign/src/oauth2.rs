@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use axum::extract::FromRef;
 use countersign_core::{
     authorization_server::{AuthorizationServer, Settings},
     clock::Rng,
@@ -47,6 +48,18 @@ pub(crate) enum InsecureIssuer {
     Refuse,
     Allow,
 }
+
+/// A state of an application that has the handle in it: one with `impl FromRef<App> for OAuth2`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not have the `OAuth2` handle in it",
+    label = "no handle in this state",
+    note = "keep the handle in `{Self}`, and say where it is:",
+    note = "impl FromRef<{Self}> for OAuth2 {{ fn from_ref(state: &{Self}) -> Self {{ state.oauth2.clone() }} }}"
+)]
+pub trait HoldsOAuth2: Sync {}
+
+#[diagnostic::do_not_recommend]
+impl<AppState: Sync> HoldsOAuth2 for AppState where OAuth2: FromRef<AppState> {}
 
 pub(crate) fn check_address(
     settings: &Settings,

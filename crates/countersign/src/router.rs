@@ -7,7 +7,7 @@ use crate::{
     audit::{Audit, AuditedAccess, Finding},
     endpoint::{self, Finished},
     guard::{Argument, RuleFunction},
-    oauth2::OAuth2,
+    oauth2::{HoldsOAuth2, OAuth2},
     openapi::Told,
     routes::Routes,
     routing::MethodRouter,
@@ -44,8 +44,7 @@ impl OAuth2 {
     /// (`impl FromRef<AppState> for OAuth2`).
     pub fn router_with_state<AppState>(&self, state: AppState) -> Router<AppState>
     where
-        AppState: Clone + Send + Sync + 'static,
-        Self: FromRef<AppState>,
+        AppState: HoldsOAuth2 + Clone + Send + Sync + 'static,
     {
         Router { oauth2: self.clone(), state, routes: Routes::new(), changes: Changes::default() }
     }
@@ -74,7 +73,7 @@ where
     /// are.
     pub fn guard<G>(mut self) -> Self
     where
-        G: FromRequestParts<S> + Argument + Send + 'static,
+        G: FromRequestParts<S> + Argument<S> + Send + 'static,
     {
         self.routes = self.routes.guard::<G>();
         self

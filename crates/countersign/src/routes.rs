@@ -113,7 +113,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     /// ```
     pub fn guard<G>(mut self) -> Self
     where
-        G: FromRequestParts<S> + Argument + Send + 'static,
+        G: FromRequestParts<S> + Argument<S> + Send + 'static,
     {
         self.guards.push(Arc::new(ByType::<G>::new()));
         self

@@ -45,7 +45,7 @@ use serde_json::Value;
 
 use crate::{
     guard::{
-        Argument, Arguments, Requirement, RuleFunction,
+        Argument, Arguments, Requirement, RuleFunction, TakesArguments,
         route::{OnRoute, RouteGuards},
         router::{ByFunction, ByType, Shared},
     },
@@ -124,7 +124,7 @@ impl<S: Send + Sync + 'static> MethodRouter<S> {
     /// Puts the guard `G` before all handlers of this path, those that are chained after it too.
     pub fn guard<G>(mut self) -> Self
     where
-        G: FromRequestParts<S> + Argument + Send + 'static,
+        G: FromRequestParts<S> + Argument<S> + Send + 'static,
     {
         self.guards.push(Arc::new(ByType::<G>::new()));
         self
@@ -172,8 +172,8 @@ macro_rules! methods {
             #[doc = concat!("Calls the handler for `", $METHOD, "`, and reads its guards for the check at the start and the document.")]
             pub fn $method<H, I, O, T, S>(handler: H) -> MethodRouter<S>
             where
-                H: Handler<T, S> + OperationHandler<I, O>,
-                I: OperationInput + Arguments,
+                H: TakesArguments<I> + OperationHandler<I, O> + Handler<T, S>,
+                I: Arguments<S> + OperationInput,
                 O: OperationOutput,
                 T: 'static,
                 S: Clone + Send + Sync + 'static,
@@ -187,8 +187,8 @@ macro_rules! methods {
                 #[doc = concat!("Also calls this handler for `", $METHOD, "`.")]
                 pub fn $method<H, I, O, T>(mut self, handler: H) -> Self
                 where
-                    H: Handler<T, S> + OperationHandler<I, O>,
-                    I: OperationInput + Arguments,
+                    H: TakesArguments<I> + OperationHandler<I, O> + Handler<T, S>,
+                    I: Arguments<S> + OperationInput,
                     O: OperationOutput,
                     T: 'static,
                 {

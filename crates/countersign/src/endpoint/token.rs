@@ -140,7 +140,7 @@ const fn status(error: &OAuthError) -> StatusCode {
     }
 }
 
-impl Argument for TokenRequest {}
+impl<S> Argument<S> for TokenRequest {}
 
 impl OperationInput for TokenRequest {
     fn operation_input(context: &mut GenContext, operation: &mut Operation) {

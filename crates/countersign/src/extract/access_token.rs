@@ -11,7 +11,7 @@ use countersign_core::{error::BearerError, reason::Reason, token};
 use super::{BearerToken, guard};
 use crate::{
     guard::{Refusal, Requirement, route},
-    oauth2::OAuth2,
+    oauth2::{HoldsOAuth2, OAuth2},
     scheme::SchemeRef,
     scopes::ScopeSet,
 };
@@ -90,5 +90,5 @@ where
     }
 }
 
-guard!(AccessToken<S: ScopeSet> needs Requirement::of(SchemeRef::Own, S::declarations());
-    where AppState: Sync, OAuth2: FromRef<AppState>, S: ScopeSet);
+guard!(AccessToken<S> needs Requirement::of(SchemeRef::Own, S::declarations());
+    where AppState: HoldsOAuth2, S: ScopeSet);

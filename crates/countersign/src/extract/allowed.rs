@@ -31,7 +31,7 @@ where
     AppState: Sync,
     R: Rule,
     R::State: FromRef<AppState>,
-    R::Guard: FromRequestParts<AppState, Rejection = Refusal>,
+    R::Guard: FromRequestParts<AppState, Rejection = Refusal> + Argument<AppState>,
 {
     type Rejection = Refusal;
 
@@ -45,6 +45,5 @@ where
     }
 }
 
-guard!(Allowed<R: Rule> needs R::Guard::requirement().with_rule(R::NAME, R::DESCRIPTION);
-    where AppState: Sync, R: Rule, R::State: FromRef<AppState>,
-    R::Guard: FromRequestParts<AppState, Rejection = Refusal>);
+guard!(Allowed<R> needs R::Guard::requirement().with_rule(R::NAME, R::DESCRIPTION);
+    where R: Rule, R::Guard: Argument<AppState>);

@@ -11,7 +11,7 @@ use countersign_core::{error::BearerError, scope::Scope, token};
 use super::guard;
 use crate::{
     guard::{Refusal, Requirement},
-    oauth2::OAuth2,
+    oauth2::{HoldsOAuth2, OAuth2},
     scheme::{SchemeRef, find_bearer},
 };
 
@@ -52,5 +52,4 @@ where
     }
 }
 
-guard!(BearerToken<> needs Requirement::of(SchemeRef::Own, Vec::new());
-    where AppState: Sync, OAuth2: FromRef<AppState>);
+guard!(BearerToken<> needs Requirement::of(SchemeRef::Own, Vec::new()); where AppState: HoldsOAuth2);

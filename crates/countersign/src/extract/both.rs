@@ -26,6 +26,4 @@ where
     }
 }
 
-guard!(Both<A: Argument, B: Argument> needs A::requirement().and(B::requirement());
-    where AppState: Sync, A: FromRequestParts<AppState, Rejection = Refusal> + Send,
-    B: FromRequestParts<AppState, Rejection = Refusal> + Send);
+guard!(Both<A, B> needs A::requirement().and(B::requirement()); where A: Argument<AppState>, B: Argument<AppState>);

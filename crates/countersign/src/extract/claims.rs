@@ -10,7 +10,11 @@ use countersign_core::error::BearerError;
 use serde::de::DeserializeOwned;
 
 use super::{AccessToken, guard};
-use crate::{guard::Refusal, oauth2::OAuth2, scopes::ScopeSet};
+use crate::{
+    guard::{Argument, Refusal},
+    oauth2::{HoldsOAuth2, OAuth2},
+    scopes::ScopeSet,
+};
 
 /// The claims of a verified access token beyond those of RFC 9068, as a type of yours, with at least the scopes of `S`.
 ///
@@ -65,5 +69,5 @@ where
     }
 }
 
-guard!(Claims<C, S: ScopeSet> needs AccessToken::<S>::requirement();
-    where AppState: Sync, OAuth2: FromRef<AppState>, C: DeserializeOwned, S: ScopeSet);
+guard!(Claims<C, S> needs <AccessToken<S> as Argument<AppState>>::requirement();
+    where AppState: HoldsOAuth2, C: DeserializeOwned, S: ScopeSet);

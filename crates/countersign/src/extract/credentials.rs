@@ -52,5 +52,4 @@ where
     }
 }
 
-guard!(Credentials<X: SecurityScheme> needs Requirement::of(SchemeRef::of::<X>(), Vec::new());
-    where AppState: Sync, X: SecurityScheme);
+guard!(Credentials<X: SecurityScheme> needs Requirement::of(SchemeRef::of::<X>(), Vec::new()); where X: SecurityScheme);

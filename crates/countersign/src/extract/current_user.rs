@@ -10,8 +10,8 @@ use countersign_core::{error::BearerError, reason::Reason, resource_owner::Resou
 
 use super::{AccessToken, guard};
 use crate::{
-    guard::{Refusal, route},
-    oauth2::OAuth2,
+    guard::{Argument, Refusal, route},
+    oauth2::{HoldsOAuth2, OAuth2},
     scopes::ScopeSet,
     user::{FromResourceOwner, User},
 };
@@ -119,5 +119,5 @@ where
     }
 }
 
-guard!(CurrentUser<S: ScopeSet, U> needs AccessToken::<S>::requirement();
-    where AppState: Sync, OAuth2: FromRef<AppState>, S: ScopeSet, U: FromResourceOwner<AppState>);
+guard!(CurrentUser<S, U> needs <AccessToken<S> as Argument<AppState>>::requirement();
+    where AppState: HoldsOAuth2, S: ScopeSet, U: FromResourceOwner<AppState>);

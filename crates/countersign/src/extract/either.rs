@@ -42,6 +42,4 @@ where
     }
 }
 
-guard!(Either<A: Argument, B: Argument> needs A::requirement().or(B::requirement());
-    where AppState: Sync, A: FromRequestParts<AppState, Rejection = Refusal> + Send,
-    B: FromRequestParts<AppState, Rejection = Refusal> + Send);
+guard!(Either<A, B> needs A::requirement().or(B::requirement()); where A: Argument<AppState>, B: Argument<AppState>);

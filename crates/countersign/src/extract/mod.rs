@@ -29,7 +29,10 @@ pub use self::{
 /// are `None`, bad ones are refused.
 macro_rules! guard {
     ($extractor:ident<$($generic:ident $(: $bound:path)?),*> needs $requirement:expr; where $($bounds:tt)*) => {
-        impl<$($generic $(: $bound)?),*> $crate::guard::Argument for $extractor<$($generic),*> {
+        impl<AppState, $($generic),*> $crate::guard::Argument<AppState> for $extractor<$($generic),*>
+        where
+            $($bounds)*
+        {
             fn requirement() -> $crate::guard::Requirement {
                 $requirement
             }
@@ -37,9 +40,11 @@ macro_rules! guard {
 
         impl<$($generic $(: $bound)?),*> aide::OperationInput for $extractor<$($generic),*> {}
 
-        impl<AppState, $($generic),*> axum::extract::OptionalFromRequestParts<AppState> for $extractor<$($generic),*>
+        impl<AppState, $($generic $(: $bound)?),*> axum::extract::OptionalFromRequestParts<AppState>
+            for $extractor<$($generic),*>
         where
-            $($bounds)*
+            AppState: Sync,
+            Self: axum::extract::FromRequestParts<AppState, Rejection = $crate::guard::Refusal>,
         {
             type Rejection = $crate::guard::Refusal;
 

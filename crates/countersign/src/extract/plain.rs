@@ -37,6 +37,6 @@ impl<S: Sync, T: FromRequest<S>> FromRequest<S> for Plain<T> {
     }
 }
 
-impl<T> Argument for Plain<T> {}
+impl<S, T> Argument<S> for Plain<T> {}
 
 impl<T> aide::OperationInput for Plain<T> {}

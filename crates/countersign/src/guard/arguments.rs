@@ -3,12 +3,12 @@
 use axum::extract::{self, Extension};
 use axum::http;
 
-use super::{Argument, Arguments, Requirement};
+use super::{Argument, Arguments, Requirement, TakesArguments};
 
 macro_rules! no_guards {
     ($($(#[$attribute:meta])* $extractor:ty $(, $generic:ident)*;)*) => {$(
         $(#[$attribute])*
-        impl<$($generic),*> Argument for $extractor {}
+        impl<S, $($generic),*> Argument<S> for $extractor {}
     )*};
 }
 
@@ -44,13 +44,13 @@ no_guards! {
     Result<T, E>, T, E;
 }
 
-impl<T: Argument> Argument for Option<T> {
+impl<S, T: Argument<S>> Argument<S> for Option<T> {
     fn requirement() -> Requirement {
         T::requirement().optional()
     }
 }
 
-impl<T: Argument> Argument for aide::NoApi<T> {
+impl<S, T: Argument<S>> Argument<S> for aide::NoApi<T> {
     fn requirement() -> Requirement {
         T::requirement()
     }
@@ -58,7 +58,12 @@ impl<T: Argument> Argument for aide::NoApi<T> {
 
 macro_rules! tuples {
     ($($($argument:ident)*;)*) => {$(
-        impl<$($argument: Argument),*> Arguments for ($($argument,)*) {
+        impl<Function, Answering, $($argument),*> TakesArguments<($($argument,)*)> for Function where
+            Function: FnOnce($($argument),*) -> Answering
+        {
+        }
+
+        impl<S, $($argument: Argument<S>),*> Arguments<S> for ($($argument,)*) {
             fn list() -> Vec<(&'static str, Requirement)> {
                 vec![$((std::any::type_name::<$argument>(), $argument::requirement())),*]
             }
@@ -89,7 +94,7 @@ tuples! {
 macro_rules! tuple_arguments {
     ($($($argument:ident)+;)*) => {$(
         /// All of them are needed.
-        impl<$($argument: Argument),+> Argument for ($($argument,)+) {
+        impl<S, $($argument: Argument<S>),+> Argument<S> for ($($argument,)+) {
             fn requirement() -> Requirement {
                 Requirement::none()$(.and($argument::requirement()))+
             }

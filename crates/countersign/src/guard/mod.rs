@@ -8,13 +8,15 @@ pub(crate) mod route;
 pub(crate) mod router;
 pub(crate) mod rule;
 
+use crate::oauth2::OAuth2;
+
 pub use self::{
     refusal::Refusal,
     requirement::Requirement,
     rule::{Denied, Rule, RuleFunction, Verdict},
 };
 
-/// An argument of a handler, which says what it needs of a request.
+/// An argument of a handler, which says what it needs of a request; `S` is the state of the application.
 ///
 /// The guards of countersign say it of themselves, and axum's extractors say that they need nothing. Of yours:
 ///
@@ -52,7 +54,7 @@ pub use self::{
     note = "if it is a guard made of another: `countersign::argument!({Self}: CurrentUser<Edit>);`",
     note = "if it is another crate's extractor that guards nothing: `countersign::extract::Plain<{Self}>`"
 )]
-pub trait Argument {
+pub trait Argument<S = OAuth2> {
     /// What it needs; nothing, unless it is a guard.
     #[must_use]
     fn requirement() -> Requirement {
@@ -61,10 +63,15 @@ pub trait Argument {
 }
 
 /// The arguments of a handler, in their order.
-pub trait Arguments {
+pub trait Arguments<S> {
     /// Each with the name of its type and what it needs.
     fn list() -> Vec<(&'static str, Requirement)>;
 }
+
+/// A function of these arguments, whatever it returns: so that the compiler tells of an argument that does not fit by its
+/// name.
+#[doc(hidden)]
+pub trait TakesArguments<I> {}
 
 /// Says of an extractor of yours that it guards nothing, or that it needs what another guard needs.
 ///
@@ -72,13 +79,16 @@ pub trait Arguments {
 #[macro_export]
 macro_rules! argument {
     ($extractor:ty) => {
-        impl $crate::Argument for $extractor {}
+        impl<S> $crate::Argument<S> for $extractor {}
         impl $crate::aide::OperationInput for $extractor {}
     };
     ($extractor:ty : $guard:ty) => {
-        impl $crate::Argument for $extractor {
+        impl<S> $crate::Argument<S> for $extractor
+        where
+            $guard: $crate::Argument<S>,
+        {
             fn requirement() -> $crate::Requirement {
-                <$guard as $crate::Argument>::requirement()
+                <$guard as $crate::Argument<S>>::requirement()
             }
         }
         impl $crate::aide::OperationInput for $extractor {}

@@ -39,7 +39,7 @@ impl<G> ByType<G> {
 impl<S, G> Before<S> for ByType<G>
 where
     S: Send + Sync,
-    G: FromRequestParts<S> + Argument + Send,
+    G: FromRequestParts<S> + Argument<S> + Send,
 {
     fn requirement(&self) -> Requirement {
         G::requirement()

@@ -42,7 +42,7 @@ use super::{Argument, Requirement};
 /// ```
 pub trait Rule: Sized + Send {
     /// The guard on which it stands, and which it is given.
-    type Guard: Argument + Send;
+    type Guard: Send;
 
     /// The part of the application's state that it looks at.
     type State: Send + Sync;
@@ -134,7 +134,7 @@ macro_rules! functions {
             F: Fn($($argument),+) -> Answering + Send + Sync + 'static,
             Answering: Future<Output = V> + Send,
             V: Into<Verdict>,
-            $($argument: FromRequestParts<S> + Argument + Send,)+
+            $($argument: FromRequestParts<S> + Argument<S> + Send,)+
         {
             fn requirement() -> Requirement {
                 Requirement::none()$(.and($argument::requirement()))+

@@ -45,6 +45,6 @@ impl OperationInput for OAuth2PasswordRequestFormStrict {
     }
 }
 
-impl Argument for OAuth2PasswordRequestForm {}
+impl<S> Argument<S> for OAuth2PasswordRequestForm {}
 
-impl Argument for OAuth2PasswordRequestFormStrict {}
+impl<S> Argument<S> for OAuth2PasswordRequestFormStrict {}

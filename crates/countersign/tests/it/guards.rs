@@ -462,6 +462,12 @@ async fn developers_hear_why_and_others_do_not() {
     assert_eq!(silent.json(), json!({ "detail": "Could not validate credentials", "error": "invalid_token" }));
 }
 
+static_assertions::assert_not_impl_any!(countersign::BearerToken: serde::Serialize, std::fmt::Display);
+static_assertions::assert_not_impl_any!(countersign::scheme::ApiKeyValue: serde::Serialize, std::fmt::Display);
+static_assertions::assert_not_impl_any!(countersign::scheme::BasicCredentials: serde::Serialize, std::fmt::Display);
+static_assertions::assert_not_impl_any!(countersign::scheme::HttpCredentials: serde::Serialize, std::fmt::Display);
+static_assertions::assert_not_impl_any!(countersign::OAuth2PasswordRequestForm: serde::Serialize, std::fmt::Display);
+
 #[tokio::test]
 async fn l5_no_secret_is_shown_by_what_holds_it() {
     security_schemes! {

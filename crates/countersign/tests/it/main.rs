@@ -10,6 +10,7 @@ mod faults;
 mod grant_password;
 mod guards;
 mod headers;
+mod refused;
 mod schemes;
 mod start;
 mod support;

@@ -1,20 +1,15 @@
-//! Figures of the library: logins, and what a guard costs. All of one run, so that their ratios mean something.
+//! Figures of the library: logins. All of one run, so that their ratios mean something.
 //!
-//! `cargo bench -p countersign` prints a table; `benches/README.md` keeps one.
+//! `cargo bench -p countersign --bench figures` prints a table; `benches/README.md` keeps one.
 
 use std::{
-    future::Future,
     num::NonZeroUsize,
     time::{Duration, Instant},
 };
 
-use axum::{
-    Router,
-    body::Body,
-    http::{Request, StatusCode, header},
-};
+use axum::http::StatusCode;
 use countersign::{
-    KeyPairAlgorithm, Password, SigningChoice,
+    Password, SigningChoice,
     core::{
         clock::System,
         password::{HashingPool, HashingSettings},
@@ -25,7 +20,7 @@ use tower::ServiceExt;
 #[path = "common/mod.rs"]
 mod common;
 
-use common::{api, login, secret};
+use common::{api, login};
 
 /// Hashes that are timed one after another.
 const HASHES: u32 = 40;
@@ -34,14 +29,9 @@ const HASHES: u32 = 40;
 const LOGINS: usize = 400;
 const AT_ONCE: usize = 16;
 
-/// Calls of a route that are timed, in each of [`ROUNDS`] rounds that take turns.
-const CALLS: u32 = 4_000;
-const ROUNDS: usize = 7;
-
 #[tokio::main]
 async fn main() {
     logins().await;
-    guards().await;
 }
 
 /// Logins a second, as a share of what the cores could hash if they did nothing else.
@@ -83,45 +73,4 @@ async fn time_of_one_hash() -> Duration {
         drop(pool.verify(password.clone(), Some(stored.clone())).await);
     }
     began.elapsed() / HASHES
-}
-
-/// What a guard costs a request, without HTTP: a route with it less the same route without.
-async fn guards() {
-    println!("\n{:<10}{:>12}{:>14}{:>14}", "", "bare", "AccessToken", "CurrentUser");
-    for (name, choice) in [
-        ("ES256", SigningChoice::KeyPair(KeyPairAlgorithm::Es256)),
-        ("EdDSA", SigningChoice::KeyPair(KeyPairAlgorithm::EdDsa)),
-        ("HS256", secret()),
-    ] {
-        let (_, router, token) = api(choice).await;
-        let mut rounds = Vec::new();
-        for _ in 0..ROUNDS {
-            let mut round = Vec::new();
-            for path in ["/bare", "/token-only", "/user"] {
-                round.push(time(|| call(&router, path, &token)).await);
-            }
-            rounds.push(round);
-        }
-        let median = |path: usize| {
-            let mut times: Vec<_> = rounds.iter().map(|round| round[path].as_secs_f64() * 1e6).collect();
-            times.sort_by(f64::total_cmp);
-            times[ROUNDS / 2]
-        };
-        println!("{name:<10}{:>9.2} us{:>11.2} us{:>11.2} us", median(0), median(1), median(2));
-    }
-}
-
-async fn time<F: Future<Output = StatusCode>>(call: impl Fn() -> F) -> Duration {
-    let began = Instant::now();
-    for _ in 0..CALLS {
-        assert_eq!(call().await, StatusCode::OK);
-    }
-    began.elapsed() / CALLS
-}
-
-async fn call(router: &Router, path: &str, token: &str) -> StatusCode {
-    let request = Request::get(path).header(header::AUTHORIZATION, format!("Bearer {token}")).body(Body::empty());
-    let Ok(request) = request else { panic!("a request can be made") };
-    let Ok(answer) = router.clone().oneshot(request).await;
-    answer.status()
 }

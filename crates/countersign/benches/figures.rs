@@ -17,6 +17,7 @@ use countersign::{
 };
 use tower::ServiceExt;
 
+#[expect(dead_code, reason = "other benchmarks use the rest")]
 #[path = "common/mod.rs"]
 mod common;
 

@@ -13,20 +13,26 @@
 //! - **Routes**: [`routing::get`] and its siblings read the guards off the handler; a route without a guard must be
 //!   marked by [`routing::public`], or the API does not start.
 //! - **Users**: the store's own table, or yours, through [`ResourceOwners`].
+//! - **Tokens from elsewhere**: with the feature `remote`, `OAuth2::remote` takes the place of [`OAuth2::new`], and
+//!   nothing else changes.
 //!
 //! The rules come from `countersign-core`, the tables from `countersign-sql`.
 
 mod assembly;
 pub mod audit;
+mod authority;
 mod builder;
 mod endpoint;
 mod error;
 pub mod extract;
 mod guard;
+mod issuer;
 mod new_user;
 mod oauth2;
 mod openapi;
 mod realm;
+#[cfg(feature = "remote")]
+pub mod remote;
 mod router;
 mod routes;
 pub mod routing;
@@ -60,7 +66,7 @@ pub use countersign_core::{
 pub use schemars;
 
 pub use crate::{
-    builder::Builder,
+    builder::{Builder, Embedded},
     endpoint::{DocsPage, security_headers},
     error::{Error, Result},
     extract::{

@@ -98,18 +98,16 @@ impl OAuth2 {
     /// # Errors
     /// [`NewUserProblem`]: the name, the password or the scope cannot be one, or it cannot be stored now.
     pub async fn add_user(&self, user: NewUser) -> Result<Added, NewUserProblem> {
-        if !self.server().owners_are_in_store() {
-            return Err(NewUserProblem::OtherTable);
-        }
+        let server = self.server().filter(|server| server.owners_are_in_store()).ok_or(NewUserProblem::OtherTable)?;
         let username = Username::parse(&user.username)?;
         let scope: Scope = user.scope.parse()?;
         let password_hash = match user.secret {
             Secret::None => None,
             Secret::Hash(hash) => Some(hash),
-            Secret::Password(password) => Some(self.server().hashing().hash(Password::typed(&password)?).await?),
+            Secret::Password(password) => Some(server.hashing().hash(Password::typed(&password)?).await?),
         };
         let owner = ResourceOwner {
-            subject: Subject::random(self.server().rng()),
+            subject: Subject::random(server.rng()),
             username,
             full_name: user.full_name,
             email: user.email,
@@ -117,15 +115,15 @@ impl OAuth2 {
             status: user.status,
             password_hash,
         };
-        Ok(self.server().store().add_owner(&owner).await?)
+        Ok(server.store().add_owner(&owner).await?)
     }
 }
 
 /// Why a user was not added.
 #[derive(Debug, thiserror::Error)]
 pub enum NewUserProblem {
-    /// The users are of a table of the author's (`Builder::users`), and are added there.
-    #[error("users come from a table of your own: add them there")]
+    /// The users are of a table of the author's (`Builder::users`) or of an issuer elsewhere, and are added there.
+    #[error("users come from a table of your own, or with tokens from elsewhere: add them there")]
     OtherTable,
     /// The name cannot be one.
     #[error(transparent)]

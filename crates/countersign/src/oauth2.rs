@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::extract::FromRef;
 use countersign_core::{
-    authorization_server::{AuthorizationServer, Settings},
+    authorization_server::AuthorizationServer,
     clock::Rng,
     error::BearerError,
     names::Issuer,
@@ -12,19 +12,27 @@ use countersign_core::{
     token::{AccessToken, BearerToken},
 };
 
-use crate::{endpoint::DocsPage, realm::Realm, scheme::Challenge, scopes::Declaration, start_error::StartError};
+use crate::{
+    authority::Authority, endpoint::DocsPage, issuer::check_address, realm::Realm, scheme::Challenge,
+    scopes::Declaration, start_error::StartError,
+};
 
-/// The handle: an authorization server and the guards that trust it. Cloning it is cheap.
+/// The handle: who issues tokens, and the guards that trust it. Cloning it is cheap.
 #[derive(Clone, Debug)]
 pub struct OAuth2(Arc<Inner>);
 
 #[derive(Debug)]
-pub(crate) struct Inner {
-    pub(crate) server: AuthorizationServer,
+struct Inner {
+    authority: Authority,
+    facade: Facade,
+}
+
+/// What an API tells of itself, wherever its tokens come from.
+#[derive(Debug)]
+pub(crate) struct Facade {
     pub(crate) realm: Realm,
     /// The scopes that were declared beside those of the guards.
     pub(crate) scopes: Vec<Declaration>,
-    pub(crate) insecure_issuer: InsecureIssuer,
     pub(crate) mode: Mode,
     pub(crate) title: String,
     pub(crate) version: String,
@@ -42,13 +50,6 @@ pub(crate) enum Mode {
     Developer,
 }
 
-/// Whether the issuer may be `http` on another machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum InsecureIssuer {
-    Refuse,
-    Allow,
-}
-
 /// A state of an application that has the handle in it: one with `impl FromRef<App> for OAuth2`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not have the `OAuth2` handle in it",
@@ -61,50 +62,42 @@ pub trait HoldsOAuth2: Sync {}
 #[diagnostic::do_not_recommend]
 impl<AppState: Sync> HoldsOAuth2 for AppState where OAuth2: FromRef<AppState> {}
 
-pub(crate) fn check_address(
-    settings: &Settings,
-    insecure: InsecureIssuer,
-    address: SocketAddr,
-) -> Result<(), StartError> {
-    match settings.issuer.as_ref().map(Issuer::as_str) {
-        _ if address.ip().is_loopback() => Ok(()),
-        None => Err(StartError::IssuerNeeded(address)),
-        Some(issuer) if !is_tls(issuer) && insecure == InsecureIssuer::Refuse => Err(StartError::PlainIssuer(address)),
-        Some(_) => Ok(()),
-    }
-}
-
-/// Whether an issuer is certainly reached by TLS, in whatever letter case its scheme is written.
-pub(crate) fn is_tls(issuer: &str) -> bool {
-    issuer.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"))
-}
-
-impl From<Inner> for OAuth2 {
-    fn from(inner: Inner) -> Self {
-        Self(Arc::new(inner))
-    }
-}
-
 impl OAuth2 {
-    /// The authorization server behind it.
-    #[must_use]
-    pub fn server(&self) -> &AuthorizationServer {
-        &self.0.server
+    pub(crate) fn of(authority: Authority, facade: Facade) -> Self {
+        Self(Arc::new(Inner { authority, facade }))
     }
 
-    /// Whether it may listen on `address`: on this machine always, and to others with an `https` issuer.
+    /// Who issues its tokens.
+    pub(crate) fn authority(&self) -> &Authority {
+        &self.0.authority
+    }
+
+    /// The authorization server behind it; `None` if its tokens come from elsewhere.
+    #[must_use]
+    pub fn server(&self) -> Option<&AuthorizationServer> {
+        self.0.authority.server().map(|server| &**server)
+    }
+
+    /// Whether it may listen on `address`: on this machine always, and to others with an `https` issuer. Where tokens
+    /// come from elsewhere nobody logs in here, and it may.
     ///
     /// # Errors
     /// - [`StartError::IssuerNeeded`]: others can reach it and it does not know its public name.
     /// - [`StartError::PlainIssuer`]: others can reach it, by a name without TLS that nobody allowed.
     pub fn check_address(&self, address: SocketAddr) -> Result<(), StartError> {
-        check_address(self.server().settings(), self.0.insecure_issuer, address)
+        match &self.0.authority {
+            Authority::Here { server, insecure_issuer } => check_address(server.settings(), *insecure_issuer, address),
+            #[cfg(feature = "remote")]
+            Authority::Elsewhere(_) => Ok(()),
+        }
     }
 
-    /// Takes `address` as its issuer, unless it has one.
+    /// Takes `address` as its issuer, unless it has one or its tokens come from elsewhere.
     pub fn settle_address(&self, address: SocketAddr) {
-        if self.server().settings().issuer.is_none() {
-            self.server().settle_issuer(Issuer::new(format!("http://{address}")));
+        if let Some(server) = self.server()
+            && server.settings().issuer.is_none()
+        {
+            server.settle_issuer(Issuer::new(format!("http://{address}")));
         }
     }
 
@@ -113,62 +106,78 @@ impl OAuth2 {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Verifies an access token (RFC 9068 §4).
+    /// Verifies an access token (RFC 9068 §4), or asks its issuer (RFC 7662).
     ///
     /// # Errors
-    /// - [`BearerError::InvalidToken`]: it does not hold, and the log tells why.
-    #[expect(clippy::unused_async, reason = "an issuer elsewhere has to be asked")]
+    /// - [`BearerError::InvalidToken`]: it does not hold, with the reason.
+    /// - [`BearerError::TemporarilyUnavailable`]: its issuer is elsewhere and does not answer.
     pub async fn verify(&self, token: &BearerToken) -> Result<AccessToken, BearerError> {
-        self.server().verify(token)
+        match &self.0.authority {
+            Authority::Here { server, .. } => server.verify(token),
+            #[cfg(feature = "remote")]
+            Authority::Elsewhere(remote) => remote.verify(token).await,
+        }
     }
 
     /// The owner of a verified token, as long as the owner is active.
+    ///
+    /// Where tokens come from elsewhere and [`Builder::users`](crate::Builder::users) is not set, the owner is what the
+    /// token says.
     ///
     /// # Errors
     /// - [`BearerError::InvalidToken`]: the owner is gone or disabled.
     /// - [`BearerError::TemporarilyUnavailable`]: it cannot be known now.
     pub async fn find_active_owner(&self, token: &AccessToken) -> Result<ResourceOwner, BearerError> {
-        self.server().find_active_owner(token).await
+        match &self.0.authority {
+            Authority::Here { server, .. } => server.find_active_owner(token).await,
+            #[cfg(feature = "remote")]
+            Authority::Elsewhere(remote) => remote.find_active_owner(token).await,
+        }
     }
 
     /// How its guards ask for a token.
     pub(crate) fn challenge(&self) -> Challenge {
-        Challenge::new("Bearer", &self.0.realm.to_string())
+        Challenge::new("Bearer", &self.0.facade.realm.to_string())
     }
 
     pub(crate) fn rng(&self) -> &dyn Rng {
-        self.server().rng()
+        match &self.0.authority {
+            Authority::Here { server, .. } => server.rng(),
+            #[cfg(feature = "remote")]
+            Authority::Elsewhere(remote) => remote.rng(),
+        }
     }
 
     /// Whether refusals tell their reasons, by [`Builder::developer_mode`](crate::Builder::developer_mode).
     #[must_use]
     pub fn is_in_developer_mode(&self) -> bool {
-        self.0.mode == Mode::Developer
+        self.0.facade.mode == Mode::Developer
     }
 
     /// The name of its scheme in the document.
     pub(crate) fn scheme_name(&self) -> &str {
-        &self.0.scheme_name
+        &self.0.facade.scheme_name
     }
 
     /// What the document says of its scheme, beside what it is.
     pub(crate) fn scheme_description(&self) -> Option<&str> {
-        self.0.scheme_description.as_deref()
+        self.0.facade.scheme_description.as_deref()
+    }
+
+    /// Where its docs pages are.
+    pub(crate) fn docs(&self) -> &DocsPage {
+        &self.0.facade.docs
     }
 
     pub(crate) fn title(&self) -> &str {
-        &self.0.title
+        &self.0.facade.title
     }
 
     pub(crate) fn version(&self) -> &str {
-        &self.0.version
-    }
-
-    pub(crate) fn docs(&self) -> &DocsPage {
-        &self.0.docs
+        &self.0.facade.version
     }
 
     pub(crate) fn declared_scopes(&self) -> &[Declaration] {
-        &self.0.scopes
+        &self.0.facade.scopes
     }
 }

@@ -141,7 +141,7 @@ where
     /// # }
     /// ```
     pub fn audit(&self) -> Audit {
-        let ours = endpoint::documented(|path| self.routes.has(path));
+        let ours = endpoint::documented(&self.oauth2, |path| self.routes.has(path));
         let mut audit = Audit { unseen_changes: self.changes.0.len(), ..Audit::default() };
         for entry in ours.into_entries() {
             audit.add(&entry, self.oauth2.scheme_name());
@@ -182,7 +182,7 @@ where
         }
         let author_has = |path: &str| routes.has(path);
         let mut told = Told::new(&oauth2);
-        let ours = Assembly::new(&oauth2, &oauth2).place(endpoint::documented(author_has), &mut told);
+        let ours = Assembly::new(&oauth2, &oauth2).place(endpoint::documented(&oauth2, author_has), &mut told);
         let author_has_me = author_has(endpoint::USERS_ME);
         let theirs = Assembly::new(&oauth2, &state).place(routes, &mut told);
         let (document, scopes) = told.write(&oauth2, endpoint::TOKEN_URL)?;

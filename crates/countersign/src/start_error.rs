@@ -22,6 +22,29 @@ pub enum StartError {
          readable. Set an https issuer, or allow an insecure one by name"
     )]
     PlainIssuer(std::net::SocketAddr),
+    /// The tokens come from elsewhere, and nobody said for which API they must be.
+    #[error(
+        "set the audience: what the issuer writes into `aud` of tokens for this API. Without it, tokens for any other \
+         API of that issuer would open this one"
+    )]
+    AudienceNeeded,
+    /// An address of the issuer's cannot be used.
+    #[error("the address {url} cannot be used: {why}")]
+    Address {
+        /// The address as it was set.
+        url: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// Answers of the introspection endpoint would be remembered for too long.
+    #[error("what the issuer says of a token is remembered for at most {longest} seconds")]
+    Remember {
+        /// The most, in seconds.
+        longest: u64,
+    },
+    /// The certificates to trust cannot be read, or there are none.
+    #[error("https cannot be spoken to the issuer: see to the certificates")]
+    Certificates(#[source] countersign_core::store::BoxError),
     /// The lifetime of access tokens is out of bounds.
     #[error("an access token lives from {shortest} second to {longest} seconds, in whole seconds")]
     Lifetime {

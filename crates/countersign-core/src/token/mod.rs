@@ -82,6 +82,13 @@ impl AccessToken {
         &self.0.subject
     }
 
+    /// Who that is in all the world: subjects of two issuers may be the same, and are two users (OpenID Connect Core 1.0
+    /// §2: "locally unique […] within the Issuer").
+    #[must_use]
+    pub fn identity(&self) -> (&Issuer, &Subject) {
+        (self.issuer(), self.subject())
+    }
+
     /// Whom it is for (`aud`).
     #[must_use]
     pub fn audience(&self) -> &[Audience] {

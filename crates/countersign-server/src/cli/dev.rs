@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use countersign::{
-    Declaration, NewUser, OAuth2, Password, Rng, Scope, Username,
+    Declaration, NewUser, NewUserProblem, OAuth2, Password, Rng, Scope, Username,
     core::{clock::System, password::Verification, scope::ScopeToken, store::Added},
 };
 use tempfile::TempDir;
@@ -113,7 +113,7 @@ impl DevUser {
         if oauth2.add_user(user).await? == Added::Yes {
             return Ok(());
         }
-        let server = oauth2.server();
+        let server = oauth2.server().ok_or(NewUserProblem::OtherTable)?;
         let there = server.owners().find_by_username(&self.username).await?;
         let stored = there.and_then(|owner| owner.password_hash);
         match server.hashing().verify(self.password.clone(), stored).await? {

@@ -23,7 +23,10 @@ impl Serve {
     pub(super) async fn run(self, global: &Global) -> Outcome {
         let settings = global.load([("listen", self.listen), ("issuer", self.issuer)])?;
         let (oauth2, place) = open(&settings).await?;
-        let nobody = oauth2.server().store().list_owners(None, 1).await?.is_empty();
+        let nobody = match oauth2.server() {
+            Some(server) => server.store().list_owners(None, 1).await?.is_empty(),
+            None => false,
+        };
         let server = Listening::bind(oauth2, &place).await?;
         if nobody {
             announce::line(&how_to_add_a_user(&settings))?;

@@ -149,4 +149,7 @@
     persistAuthorization: false,
     oauth2RedirectUrl: new URL("oauth2-redirect.html", files).href,
   });
+
+  // RFC 9700 section 2.1.1: where people log in elsewhere, by a code that is worth nothing to others.
+  window.ui.initOAuth({ usePkceWithAuthorizationCodeGrant: true });
 })();

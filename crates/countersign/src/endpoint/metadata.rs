@@ -1,22 +1,20 @@
 //! `GET /.well-known/oauth-authorization-server`: what works here, all of it and nothing else (RFC 8414).
 
-use std::sync::Arc;
-
-use axum::{Json, extract::State};
-use countersign_core::grant_type::GrantType;
+use axum::Json;
+use countersign_core::{authorization_server::AuthorizationServer, grant_type::GrantType};
 use serde_json::{Value, json};
 
-use super::{Finished, JWKS, TOKEN};
+use super::{JWKS, TOKEN};
+use crate::openapi::Scopes;
 
-pub(super) async fn handle(State(api): State<Arc<Finished>>) -> Json<Value> {
-    let server = api.oauth2.server();
+pub(super) fn answer(server: &AuthorizationServer, scopes: &Scopes) -> Json<Value> {
     let issuer = server.issuer().as_str();
     let grant_types: Vec<_> = server.settings().grant_types.iter().copied().map(GrantType::name).collect();
     let mut metadata = json!({
         // RFC 8414 §3.3: "The "issuer" value returned MUST be identical to the authorization server's issuer".
         "issuer": issuer,
         "token_endpoint": format!("{issuer}{TOKEN}"),
-        "scopes_supported": api.scopes.keys().collect::<Vec<_>>(),
+        "scopes_supported": scopes.keys().collect::<Vec<_>>(),
         // Required by RFC 8414 §2, and empty: there is no authorization endpoint.
         "response_types_supported": [],
         "grant_types_supported": grant_types,

@@ -17,6 +17,9 @@ use axum::{
     routing as undocumented,
 };
 
+use countersign_core::authorization_server::AuthorizationServer;
+
+use self::token::TokenRequest;
 pub use self::{docs::DocsPage, security_headers::security_headers};
 use crate::{
     audit::{Audit, AuditedRoute},
@@ -35,18 +38,25 @@ const METADATA: &str = "/.well-known/oauth-authorization-server";
 /// relative to itself (OpenAPI 3.1 §4.6), so that it holds under any prefix and behind any proxy.
 pub(crate) const TOKEN_URL: &str = "token";
 
+/// The paths of an API that issues its own tokens, which no setting moves.
+const OF_ISSUER: [&str; 3] = [TOKEN, JWKS, METADATA];
+
 /// The paths that no setting moves.
 const FIXED: [&str; 4] = [TOKEN, USERS_ME, JWKS, METADATA];
 
 /// The paths that no route of the author's may have. A `/users/me` of theirs takes the place of ours.
 pub(crate) fn ours(oauth2: &OAuth2) -> Vec<String> {
-    let fixed = FIXED.into_iter().filter(|path| *path != USERS_ME);
-    fixed.chain(docs::taken(oauth2.docs())).map(str::to_owned).collect()
+    let of_issuer = oauth2.server().map(|_| OF_ISSUER).into_iter().flatten();
+    of_issuer.chain(docs::taken(oauth2.docs())).map(str::to_owned).collect()
 }
 
 /// The endpoints that the document tells of.
-pub(crate) fn documented(author_has: impl Fn(&str) -> bool) -> Routes<OAuth2> {
-    let routes = Routes::new().route(TOKEN, public(post(token::handle)));
+pub(crate) fn documented(oauth2: &OAuth2, author_has: impl Fn(&str) -> bool) -> Routes<OAuth2> {
+    let mut routes = Routes::new();
+    if let Some(server) = oauth2.authority().server() {
+        let server = server.clone();
+        routes = routes.route(TOKEN, public(post(move |request: TokenRequest| token::answer(server, request))));
+    }
     if author_has(USERS_ME) { routes } else { routes.route(USERS_ME, get(users_me::handle)) }
 }
 
@@ -60,20 +70,29 @@ pub(crate) fn audit(oauth2: &OAuth2, audit: &mut Audit) {
 /// All endpoints: those that the document tells of, with a slash at the end too, and the rest.
 pub(crate) fn router(documented: axum::Router<OAuth2>, api: Finished, author_has_users_me: bool) -> axum::Router {
     let oauth2 = api.oauth2.clone();
-    let mut router = documented
-        .route(&with_slash(TOKEN), undocumented::post(token::handle))
-        .route(JWKS, undocumented::get(jwks::handle))
-        .with_state(oauth2.clone());
+    let mut router = documented.with_state(oauth2.clone());
+    if let Some(server) = oauth2.authority().server() {
+        router = router.merge(of_issuer(server, api.scopes.clone()));
+    }
     if !author_has_users_me {
         let twin = axum::Router::new().route(&with_slash(USERS_ME), undocumented::get(users_me::handle));
         router = router.merge(twin.with_state(oauth2.clone()));
     }
-    let mut finished_router = docs::routes(&api).route(METADATA, undocumented::get(metadata::handle));
+    let mut finished_router = docs::routes(&api);
     if let Some(document) = oauth2.docs().document() {
         finished_router = finished_router.route(document, undocumented::get(openapi::handle));
     }
     let router = router.merge(finished_router.with_state(Arc::new(api))).layer(map_response(not_stored));
     security_headers(router, &oauth2)
+}
+
+/// The endpoints of an API that issues its own tokens, beside those that the document tells of.
+fn of_issuer(server: &Arc<AuthorizationServer>, scopes: Scopes) -> axum::Router {
+    let [for_token, for_jwks, for_metadata] = [(); 3].map(|()| server.clone());
+    axum::Router::new()
+        .route(&with_slash(TOKEN), undocumented::post(move |request: TokenRequest| token::answer(for_token, request)))
+        .route(JWKS, undocumented::get(async move || jwks::answer(&for_jwks)))
+        .route(METADATA, undocumented::get(async move || metadata::answer(&for_metadata, &scopes)))
 }
 
 /// A finished API: what its endpoints tell of it.

@@ -8,7 +8,7 @@ use axum::{
     response::Response,
 };
 
-use crate::oauth2::{OAuth2, is_tls};
+use crate::{issuer::is_tls, oauth2::OAuth2};
 
 /// For how long a browser must not try this host without TLS (RFC 6797 §6.1.1): a year.
 const STRICT_TRANSPORT: HeaderValue = HeaderValue::from_static("max-age=31536000");
@@ -21,7 +21,7 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
 ];
 
 /// Adds them to every answer of `router` that does not say otherwise: no sniffing, no referrer, no other origins, and,
-/// where the issuer is `https`, no more `http` (RFC 6797). The endpoints of countersign have them already.
+/// where the API is its own issuer and that is `https`, no more `http` (RFC 6797). The endpoints of countersign have them already.
 ///
 /// For routes of yours: `oauth2.router().route(…).map(move |router| security_headers(router, &oauth2))`.
 pub fn security_headers(router: Router, oauth2: &OAuth2) -> Router {
@@ -33,7 +33,7 @@ async fn add(State(oauth2): State<OAuth2>, mut response: Response) -> Response {
     for (name, value) in HEADERS {
         headers.entry(name).or_insert(value);
     }
-    if is_tls(oauth2.server().issuer().as_str()) {
+    if oauth2.server().is_some_and(|server| is_tls(server.issuer().as_str())) {
         headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert(STRICT_TRANSPORT);
     }
     response

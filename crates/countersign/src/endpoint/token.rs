@@ -1,5 +1,7 @@
 //! `POST /token`: the token endpoint (RFC 6749 §3.2).
 
+use std::sync::Arc;
+
 use aide::{
     OperationInput, OperationOutput,
     generate::GenContext,
@@ -7,12 +9,12 @@ use aide::{
 };
 use axum::{
     Json,
-    extract::{FromRequest, Request, State},
+    extract::{FromRequest, Request},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use countersign_core::{
-    authorization_server::TokenResponse,
+    authorization_server::{AuthorizationServer, TokenResponse},
     error::{OAuthError, RequestProblem},
     form::Form,
 };
@@ -23,12 +25,11 @@ use serde_json::{Value, json};
 use crate::{
     extract::{OAuth2PasswordRequestForm, read_form},
     guard::{Argument, refusal::unavailable_after},
-    oauth2::OAuth2,
 };
 
-pub(super) async fn handle(State(oauth2): State<OAuth2>, request: TokenRequest) -> TokenAnswer {
+pub(super) async fn answer(server: Arc<AuthorizationServer>, request: TokenRequest) -> TokenAnswer {
     let answer = match &request.0 {
-        Ok((authorization, form)) => oauth2.server().token(authorization.as_deref(), form).await,
+        Ok((authorization, form)) => server.token(authorization.as_deref(), form).await,
         Err(error) => Err(error.clone()),
     };
     TokenAnswer(answer)

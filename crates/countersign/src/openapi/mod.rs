@@ -6,7 +6,6 @@ mod lock;
 
 use std::collections::HashSet;
 
-use countersign_core::grant_type::GrantType;
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
@@ -77,12 +76,7 @@ impl Told {
         }
         name_operations(&mut self.paths);
         // Not through the generator's own types: those write `"refreshUrl": null`, which is not valid.
-        let mut own = if oauth2.server().settings().grant_types.contains(&GrantType::Password) {
-            let password = json!({ "tokenUrl": token_url, "scopes": self.scopes });
-            json!({ "type": "oauth2", "flows": { "password": password } })
-        } else {
-            json!({ "type": "http", "scheme": "bearer", "bearerFormat": "JWT" })
-        };
+        let mut own = oauth2.authority().document(token_url, &self.scopes);
         if let Some(description) = oauth2.scheme_description() {
             own["description"] = description.into();
         }

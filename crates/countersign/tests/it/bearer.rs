@@ -191,7 +191,7 @@ async fn b14_the_same_subject_of_another_issuer_is_somebody_else() {
     let (ours, theirs) = (app.token("me").await, other.token("me").await);
     app.get_as("/user", &theirs).await.expect_invalid_token();
     other.get_as("/user", &ours).await.expect_invalid_token();
-    assert_eq!(app.oauth2.server().issuer().as_str(), ISSUER);
+    assert_eq!(app.oauth2.server().unwrap().issuer().as_str(), ISSUER);
 }
 
 #[tokio::test]
@@ -234,7 +234,7 @@ async fn a_disabled_or_removed_user_is_refused_at_once() {
     let token = app.token("me").await;
     let user = app.get_as("/user", &token).await.expect(StatusCode::OK).json();
     let subject = countersign::Subject::new(user["sub"].as_str().unwrap());
-    let store = app.oauth2.server().store();
+    let store = app.oauth2.server().unwrap().store();
     store.set_status(&subject, OwnerStatus::Disabled).await.unwrap();
     app.get_as("/user", &token).await.expect_invalid_token();
     store.set_status(&subject, OwnerStatus::Active).await.unwrap();

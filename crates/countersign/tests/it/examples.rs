@@ -25,6 +25,9 @@ mod own_claims_program;
 #[path = "../../examples/own_users.rs"]
 mod own_users_program;
 #[expect(dead_code, reason = "its `main` is for people")]
+#[path = "../../examples/resource_server.rs"]
+mod resource_server_program;
+#[expect(dead_code, reason = "its `main` is for people")]
 #[path = "../../examples/router_guards.rs"]
 mod router_guards_program;
 #[expect(dead_code, reason = "its `main` is for people")]

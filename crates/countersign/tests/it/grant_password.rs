@@ -46,7 +46,7 @@ async fn a8_unknown_wrong_and_disabled_are_told_apart_by_nobody() {
 #[tokio::test]
 async fn d12_unknown_wrong_and_disabled_cost_one_hash_each() {
     let app = TestApp::new().await;
-    let hashing = app.oauth2.server().hashing();
+    let hashing = app.oauth2.server().unwrap().hashing();
     for (username, password) in [
         ("nobody", "x"),
         ("alice", "wrong"),
@@ -152,7 +152,7 @@ fn owner(username: Username, hash: PasswordHash, status: OwnerStatus) -> Resourc
 #[tokio::test]
 async fn a18_the_user_is_looked_at_again_when_tokens_are_due() {
     let password = countersign::Password::typed(PASSWORD).unwrap();
-    let hash = TestApp::new().await.oauth2.server().hashing().hash(password).await.unwrap();
+    let hash = TestApp::new().await.oauth2.server().unwrap().hashing().hash(password).await.unwrap();
     let app = TestApp::with(Memory::new(), |builder| builder.users(DisabledMeanwhile(hash))).await;
     let answer = app.post_token(&login("alice", "correct+horse")).await;
     answer.expect_error(StatusCode::BAD_REQUEST, "invalid_grant");
@@ -175,14 +175,15 @@ async fn d4_an_old_hash_is_upgraded_at_login_and_parallel_logins_all_pass() {
         assert_eq!(login.await.unwrap(), StatusCode::OK);
     }
     let manish = Username::parse("manish").unwrap();
-    let stored = app.oauth2.server().store().find_by_username(&manish).await.unwrap().unwrap().password_hash.unwrap();
+    let stored =
+        app.oauth2.server().unwrap().store().find_by_username(&manish).await.unwrap().unwrap().password_hash.unwrap();
     assert!(stored.secret().starts_with("$argon2id$"), "one whole new hash");
     app.post_token(&login("manish", "secret")).await.expect(StatusCode::OK);
     app.post_token(&login("manish", "Secret")).await.expect_error(StatusCode::BAD_REQUEST, "invalid_grant");
-    let again = app.oauth2.server().store().find_by_username(&manish).await.unwrap().unwrap();
+    let again = app.oauth2.server().unwrap().store().find_by_username(&manish).await.unwrap().unwrap();
     assert_eq!(again.password_hash.unwrap(), stored, "and no second upgrade");
     let late = PasswordHash::new(BCRYPT);
-    let undone = app.oauth2.server().store().upgrade_password(&again.subject, &late, &late).await.unwrap();
+    let undone = app.oauth2.server().unwrap().store().upgrade_password(&again.subject, &late, &late).await.unwrap();
     assert_eq!(undone, Upgraded::No);
 }
 
@@ -209,12 +210,12 @@ async fn d7_passwords_are_verified_as_they_were_typed() {
 #[tokio::test]
 async fn d9_an_endless_password_is_refused_before_it_is_hashed() {
     let app = TestApp::new().await;
-    let before = app.oauth2.server().hashing().hashes_computed();
+    let before = app.oauth2.server().unwrap().hashing().hashes_computed();
     let answer = app.post_token(&login("alice", &"x".repeat(1025))).await;
     answer.expect_error(StatusCode::BAD_REQUEST, "invalid_grant");
     let answer = app.post_token(&login("alice", &"x".repeat(1024 * 1024))).await;
     answer.expect_error(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request");
-    assert_eq!(app.oauth2.server().hashing().hashes_computed(), before);
+    assert_eq!(app.oauth2.server().unwrap().hashing().hashes_computed(), before);
 }
 
 #[tokio::test]
@@ -237,7 +238,11 @@ async fn expired_grants_are_swept_as_new_ones_come() {
     }
     app.forward(16 * 60);
     app.token("me").await;
-    let left =
-        app.oauth2.server().store().sweep(crate::support::NOW.plus(std::time::Duration::from_secs(16 * 60)), 1000);
+    let left = app
+        .oauth2
+        .server()
+        .unwrap()
+        .store()
+        .sweep(crate::support::NOW.plus(std::time::Duration::from_secs(16 * 60)), 1000);
     assert_eq!(left.await.unwrap(), 0, "the 65th request swept the first 64");
 }

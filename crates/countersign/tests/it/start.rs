@@ -295,7 +295,7 @@ async fn every_algorithm_signs_and_verifies() {
         let app = TestApp::with(Memory::new(), |builder| builder.signing(choice)).await;
         let token = app.token("me").await;
         app.get_as("/user", &token).await.expect(axum::http::StatusCode::OK);
-        assert_eq!(app.oauth2.server().keys().algorithm().name(), algorithm);
+        assert_eq!(app.oauth2.server().unwrap().keys().algorithm().name(), algorithm);
         let published = app.get("/.well-known/jwks.json").await.json();
         assert_eq!(published["keys"].as_array().unwrap().len(), keys, "I6: a secret is never published");
         let metadata = app.get("/.well-known/oauth-authorization-server").await.json();

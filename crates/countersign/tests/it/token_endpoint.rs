@@ -135,7 +135,7 @@ async fn with_clients(party: Party, grant_types: Vec<GrantType>) -> TestApp {
             grant_types: grant_types.clone(),
             scope: AllowedScope::Only("me".parse().unwrap()),
         };
-        app.oauth2.server().store().put_client(&client).await.unwrap();
+        app.oauth2.server().unwrap().store().put_client(&client).await.unwrap();
     }
     app
 }
@@ -189,10 +189,10 @@ async fn o1_the_password_grant_is_for_first_party_clients_alone() {
     let app = with_clients(Party::Third, vec![GrantType::Password]).await;
     let answer = app.post_token(&format!("{LOGIN}&client_id=page")).await;
     answer.expect_error(StatusCode::BAD_REQUEST, "unauthorized_client");
-    let before = app.oauth2.server().hashing().hashes_computed();
+    let before = app.oauth2.server().unwrap().hashing().hashes_computed();
     let answer = app.post_token("username=alice&password=wrong&client_id=page").await;
     answer.expect_error(StatusCode::BAD_REQUEST, "unauthorized_client");
-    assert_eq!(app.oauth2.server().hashing().hashes_computed(), before, "it tells nothing of the login");
+    assert_eq!(app.oauth2.server().unwrap().hashing().hashes_computed(), before, "it tells nothing of the login");
     // A public client is only named, so whoever leaves the name out is the built-in client, with a password all the same.
     app.post_token(LOGIN).await.expect(StatusCode::OK);
 }

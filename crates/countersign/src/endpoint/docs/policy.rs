@@ -4,7 +4,7 @@ use axum::http::Uri;
 use serde_json::Value;
 
 use super::viewer::Viewer;
-use crate::builder::is_loopback;
+use crate::issuer::is_loopback;
 
 /// The policy of a page that may talk to `connect` beside its own origin.
 ///
@@ -34,6 +34,13 @@ pub(super) fn origins(document: &str) -> Vec<String> {
         }
     }
     found
+}
+
+/// Whether people log in elsewhere, in a window that the page opens and that comes back to it (RFC 6749 §4.1).
+pub(super) fn opens_windows(document: &str) -> bool {
+    let document: Value = serde_json::from_str(document).unwrap_or_default();
+    let mut schemes = members(&document["components"]["securitySchemes"]);
+    schemes.any(|scheme| scheme["flows"]["authorizationCode"].is_object() || scheme["type"] == "openIdConnect")
 }
 
 fn members(value: &Value) -> impl Iterator<Item = &Value> {

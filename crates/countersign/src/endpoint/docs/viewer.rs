@@ -11,6 +11,9 @@ use axum::body::Bytes;
 /// The name of the author's stylesheet among a page's files.
 pub(super) const STYLESHEET: &str = "own.css";
 
+/// Where people come back to who logged in elsewhere.
+pub(super) const REDIRECT_PAGE: &str = "oauth2-redirect.html";
+
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
@@ -62,7 +65,7 @@ impl Viewer {
                 file("docs.css", STYLE, include_bytes!("../../assets/docs.css")),
                 file("swagger-ui-bundle.js", SCRIPT, vendored!("swagger-ui-bundle.js")),
                 file("swagger-ui.css", STYLE, vendored!("swagger-ui.css")),
-                file("oauth2-redirect.html", HTML, vendored!("oauth2-redirect.html")),
+                file(REDIRECT_PAGE, HTML, vendored!("oauth2-redirect.html")),
                 file("oauth2-redirect.js", SCRIPT, vendored!("oauth2-redirect.js")),
                 favicon,
             ],

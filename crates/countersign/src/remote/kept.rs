@@ -1,0 +1,260 @@
+//! Something that an issuer publishes: fetched when it is needed, kept, and refreshed before it runs out.
+
+use std::{
+    fmt,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use countersign_core::{
+    clock::{Clock, Timestamp},
+    error::BearerError,
+};
+use tokio::sync::watch;
+
+use super::metadata::Problem;
+
+/// How long an issuer is waited for, all its answers to one question together.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long something is kept whose issuer does not say: providers that say, say some hours.
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(60 * 60);
+
+/// The shortest: who says less would be asked at every other request.
+const MIN_LIFETIME: Duration = Duration::from_secs(5 * 60);
+
+/// The longest: for so long a key verifies that its issuer has taken back.
+const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// For how long it is kept beyond its lifetime while its issuer is away.
+const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long an issuer is left in peace that did not answer.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// How often the issuer is asked anew at most because something was not in what it published.
+const ASK_ANEW: Duration = Duration::from_secs(30);
+
+/// How something is fetched.
+#[async_trait]
+pub(super) trait Load: fmt::Debug + Send + Sync + 'static {
+    type Item: fmt::Debug + Send + Sync + 'static;
+
+    /// Its name, for the log.
+    const NAME: &'static str;
+
+    /// Fetches it; the duration is the lifetime that its issuer gives it.
+    async fn load(&self) -> Result<(Self::Item, Option<Duration>), Problem>;
+}
+
+/// The one copy of something that an issuer publishes.
+///
+/// One fetch runs at a time, in a task of its own, so that nobody who goes away ends it for those who wait. The lock is
+/// held for a moment, and never across an await.
+pub(super) struct Kept<L: Load>(Arc<Inner<L>>);
+
+struct Inner<L: Load> {
+    load: L,
+    clock: Arc<dyn Clock>,
+    state: RwLock<State<L::Item>>,
+}
+
+struct State<T> {
+    copy: Option<Arc<Copy<T>>>,
+    /// Ends when the fetch that runs has ended, however it did.
+    fetch: Option<watch::Receiver<()>>,
+    /// When the last fetch failed, if it did.
+    failed: Option<Timestamp>,
+    /// When the issuer was last asked because something was not there.
+    asked_anew: Option<Timestamp>,
+}
+
+/// What was fetched, and when.
+#[derive(Debug)]
+pub(super) struct Copy<T> {
+    pub(super) item: T,
+    fetched: Timestamp,
+    lifetime: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Age {
+    /// Good.
+    Fresh,
+    /// Good, and to be refreshed in the background.
+    Ageing,
+    /// Good if its issuer does not answer.
+    Old,
+    /// Good for nothing.
+    Gone,
+}
+
+impl<T> Copy<T> {
+    fn age(&self, now: Timestamp) -> Age {
+        let after = |duration: Duration| now >= self.fetched.plus(duration);
+        if after(self.lifetime + GRACE) {
+            Age::Gone
+        } else if after(self.lifetime) || now < self.fetched {
+            Age::Old
+        } else if after(self.lifetime * 3 / 4) {
+            Age::Ageing
+        } else {
+            Age::Fresh
+        }
+    }
+}
+
+/// Whether `moment` is less than `duration` ago; a clock that went back has forgotten it.
+fn is_recent(moment: Option<Timestamp>, duration: Duration, now: Timestamp) -> bool {
+    moment.is_some_and(|moment| moment <= now && now < moment.plus(duration))
+}
+
+impl<L: Load> Kept<L> {
+    pub(super) fn new(load: L, clock: Arc<dyn Clock>) -> Self {
+        let state = State { copy: None, fetch: None, failed: None, asked_anew: None };
+        Self(Arc::new(Inner { load, clock, state: RwLock::new(state) }))
+    }
+
+    /// The copy, fetched if there is none that is good.
+    ///
+    /// # Errors
+    /// [`BearerError::TemporarilyUnavailable`]: there is none, and its issuer does not answer.
+    pub(super) async fn find(&self) -> Result<Arc<Copy<L::Item>>, BearerError> {
+        let now = self.0.clock.now();
+        let (copy, failed) = {
+            let state = self.0.read();
+            (state.copy.clone(), state.failed)
+        };
+        let age = copy.as_ref().map_or(Age::Gone, |copy| copy.age(now));
+        match (copy, age) {
+            (Some(copy), Age::Fresh) => Ok(copy),
+            (Some(copy), Age::Ageing) => {
+                self.0.refresh(now);
+                Ok(copy)
+            }
+            (Some(copy), Age::Old) => {
+                // Once its issuer was found to be away, nobody else has to wait to find out.
+                if let Some(fetch) = self.0.refresh(now)
+                    && failed.is_none()
+                {
+                    ended(fetch).await;
+                }
+                Ok(self.0.read().copy.clone().unwrap_or(copy))
+            }
+            _ => {
+                if let Some(fetch) = self.0.refresh(now) {
+                    ended(fetch).await;
+                }
+                let copy = self.0.read().copy.clone();
+                copy.filter(|copy| copy.age(self.0.clock.now()) != Age::Gone).ok_or(AWAY)
+            }
+        }
+    }
+
+    /// What the issuer publishes now, because something was not in `used`; `None` if it was asked less than 30 seconds
+    /// ago, and that is what it said.
+    ///
+    /// # Errors
+    /// [`BearerError::TemporarilyUnavailable`]: the issuer does not answer, so nobody knows.
+    pub(super) async fn find_anew(&self, used: &Arc<Copy<L::Item>>) -> Result<Option<Arc<Copy<L::Item>>>, BearerError> {
+        let now = self.0.clock.now();
+        let fetch = {
+            let mut state = self.0.write();
+            if let Some(newer) = state.newer_than(used) {
+                return Ok(Some(newer));
+            }
+            match state.running() {
+                Some(fetch) => fetch,
+                None if is_recent(state.asked_anew, ASK_ANEW, now) => {
+                    let told = state.asked_anew.is_some_and(|asked| used.fetched >= asked);
+                    return if told { Ok(None) } else { Err(AWAY) };
+                }
+                None => {
+                    state.asked_anew = Some(now);
+                    self.0.begin(&mut state)
+                }
+            }
+        };
+        ended(fetch).await;
+        self.0.read().newer_than(used).map(Some).ok_or(AWAY)
+    }
+}
+
+/// Nobody knows; try again when the issuer is asked again.
+const AWAY: BearerError = BearerError::TemporarilyUnavailable { retry_after: RETRY };
+
+/// Waits for a fetch to end: for its task to let go of the sender.
+async fn ended(mut fetch: watch::Receiver<()>) {
+    while fetch.changed().await.is_ok() {}
+}
+
+impl<T> State<T> {
+    fn newer_than(&self, used: &Arc<Copy<T>>) -> Option<Arc<Copy<T>>> {
+        self.copy.as_ref().filter(|copy| !Arc::ptr_eq(copy, used)).cloned()
+    }
+
+    /// The fetch that runs, if one does.
+    fn running(&self) -> Option<watch::Receiver<()>> {
+        self.fetch.as_ref().filter(|fetch| fetch.has_changed().is_ok()).cloned()
+    }
+}
+
+impl<L: Load> Inner<L> {
+    fn read(&self) -> RwLockReadGuard<'_, State<L::Item>> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State<L::Item>> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The fetch that runs, or a new one; none if the last has failed a moment ago.
+    fn refresh(self: &Arc<Self>, now: Timestamp) -> Option<watch::Receiver<()>> {
+        let mut state = self.write();
+        if let Some(fetch) = state.running() {
+            return Some(fetch);
+        }
+        if is_recent(state.failed, RETRY, now) { None } else { Some(self.begin(&mut state)) }
+    }
+
+    fn begin(self: &Arc<Self>, state: &mut State<L::Item>) -> watch::Receiver<()> {
+        let (running, fetch) = watch::channel(());
+        state.fetch = Some(fetch.clone());
+        let this = self.clone();
+        tokio::spawn(async move {
+            this.fetch().await;
+            drop(running);
+        });
+        fetch
+    }
+
+    async fn fetch(&self) {
+        let began = self.clock.now();
+        let loaded = tokio::time::timeout(PATIENCE, self.load.load()).await.unwrap_or(Err(Problem::TooLong));
+        match loaded {
+            Ok((item, lifetime)) => {
+                let lifetime = lifetime.unwrap_or(DEFAULT_LIFETIME).clamp(MIN_LIFETIME, MAX_LIFETIME);
+                tracing::debug!(event = "fetch", outcome = "success", what = L::NAME, seconds = lifetime.as_secs());
+                let mut state = self.write();
+                state.copy = Some(Arc::new(Copy { item, fetched: began, lifetime }));
+                state.failed = None;
+            }
+            Err(problem) => {
+                let cause = std::error::Error::source(&problem).map(ToString::to_string);
+                let has_copy = self.read().copy.is_some();
+                tracing::warn!(
+                    event = "fetch", outcome = "failure", what = L::NAME, %problem, cause, has_copy,
+                    "the issuer was asked in vain"
+                );
+                self.write().failed = Some(self.clock.now());
+            }
+        }
+    }
+}
+
+impl<L: Load> fmt::Debug for Kept<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept").field("load", &self.0.load).field("copy", &self.0.read().copy).finish_non_exhaustive()
+    }
+}

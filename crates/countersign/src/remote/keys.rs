@@ -1,0 +1,84 @@
+//! The keys of an issuer elsewhere, and tokens that are verified with them.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use countersign_core::{
+    clock::Clock,
+    error::BearerError,
+    key::{KeySet, MAX_KEY_SET_BYTES},
+    names::Issuer,
+    token::{
+        AccessToken, BearerToken,
+        seen::{DEFAULT_REMEMBERED_TOKENS, SeenTokens},
+        verify::{Expected, Intended, Profile, TokenProblem},
+    },
+};
+
+use super::{
+    fetch::Fetch,
+    kept::{Copy, Kept, Load},
+    metadata::{Problem, discover, get_json},
+};
+
+/// Verifies tokens with the keys that their issuer publishes.
+#[derive(Debug)]
+pub(super) struct ByKeys {
+    keys: Kept<KeyLoad>,
+    profile: Profile,
+    clock: Arc<dyn Clock>,
+    seen: SeenTokens,
+}
+
+impl ByKeys {
+    pub(super) fn new(issuer: Issuer, fetch: Arc<dyn Fetch>, profile: Profile, clock: Arc<dyn Clock>) -> Self {
+        let keys = Kept::new(KeyLoad { issuer, fetch }, clock.clone());
+        Self { keys, profile, clock, seen: SeenTokens::new(DEFAULT_REMEMBERED_TOKENS) }
+    }
+
+    /// Verifies a token; a key that is unknown is asked for once.
+    pub(super) async fn verify(&self, token: &BearerToken, intended: Intended<'_>) -> Result<AccessToken, BearerError> {
+        let keys = self.keys.find().await?;
+        match self.verify_with(&keys, token, intended) {
+            Err(TokenProblem::UnknownKey) => {}
+            verified => return Ok(verified?),
+        }
+        let newer = self.keys.find_anew(&keys).await?.ok_or(TokenProblem::UnknownKey)?;
+        Ok(self.verify_with(&newer, token, intended)?)
+    }
+
+    fn verify_with(
+        &self,
+        keys: &Copy<KeySet>,
+        token: &BearerToken,
+        intended: Intended<'_>,
+    ) -> Result<AccessToken, TokenProblem> {
+        let Intended { issuer, audience, leeway } = intended;
+        let expected = Expected { keys: &keys.item, profile: self.profile, issuer, audience, leeway };
+        self.seen.verify(token, expected, &*self.clock)
+    }
+}
+
+/// Fetches the keys: from where the metadata says, which is asked each time, because keys may move.
+#[derive(Debug)]
+struct KeyLoad {
+    issuer: Issuer,
+    fetch: Arc<dyn Fetch>,
+}
+
+#[async_trait]
+impl Load for KeyLoad {
+    type Item = KeySet;
+
+    const NAME: &'static str = "keys";
+
+    async fn load(&self) -> Result<(KeySet, Option<Duration>), Problem> {
+        let (metadata, _) = discover(&self.issuer, &*self.fetch).await?;
+        let fetched = get_json(&*self.fetch, metadata.jwks_uri(&self.issuer)?, MAX_KEY_SET_BYTES).await?;
+        let keys = KeySet::parse(&fetched.body)?;
+        for skipped in keys.skipped() {
+            tracing::debug!(issuer = %self.issuer, key = ?skipped.id, problem = %skipped.problem, "a key is not used");
+        }
+        Ok((keys, fetched.lifetime))
+    }
+}

@@ -1,0 +1,107 @@
+//! Tokens from elsewhere: verified with their issuer's keys, or by asking it (resource-server mode).
+//!
+//! ```no_run
+#![doc = include_str!("../../examples/resource_server.rs")]
+//! ```
+//!
+//! The issuer does not have to be up when the API starts: it is asked when the first token comes, and while it was never
+//! reached, the answer is 503.
+
+mod builder;
+mod fetch;
+mod http;
+mod introspection;
+mod kept;
+mod keys;
+mod metadata;
+mod owner;
+mod url;
+
+use std::{sync::Arc, time::Duration};
+
+use countersign_core::{
+    clock::Rng,
+    error::BearerError,
+    names::{Audience, Issuer},
+    reason::Reason,
+    resource_owner::{ResourceOwner, ResourceOwners},
+    token::{AccessToken, BearerToken, verify::Intended},
+};
+use serde_json::{Value, json};
+
+pub use self::{
+    builder::{Elsewhere, Introspected, IntrospectingBuilder, RemoteBuilder, Verified},
+    fetch::{BasicAuthorization, Fetch, FetchError, Fetched, lifetime_of},
+};
+use self::{introspection::ByIntrospection, keys::ByKeys};
+use crate::openapi::Scopes;
+
+/// An issuer elsewhere, whose tokens are believed.
+#[derive(Debug)]
+pub(crate) struct Remote {
+    issuer: Issuer,
+    audience: Audience,
+    leeway: Duration,
+    proof: Proof,
+    owners: Option<Arc<dyn ResourceOwners>>,
+    rng: Arc<dyn Rng>,
+    sign_in: Option<SignIn>,
+}
+
+/// What a token is believed by.
+#[derive(Debug)]
+enum Proof {
+    Keys(ByKeys),
+    Introspection(ByIntrospection),
+}
+
+/// Where people log in, for the docs page.
+#[derive(Clone, Debug)]
+struct SignIn {
+    authorization_url: String,
+    token_url: String,
+}
+
+impl Remote {
+    pub(crate) async fn verify(&self, token: &BearerToken) -> Result<AccessToken, BearerError> {
+        let intended = Intended { issuer: &self.issuer, audience: &self.audience, leeway: self.leeway };
+        let verified = match &self.proof {
+            Proof::Keys(keys) => keys.verify(token, intended).await,
+            Proof::Introspection(introspection) => introspection.verify(token, intended).await,
+        };
+        if let Err(error @ BearerError::InvalidToken(_)) = &verified {
+            let reason = error.reason();
+            tracing::debug!(event = "verify", outcome = "denied", %reason, "a token was refused");
+        }
+        verified
+    }
+
+    pub(crate) async fn find_active_owner(&self, token: &AccessToken) -> Result<ResourceOwner, BearerError> {
+        let Some(owners) = &self.owners else { return owner::of_claims(token) };
+        let reason = match owners.find_by_subject(token.subject()).await? {
+            Some(owner) if owner.is_active() => return Ok(owner),
+            Some(_) => Reason::OwnerDisabled,
+            None => Reason::OwnerGone,
+        };
+        Err(BearerError::InvalidToken(reason))
+    }
+
+    pub(crate) fn rng(&self) -> &dyn Rng {
+        &*self.rng
+    }
+
+    /// The scheme in the document: made of settings alone, so that it is the same whether the issuer answers or not.
+    pub(crate) fn document(&self, scopes: &Scopes) -> Value {
+        match &self.sign_in {
+            Some(SignIn { authorization_url, token_url }) => {
+                let flow = json!({ "authorizationUrl": authorization_url, "tokenUrl": token_url, "scopes": scopes });
+                json!({ "type": "oauth2", "flows": { "authorizationCode": flow } })
+            }
+            None => {
+                let issuer = self.issuer.as_str().trim_end_matches('/');
+                let url = format!("{issuer}/.well-known/openid-configuration");
+                json!({ "type": "openIdConnect", "openIdConnectUrl": url })
+            }
+        }
+    }
+}

@@ -26,7 +26,7 @@ use crate::{
     scope::Scope,
     store::{Store, StoreError},
     token::{
-        AccessToken, BearerToken,
+        AccessToken, BorrowedToken,
         issue::{self, Issued, Mint},
         seen::{DEFAULT_REMEMBERED_TOKENS, SeenTokens},
         verify::{self, Expected, Profile},
@@ -287,7 +287,7 @@ impl AuthorizationServer {
     ///
     /// # Errors
     /// [`BearerError::InvalidToken`], with the reason.
-    pub fn verify(&self, token: &BearerToken) -> Result<AccessToken, BearerError> {
+    pub fn verify<'t>(&self, token: impl Into<BorrowedToken<'t>>) -> Result<AccessToken, BearerError> {
         let (issuer, audience) = self.names();
         let leeway = self.settings.leeway;
         let expected = Expected { keys: &self.keys, profile: Profile::Rfc9068, issuer, audience, leeway };

@@ -58,6 +58,7 @@ fn main() {
     let runtime = runtime.unwrap_or_else(|error| panic!("{error}"));
     match env::args().nth(1).as_deref() {
         Some("serve") => runtime.block_on(serve()),
+        Some("repeat") => runtime.block_on(repeat()),
         _ => {
             let alone = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let alone = alone.unwrap_or_else(|error| panic!("{error}"));
@@ -142,6 +143,17 @@ fn count(router: &Router, path: &str, token: &str) -> u64 {
     let mut context = Context::from_waker(Waker::noop());
     let counted = allocation_counter::measure(|| assert!(answer.as_mut().poll(&mut context).is_ready()));
     counted.count_total
+}
+
+/// Calls a route with one token over and over: `repeat PATH TIMES`, for a profiler.
+async fn repeat() {
+    let (path, times) = (env::args().nth(2).unwrap_or_default(), env::args().nth(3).unwrap_or_default());
+    let (_, router) = api(SigningChoice::default()).await;
+    let token = token(&router).await;
+    for _ in 0..times.parse::<u32>().unwrap_or_default() {
+        let Ok(answer) = router.clone().oneshot(request(&path, &token)).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+    }
 }
 
 /// Serves one API until it is killed, and prints where, and a token.

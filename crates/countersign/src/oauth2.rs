@@ -9,7 +9,7 @@ use countersign_core::{
     error::BearerError,
     names::Issuer,
     resource_owner::ResourceOwner,
-    token::{AccessToken, BearerToken},
+    token::{AccessToken, BearerToken, BorrowedToken},
 };
 
 use crate::{
@@ -111,11 +111,12 @@ impl OAuth2 {
     /// # Errors
     /// - [`BearerError::InvalidToken`]: it does not hold, with the reason.
     /// - [`BearerError::TemporarilyUnavailable`]: its issuer is elsewhere and does not answer.
-    pub async fn verify(&self, token: &BearerToken) -> Result<AccessToken, BearerError> {
+    pub async fn verify<'t>(&self, token: impl Into<BorrowedToken<'t>>) -> Result<AccessToken, BearerError> {
+        let token = token.into();
         match &self.0.authority {
             Authority::Here { server, .. } => server.verify(token),
             #[cfg(feature = "remote")]
-            Authority::Elsewhere(remote) => remote.verify(token).await,
+            Authority::Elsewhere(remote) => remote.verify(&BearerToken::new(token.secret())).await,
         }
     }
 

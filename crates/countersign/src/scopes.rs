@@ -25,6 +25,9 @@ pub trait ScopeSet: 'static {
     /// The scopes that are needed.
     fn declarations() -> Vec<Declaration>;
 
+    /// Whether `scope` has all of them. Asks for no memory: it runs on each request.
+    fn is_covered_by(scope: &Scope) -> bool;
+
     /// The scopes that are needed, as a set.
     #[must_use]
     fn scope() -> Scope {
@@ -58,6 +61,10 @@ impl Declaration {
 }
 
 impl ScopeSet for () {
+    fn is_covered_by(_: &Scope) -> bool {
+        true
+    }
+
     fn declarations() -> Vec<Declaration> {
         Vec::new()
     }
@@ -66,6 +73,10 @@ impl ScopeSet for () {
 macro_rules! tuples {
     ($($($set:ident)+;)*) => {$(
         impl<$($set: ScopeSet),+> ScopeSet for ($($set,)+) {
+            fn is_covered_by(scope: &Scope) -> bool {
+                $($set::is_covered_by(scope))&&+
+            }
+
             fn declarations() -> Vec<Declaration> {
                 [$($set::declarations()),+].concat()
             }
@@ -119,6 +130,10 @@ macro_rules! scopes {
         }
 
         impl $crate::ScopeSet for $name {
+            fn is_covered_by(scope: &$crate::Scope) -> bool {
+                scope.iter().any(|token| token.as_str() == $token)
+            }
+
             fn declarations() -> ::std::vec::Vec<$crate::Declaration> {
                 ::std::vec![$crate::Declaration::of::<Self>()]
             }

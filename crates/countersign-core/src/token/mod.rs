@@ -41,6 +41,36 @@ impl BearerToken {
     }
 }
 
+/// A token where it stands in a request, so that nobody copies it who only verifies it.
+#[derive(Clone, Copy)]
+pub struct BorrowedToken<'a>(&'a str);
+
+impl<'a> BorrowedToken<'a> {
+    /// Takes a token as it stands.
+    #[must_use]
+    pub const fn new(token: &'a str) -> Self {
+        Self(token)
+    }
+
+    /// The token itself.
+    #[must_use]
+    pub const fn secret(self) -> &'a str {
+        self.0
+    }
+}
+
+impl<'a> From<&'a BearerToken> for BorrowedToken<'a> {
+    fn from(token: &'a BearerToken) -> Self {
+        Self(token.secret())
+    }
+}
+
+impl fmt::Debug for BorrowedToken<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BorrowedToken([redacted])")
+    }
+}
+
 impl fmt::Debug for BearerToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("BearerToken([redacted])")

@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use quick_cache::sync::Cache;
 
 use super::{
-    AccessToken, BearerToken,
+    AccessToken, BorrowedToken,
     verify::{Expected, Profile, TokenProblem, verify_at},
 };
 use crate::clock::Clock;
@@ -58,13 +58,13 @@ impl SeenTokens {
     ///
     /// # Errors
     /// [`TokenProblem`] (`invalid_token`): why, for the log.
-    pub fn verify(
+    pub fn verify<'t>(
         &self,
-        token: &BearerToken,
+        token: impl Into<BorrowedToken<'t>>,
         expected: Expected<'_>,
         clock: &dyn Clock,
     ) -> Result<AccessToken, TokenProblem> {
-        let now = clock.now();
+        let (token, now) = (token.into(), clock.now());
         let fits = token.secret().len() <= MAX_REMEMBERED_BYTES;
         let Some(cache) = self.0.as_ref().filter(|_| fits) else { return verify_at(token, expected, now) };
         let digest = digest_of(token);
@@ -81,7 +81,7 @@ impl SeenTokens {
     }
 }
 
-fn digest_of(token: &BearerToken) -> Digest {
+fn digest_of(token: BorrowedToken<'_>) -> Digest {
     let mut whole = Digest::default();
     whole.copy_from_slice(digest(&SHA256, token.secret().as_bytes()).as_ref());
     whole

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{AccessToken, BearerToken, Claims, format::jwt};
+use super::{AccessToken, BorrowedToken, Claims, format::jwt};
 pub use crate::jose::TokenProblem;
 use crate::{
     clock::{Clock, Timestamp},
@@ -92,12 +92,16 @@ pub enum Profile {
 ///
 /// # Errors
 /// [`TokenProblem`] (`invalid_token`): why, for the log.
-pub fn verify(token: &BearerToken, expected: Expected<'_>, clock: &dyn Clock) -> Result<AccessToken, TokenProblem> {
-    verify_at(token, expected, clock.now())
+pub fn verify<'t>(
+    token: impl Into<BorrowedToken<'t>>,
+    expected: Expected<'_>,
+    clock: &dyn Clock,
+) -> Result<AccessToken, TokenProblem> {
+    verify_at(token.into(), expected, clock.now())
 }
 
 pub(super) fn verify_at(
-    token: &BearerToken,
+    token: BorrowedToken<'_>,
     expected: Expected<'_>,
     now: Timestamp,
 ) -> Result<AccessToken, TokenProblem> {

@@ -6,20 +6,24 @@ use axum::{
     extract::{FromRef, FromRequestParts},
     http::request::Parts,
 };
-use countersign_core::{error::BearerError, reason::Reason, token};
+use countersign_core::{
+    error::BearerError,
+    reason::Reason,
+    token::{self, BorrowedToken},
+};
 
-use super::{BearerToken, guard};
+use super::guard;
 use crate::{
     guard::{Refusal, Requirement, route},
     oauth2::{HoldsOAuth2, OAuth2},
-    scheme::SchemeRef,
+    scheme::{SchemeRef, find_bearer},
     scopes::ScopeSet,
 };
 
 /// A verified access token with at least the scopes of `S`, without loading the user.
 ///
 /// # Errors
-/// - those of [`BearerToken`];
+/// - those of [`BearerToken`](super::BearerToken);
 /// - 401 `invalid_token`: it does not hold, has expired, or is not for this API;
 /// - 403 `insufficient_scope`: a scope of `S` was not granted;
 /// - 503 `temporarily_unavailable`: its issuer is elsewhere and does not answer.
@@ -58,8 +62,8 @@ async fn verified(parts: &mut Parts, oauth2: &OAuth2) -> Result<token::AccessTok
     {
         return Ok(known.token.clone());
     }
-    let bearer = BearerToken::read(parts)?;
-    let token = oauth2.verify(&bearer).await?;
+    let (_, token) = find_bearer(parts)?;
+    let token = oauth2.verify(BorrowedToken::new(token)).await?;
     if several {
         parts.extensions.insert(Verified { by: oauth2.clone(), token: token.clone() });
     }
@@ -69,7 +73,7 @@ async fn verified(parts: &mut Parts, oauth2: &OAuth2) -> Result<token::AccessTok
 impl<S: ScopeSet> AccessToken<S> {
     async fn read(parts: &mut Parts, oauth2: &OAuth2) -> Result<Self, BearerError> {
         let token = verified(parts, oauth2).await?;
-        if !token.scope().covers(&S::scope()) {
+        if !S::is_covered_by(token.scope()) {
             return Err(BearerError::InsufficientScope(Reason::ScopeMissing));
         }
         Ok(Self { token, scopes: PhantomData })

@@ -37,7 +37,8 @@ impl Deref for BearerToken {
 
 impl BearerToken {
     pub(super) fn read(parts: &Parts) -> Result<Self, BearerError> {
-        Ok(Self(token::BearerToken::new(find_bearer(parts)?.secret())))
+        let (_, token) = find_bearer(parts)?;
+        Ok(Self(token::BearerToken::new(token)))
     }
 }
 

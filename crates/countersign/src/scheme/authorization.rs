@@ -38,13 +38,22 @@ impl fmt::Debug for HttpCredentials {
 /// # Errors
 /// [`BearerError`]: no such header, another scheme, several headers, or something that cannot be read.
 pub(super) fn find(parts: &Parts, scheme: &str) -> Result<HttpCredentials, BearerError> {
-    let header = the_only_header(parts)?;
-    let (written, credentials) = split(header, scheme)?;
-    Ok(HttpCredentials { scheme: written.to_owned(), credentials: Zeroizing::new(credentials.to_owned()) })
+    find_in_place(parts, scheme).map(HttpCredentials::from)
+}
+
+/// As [`find`], where they stand: the scheme as it was written, and what is behind it.
+pub(super) fn find_in_place<'p>(parts: &'p Parts, scheme: &str) -> Result<(&'p str, &'p str), BearerError> {
+    split(the_only_header(parts)?, scheme)
+}
+
+impl From<(&str, &str)> for HttpCredentials {
+    fn from((scheme, credentials): (&str, &str)) -> Self {
+        Self { scheme: scheme.to_owned(), credentials: Zeroizing::new(credentials.to_owned()) }
+    }
 }
 
 /// The one `Authorization` header.
-pub(crate) fn the_only_header(parts: &Parts) -> Result<&HeaderValue, BearerError> {
+fn the_only_header(parts: &Parts) -> Result<&HeaderValue, BearerError> {
     let mut headers = parts.headers.get_all(header::AUTHORIZATION).iter();
     let header = headers.next().ok_or(BearerError::NoCredentials(Reason::NoCredentials))?;
     // RFC 9110 §5.3: a sender "MUST NOT generate multiple header lines with the same name" here, and which of two
@@ -53,7 +62,7 @@ pub(crate) fn the_only_header(parts: &Parts) -> Result<&HeaderValue, BearerError
 }
 
 /// The scheme as it was written, and what stands behind it.
-pub(crate) fn split<'h>(header: &'h HeaderValue, scheme: &str) -> Result<(&'h str, &'h str), BearerError> {
+fn split<'h>(header: &'h HeaderValue, scheme: &str) -> Result<(&'h str, &'h str), BearerError> {
     let bytes = header.as_bytes();
     let end = bytes.iter().position(|byte| *byte == b' ').unwrap_or(bytes.len());
     let (written, rest) = bytes.split_at(end);

@@ -14,7 +14,7 @@ use axum::http::request::Parts;
 use countersign_core::error::BearerError;
 use serde_json::Value;
 
-pub(crate) use self::bearer::find as find_bearer;
+pub(crate) use self::bearer::find_in_place as find_bearer;
 pub use self::{
     api_key::{ApiKey, ApiKeyValue},
     authorization::HttpCredentials,

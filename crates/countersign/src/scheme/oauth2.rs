@@ -102,7 +102,7 @@ impl SchemeKind for OAuth2Flows {
     type Credentials = HttpCredentials;
 
     fn find(&self, parts: &Parts) -> Result<HttpCredentials, BearerError> {
-        bearer::find(parts)
+        bearer::find_in_place(parts).map(HttpCredentials::from)
     }
 
     fn challenge(&self) -> Challenge {

@@ -31,7 +31,7 @@ impl SchemeKind for OpenIdConnect {
     type Credentials = HttpCredentials;
 
     fn find(&self, parts: &Parts) -> Result<HttpCredentials, BearerError> {
-        bearer::find(parts)
+        bearer::find_in_place(parts).map(HttpCredentials::from)
     }
 
     fn challenge(&self) -> Challenge {

@@ -27,6 +27,15 @@ macro_rules! reasons {
                 }
             }
 
+            /// What it means, in a few words: as the documentation of its variant.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                let documented = match self {
+                    $(Self::$name => concat!($($doc),+),)*
+                };
+                documented.split_once("`: ").map_or(documented, |(_, meaning)| meaning)
+            }
+
             /// What to change, in one sentence.
             #[must_use]
             pub const fn advice(self) -> &'static str {
@@ -51,7 +60,7 @@ reasons! {
     /// `credential_in_url`: a token stands in the address, where it ends in logs (RFC 9700 §4.3.2).
     CredentialInUrl, "credential_in_url",
         "Send the token in the Authorization header instead of the address, and let this one expire.";
-    /// `too_long`: the token is longer than [`MAX_TOKEN_BYTES`](crate::jose::MAX_TOKEN_BYTES).
+    /// `too_long`: the token is longer than 16 KiB.
     TooLong, "too_long",
         "Have the issuer put less into the token: lists of groups or roles are what usually makes it long.";
     /// `malformed`: not a compact JWS of strict base64url and JSON that says each thing once.
@@ -72,6 +81,9 @@ reasons! {
     /// `bad_signature`: the signature does not hold.
     BadSignature, "bad_signature",
         "Send the token unchanged; if it is, another key signed it than the one of this name.";
+    /// `bound`: the token is bound to a key (`cnf`), which a bearer does not prove to have (RFC 9449 §7.2, RFC 8705 §3).
+    Bound, "bound",
+        "Ask the issuer for a bearer token: neither DPoP proofs nor client certificates are checked here.";
     /// `malformed_claims`: a claim is missing or of the wrong type.
     MalformedClaims, "malformed_claims",
         "Have the issuer write iss, sub, aud, exp and iat, and by RFC 9068 client_id and jti, each of its type.";
@@ -123,6 +135,7 @@ impl From<TokenProblem> for Reason {
             TokenProblem::UnknownKey => Self::UnknownKey,
             TokenProblem::OtherAlgorithm => Self::OtherAlgorithm,
             TokenProblem::BadSignature => Self::BadSignature,
+            TokenProblem::Bound => Self::Bound,
             TokenProblem::MalformedClaims => Self::MalformedClaims,
             TokenProblem::OtherIssuer => Self::OtherIssuer,
             TokenProblem::OtherAudience => Self::OtherAudience,
@@ -140,7 +153,7 @@ mod tests {
     use super::*;
 
     /// Somebody's dashboard reads these: a line may be added, and none changed.
-    const CODES: [&str; 22] = [
+    const CODES: [&str; 23] = [
         "no_credentials",
         "other_scheme",
         "several_credentials",
@@ -152,6 +165,7 @@ mod tests {
         "unknown_key",
         "other_algorithm",
         "bad_signature",
+        "bound",
         "malformed_claims",
         "inactive",
         "other_issuer",
@@ -170,6 +184,19 @@ mod tests {
         let codes: Vec<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
         assert_eq!(codes, CODES);
         assert_eq!(Reason::ScopeMissing.to_string(), "scope_missing");
+    }
+
+    #[test]
+    fn every_reason_means_something_that_stands_in_a_table() {
+        for reason in Reason::ALL {
+            let meaning = reason.meaning();
+            assert!(meaning.ends_with('.') && !meaning.contains(['|', '[', '\n']), "{meaning}");
+            assert!(!meaning.contains("  ") && !meaning.starts_with(' '), "{meaning}");
+            assert!(!meaning.contains(&format!("`{}`", reason.code())), "the code is not repeated: {meaning}");
+        }
+        assert_eq!(Reason::Expired.meaning(), "`exp` has passed.");
+        assert_eq!(Reason::TooLong.meaning(), "the token is longer than 16 KiB.");
+        assert_eq!(crate::jose::MAX_TOKEN_BYTES, 16 * 1024);
     }
 
     #[test]

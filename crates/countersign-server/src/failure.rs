@@ -20,6 +20,8 @@ enum Kind {
     Failed,
     /// The command line or the settings ask for something that cannot be: exit code 2.
     WrongUsage,
+    /// What something should be held against could not be had: exit code 2.
+    NothingToHoldAgainst,
 }
 
 /// A command's end.
@@ -36,6 +38,11 @@ impl Failure {
         Self { kind: Kind::WrongUsage, message: message.into() }
     }
 
+    /// As the same failure of a command that only compares: nothing was found wrong, because nothing could be looked at.
+    pub(crate) fn nothing_to_hold_against(self) -> Self {
+        Self { kind: Kind::NothingToHoldAgainst, ..self }
+    }
+
     /// Adds what to do about it.
     pub(crate) fn hint(mut self, hint: &str) -> Self {
         // Writing to a string does not fail.
@@ -48,7 +55,7 @@ impl Failure {
         eprintln!("countersign: {}", crate::telemetry::one_line(&self.message));
         match self.kind {
             Kind::Failed => ExitCode::from(1),
-            Kind::WrongUsage => ExitCode::from(2),
+            Kind::WrongUsage | Kind::NothingToHoldAgainst => ExitCode::from(2),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use axum::serve::ListenerExt;
+use axum::{http::Uri, serve::ListenerExt};
 use countersign::{Memory, OAuth2, StartError};
 use tokio::net::{TcpListener, lookup_host};
 
@@ -44,6 +44,19 @@ impl Place {
         }
         Ok(Self { written, addresses })
     }
+
+    /// Whether other machines can reach it: by its address, or by its issuer through a proxy before it.
+    pub(crate) fn others_reach_it(&self, settings: &Settings) -> bool {
+        let issuer = settings.issuer.as_ref().and_then(|issuer| issuer.parse::<Uri>().ok());
+        let is_public = issuer.is_some_and(|issuer| issuer.host().is_some_and(|host| !is_this_machine(host)));
+        is_public || self.addresses.iter().any(|address| !address.ip().is_loopback())
+    }
+}
+
+/// Whether a host is this machine, by a name or address that cannot be another's.
+pub(crate) fn is_this_machine(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// A server that listens and does not answer yet.

@@ -5,7 +5,7 @@ use std::{fmt, io, io::IsTerminal};
 use tracing::{Event, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
     fmt::{
-        FmtContext, FormatEvent, FormatFields,
+        FmtContext, FormatEvent, FormatFields, MakeWriter,
         format::{DefaultFields, JsonFields, Writer},
     },
     registry::LookupSpan,
@@ -16,24 +16,32 @@ use crate::config::{LogFormat, LogLevel};
 /// Starts the log of this process.
 pub(crate) fn start(format: Option<LogFormat>, level: LogLevel) {
     let automatic = if io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json };
-    let builder = tracing_subscriber::fmt().with_max_level(filter(level)).with_writer(io::stderr).with_ansi(false);
-    // Both fail only if there is a log already, and then that one is good.
-    let _ = match format.unwrap_or(automatic) {
-        LogFormat::Text => {
-            let format = OneLine(tracing_subscriber::fmt::format());
-            builder.fmt_fields(DefaultFields::new()).event_format(format).try_init()
-        }
-        LogFormat::Json => {
-            let format = tracing_subscriber::fmt::format().json().flatten_event(true).with_span_list(false);
-            builder.fmt_fields(JsonFields::new()).event_format(OneLine(format)).try_init()
-        }
-    };
+    // Fails only if there is a log already, and then that one is good.
+    let _ = tracing::subscriber::set_global_default(log(format.unwrap_or(automatic), level, io::stderr));
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
         let payload = panic.payload();
         let message = payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
         tracing::error!(event = "panic", place, message, "a fault of the program");
     }));
+}
+
+/// The log as it is written to `writer`.
+pub(crate) fn log<W>(format: LogFormat, level: LogLevel, writer: W) -> Box<dyn Subscriber + Send + Sync>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let builder = tracing_subscriber::fmt().with_max_level(filter(level)).with_writer(writer).with_ansi(false);
+    match format {
+        LogFormat::Text => {
+            let format = OneLine(tracing_subscriber::fmt::format());
+            Box::new(builder.fmt_fields(DefaultFields::new()).event_format(format).finish())
+        }
+        LogFormat::Json => {
+            let format = tracing_subscriber::fmt::format().json().flatten_event(true).with_span_list(false);
+            Box::new(builder.fmt_fields(JsonFields::new()).event_format(OneLine(format)).finish())
+        }
+    }
 }
 
 const fn filter(level: LogLevel) -> LevelFilter {

@@ -115,6 +115,9 @@ pub enum TokenProblem {
     /// The signature does not hold.
     #[error("the token's signature does not hold")]
     BadSignature,
+    /// It is bound to a key (`cnf`), which a bearer does not prove to have (RFC 9449 §7.2, RFC 8705 §3).
+    #[error("the token is bound to a key and no bearer token")]
+    Bound,
     /// A claim is missing or of the wrong type.
     #[error("a claim is missing or of the wrong type")]
     MalformedClaims,

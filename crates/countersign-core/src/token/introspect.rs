@@ -24,6 +24,7 @@ const ABOUT_THE_STRING: [&str; 2] = ["active", "token_type"];
 /// - [`TokenProblem::Malformed`]: the body is too long, or not a JSON object that says each thing once. That is the
 ///   endpoint's fault and not the token's, so the caller answers `temporarily_unavailable`.
 /// - [`TokenProblem::Inactive`] (`invalid_token`): `active` is not the boolean `true`.
+/// - [`TokenProblem::Bound`] (`invalid_token`): `cnf` is there (RFC 9449 §6.2, RFC 8705 §3.2).
 /// - [`TokenProblem::MalformedClaims`] (`invalid_token`): a member is missing or of the wrong type, or the token is no
 ///   bearer token.
 /// - Others (`invalid_token`), as of [`verify`](super::verify::verify): issuer, audience, times.
@@ -36,6 +37,7 @@ pub fn introspected(body: &[u8], intended: Intended<'_>, clock: &dyn Clock) -> R
     if answer.get("active") != Some(&Value::Bool(true)) {
         return Err(TokenProblem::Inactive);
     }
+    jwt::check_unbound(&answer)?;
     // RFC 6749 §7.1: a client "MUST NOT use an access token if it does not understand the token type"; nor may we.
     let is_bearer = |kind: &Value| kind.as_str().is_some_and(|kind| kind.eq_ignore_ascii_case("bearer"));
     if !answer.get("token_type").is_none_or(is_bearer) {

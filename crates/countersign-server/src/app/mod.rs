@@ -12,9 +12,12 @@ use axum::{
     http::StatusCode,
     middleware::from_fn,
     response::{IntoResponse, Response},
-    routing,
 };
-use countersign::{OAuth2, StartError, routing::public, security_headers};
+use countersign::{
+    OAuth2, StartError,
+    routing::{any, get, public},
+    security_headers,
+};
 use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -23,18 +26,21 @@ use tower_http::catch_panic::CatchPanicLayer;
 /// # Errors
 /// As of the library's router.
 pub(crate) fn router(oauth2: &OAuth2) -> Result<Router, StartError> {
-    let routes = oauth2
-        .router()
-        .route("/health/live", public(routing::get(health::live)))
-        .route("/health/ready", public(routing::get(health::ready)))
-        .finish()?;
-    Ok(with_layers(routes, oauth2))
+    Ok(with_layers(routes(oauth2).finish()?, oauth2))
 }
 
-/// Puts around `routes` what holds for every answer, those to unknown paths included.
+/// Every route there is, the answer to unknown paths among them: what the document and the audit tell of.
+pub(crate) fn routes(oauth2: &OAuth2) -> countersign::Router {
+    oauth2
+        .router()
+        .route("/health/live", public(get(health::live).undocumented()))
+        .route("/health/ready", public(get(health::ready).undocumented()))
+        .fallback(public(any(async || refusal(StatusCode::NOT_FOUND, "Not Found"))))
+}
+
+/// Puts around `routes` what holds for every answer. No layer adds a path, or lets a request pass a guard.
 fn with_layers(routes: Router, oauth2: &OAuth2) -> Router {
     let routes = routes
-        .fallback(async || refusal(StatusCode::NOT_FOUND, "Not Found"))
         .method_not_allowed_fallback(async || refusal(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"))
         .layer(CatchPanicLayer::custom(after_panic));
     security_headers(routes, oauth2).layer(from_fn(request_log::log))

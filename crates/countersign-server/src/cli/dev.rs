@@ -49,6 +49,7 @@ impl Dev {
             settings.database = own.url()?;
         }
         let mut users = self.users;
+        settings.developer_mode = Switch::On;
         declare(&mut settings, self.scopes, &users);
         if users.is_empty() {
             users.push(DevUser::alice(&settings)?);
@@ -171,6 +172,7 @@ fn greeting(url: &str, users: &[DevUser], own_database: bool, docs: Switch) -> S
     if own_database {
         text.push_str(" The database goes away at the end.");
     }
+    text.push_str("\nRefusals tell the client why (developer mode): look for reason and advice in the answer.");
     // Writing to a string does not fail.
     let _ = match docs {
         Switch::On => write!(text, "\n\nDocs:   {url}/docs\n"),

@@ -1,6 +1,7 @@
 //! The command line: one file a command, each with its flags and what it does.
 
 mod dev;
+mod explain;
 mod openapi;
 mod serve;
 mod settings;
@@ -12,7 +13,7 @@ use clap::{Parser, Subcommand};
 use countersign::{Memory, OAuth2};
 
 use crate::{
-    config::{Global, Problem, Settings},
+    config::{Global, Problem, Settings, Switch},
     failure::{Failure, Outcome},
     listen::Place,
     store, telemetry,
@@ -24,6 +25,7 @@ Examples:
   countersign user add alice --scope items      Add a user; asks for the password
   countersign serve --issuer https://login.example.com
                                                 Serve for real, behind a proxy that speaks TLS
+  countersign explain < token.txt               Why is this token refused?
 
 Settings come from the file (--config), the environment (COUNTERSIGN_…) and flags, the later the stronger;
 `countersign settings` explains each.
@@ -46,6 +48,7 @@ enum Command {
     Serve(serve::Serve),
     User(user::User),
     Openapi(openapi::Openapi),
+    Explain(explain::Explain),
     Settings(settings::Reference),
 }
 
@@ -67,6 +70,7 @@ async fn obey(cli: Cli) -> Outcome {
         Command::Serve(serve) => serve.run(&global).await,
         Command::User(user) => user.run(&global).await,
         Command::Openapi(openapi) => openapi.run(&global).await,
+        Command::Explain(explain) => explain.run(&global).await,
         Command::Settings(settings) => settings.run(),
     }
 }
@@ -77,6 +81,12 @@ async fn open(settings: &Settings) -> Result<(OAuth2, Place), Failure> {
     let signing = settings.signing()?;
     let place = Place::find(settings).await?;
     telemetry::start(settings.log_format, settings.log_level);
+    if settings.developer_mode == Switch::On && place.others_reach_it(settings) {
+        tracing::warn!(
+            "developer mode is on where others can reach it: it tells whoever forges a token which step found it out; \
+             the setting developer_mode turns it off"
+        );
+    }
     let store = store::open(settings.database.as_str()).await?;
     let oauth2 = settings.configure(OAuth2::new(store))?.signing(signing).build().await?;
     Ok((oauth2, place))

@@ -44,6 +44,7 @@ impl Settings {
             .declare_scopes(self.scopes.0.iter().cloned())
             .realm(&self.realm)
             .title(&self.title)
+            .remembered_tokens(self.remembered_tokens.0 as usize)
             .hashing(self.hashing()?);
         if let Some(issuer) = &self.issuer {
             builder = builder.issuer(issuer);
@@ -59,6 +60,9 @@ impl Settings {
         }
         if self.docs == Switch::Off {
             builder = builder.docs(DocsPage::off());
+        }
+        if self.developer_mode == Switch::On {
+            builder = builder.developer_mode();
         }
         if self.require_grant_type == Switch::On {
             builder = builder.require_grant_type();
@@ -109,4 +113,30 @@ fn read_secret(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
     let without_return = secret.strip_suffix(b"\r").map_or(secret.len(), <[u8]>::len);
     secret.truncate(without_return);
     Ok(secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign::{Memory, OAuth2};
+
+    use super::super::{Settings, Written, table::TABLE};
+
+    async fn built(variables: &[(&str, &str)]) -> OAuth2 {
+        let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
+        let written = Written::in_environment(TABLE, variables).expect("names that are known");
+        let settings = Settings::read(&written).expect("settings");
+        settings.configure(OAuth2::new(Memory::new())).expect("a builder").build().await.expect("a handle")
+    }
+
+    #[tokio::test]
+    async fn the_library_hears_of_every_token_to_remember_and_of_developer_mode() {
+        let default = built(&[]).await;
+        let of_library = OAuth2::new(Memory::new()).build().await.expect("a handle");
+        let remembered = |oauth2: &OAuth2| oauth2.server().map(|server| server.settings().remembered_tokens);
+        assert_eq!(remembered(&default), remembered(&of_library), "the default is the library's");
+        assert!(!default.is_in_developer_mode());
+        let set = built(&[("COUNTERSIGN_REMEMBERED_TOKENS", "7"), ("COUNTERSIGN_DEVELOPER_MODE", "on")]).await;
+        assert_eq!(remembered(&set), Some(7));
+        assert!(set.is_in_developer_mode());
+    }
 }

@@ -79,6 +79,12 @@ settings! {
     "title" title: String = Text("countersign");
     /// Whether the API's document (`/openapi.json`) and the page that shows it (`/docs`) are served.
     "docs" docs: Switch = Text("true");
+    /// Whether refusals tell the client why, as `reason` and `advice`. For development: a stranger who forges tokens should
+    /// not hear which step found it out. The log tells it always. `dev` has it on.
+    "developer_mode" developer_mode: Switch = Text("false");
+    /// How many verified tokens are remembered, so that they pay for their signature once; 10,000 take about 12 MB. 0
+    /// verifies every token anew.
+    "remembered_tokens" remembered_tokens: Whole<0, 10_000_000> = Text("10000");
     /// Fewest characters of a password that somebody sets. 8 is the least that NIST SP 800-63B-4 allows; where the
     /// password is the only factor it asks for 15.
     "minimum_password_length" minimum_password_length: Whole<8, 128> = Text("8");

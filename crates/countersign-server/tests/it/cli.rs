@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use countersign::Reason;
 use serde_json::Value;
 
 use crate::support::Place;
@@ -10,13 +11,15 @@ use crate::support::Place;
 fn help_names_every_command_with_examples_and_exit_codes() {
     let place = Place::new();
     let help = place.run(["--help"]).expect_code(0).stdout;
-    for word in ["dev ", "serve ", "user ", "openapi ", "Examples:", "Exit codes:", "--config", "--database"] {
+    for word in
+        ["dev ", "serve ", "user ", "openapi ", "explain ", "Examples:", "Exit codes:", "--config", "--database"]
+    {
         assert!(help.contains(word), "{word:?} is not in {help}");
     }
     for line in help.lines() {
         assert!(line.chars().count() <= 120, "{line}");
     }
-    for command in ["dev", "serve", "user", "openapi", "settings"] {
+    for command in ["dev", "serve", "user", "openapi", "explain", "settings"] {
         let help = place.run([command, "--help"]).expect_code(0).stdout;
         assert!(help.contains("Usage: countersign "), "{help}");
     }
@@ -62,6 +65,68 @@ fn openapi_prints_the_document_and_touches_no_database() {
     assert_eq!(place.files(), ["countersign.toml"]);
 }
 
+/// Every route of the server: who may call it, and whether the document tells of it.
+const ROUTES: [(&str, &str, &str, bool); 9] = [
+    ("POST", "/token", "public", true),
+    ("GET", "/users/me", "guarded", true),
+    ("GET", "/.well-known/jwks.json", "public", false),
+    ("GET", "/.well-known/oauth-authorization-server", "public", false),
+    ("GET", "/openapi.json", "public", false),
+    ("GET", "/docs", "public", false),
+    ("GET", "/health/live", "public", false),
+    ("GET", "/health/ready", "public", false),
+    ("*", "/*", "public", false),
+];
+
+#[tokio::test]
+async fn the_audit_tells_of_every_route_that_is_served() {
+    let place = Place::new();
+    let ran = place.run(["openapi", "--audit", "--json"]).expect_code(0);
+    assert_eq!((ran.stderr.as_str(), place.files()), ("", vec![]));
+    let audit = ran.json();
+    let text = |route: &Value, name: &str| route[name].as_str().unwrap().to_owned();
+    let routes = audit["routes"].as_array().unwrap().iter().map(|route| {
+        (text(route, "method"), text(route, "path"), text(route, "access"), route["documented"].as_bool().unwrap())
+    });
+    let expected = ROUTES.map(|(method, path, access, told)| (method.into(), path.into(), access.into(), told));
+    assert_eq!(routes.collect::<Vec<_>>(), expected);
+    assert_eq!((&audit["findings"], &audit["unseen_changes"]), (&serde_json::json!([]), &serde_json::json!(0)));
+
+    let server = place.serve();
+    for (method, path, access, _) in ROUTES {
+        let status = match method {
+            "*" => server.get("/nowhere").await.status(),
+            "POST" => server.token(&[]).await.status(),
+            _ => server.get(path).await.status(),
+        };
+        let expected = match (method, access) {
+            ("*", _) => 404,
+            ("POST", _) => 400,
+            (_, "guarded") => 401,
+            (..) => 200,
+        };
+        assert_eq!(status.as_u16(), expected, "{method} {path}");
+    }
+    let served = server.get("/openapi.json").await.text().await.unwrap();
+    let printed = place.run(["openapi"]).expect_code(0).stdout;
+    assert_eq!(printed.trim_end(), served.trim_end(), "the document is what is served");
+}
+
+#[test]
+fn the_audit_is_a_table_for_people_and_follows_the_settings() {
+    let place = Place::new();
+    let printed = place.run(["openapi", "--audit"]).expect_code(0).stdout;
+    let mut lines = printed.lines();
+    assert!(lines.next().is_some_and(|line| line.starts_with("METHOD  PATH ")), "{printed}");
+    assert_eq!(lines.count(), ROUTES.len(), "{printed}");
+    let me = printed.lines().find(|line| line.contains("/users/me")).unwrap();
+    assert!(me.contains("guarded") && me.contains("CurrentUser"), "{me}");
+    let without_docs = place.command(["openapi", "--audit"]).env("COUNTERSIGN_DOCS", "off").output().unwrap();
+    let without_docs = String::from_utf8(without_docs.stdout).unwrap();
+    assert!(!without_docs.contains("/docs") && !without_docs.contains("/openapi.json"), "{without_docs}");
+    place.run(["openapi", "--json"]).expect_code(2);
+}
+
 #[test]
 fn a_reader_who_goes_away_is_no_error() {
     let place = Place::new();
@@ -80,6 +145,17 @@ fn the_reference_page_of_the_settings_is_what_the_program_prints() {
         written == printed,
         "docs/reference/settings.md is stale: cargo run -p countersign-server -- settings > docs/reference/settings.md"
     );
+}
+
+#[test]
+fn the_page_of_the_reasons_has_them_all_as_they_are() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/how-to/why-was-i-refused.md");
+    let page = fs::read_to_string(page).unwrap();
+    let (_, table) = page.split_once("| code | meaning | what to change |\n|---|---|---|\n").unwrap();
+    let written: Vec<_> = table.lines().take_while(|line| line.starts_with('|')).collect();
+    let row = |reason: &Reason| format!("| `{}` | {} | {} |", reason.code(), reason.meaning(), reason.advice());
+    let expected: Vec<_> = Reason::ALL.iter().map(row).collect();
+    assert!(written == expected, "docs/how-to/why-was-i-refused.md is stale; its table is\n{}", expected.join("\n"));
 }
 
 #[test]

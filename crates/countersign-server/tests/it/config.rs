@@ -2,7 +2,7 @@
 
 use reqwest::StatusCode;
 
-use crate::support::{Place, Server, expect_json};
+use crate::support::{Place, SECRET, Server, expect_json};
 
 async fn issuer(server: &Server) -> String {
     let metadata = server.get("/.well-known/oauth-authorization-server").await;
@@ -49,6 +49,38 @@ async fn j13_the_docs_page_and_the_document_can_be_switched_off() {
     for path in ["/docs", "/docs/", "/docs/start.js", "/openapi.json"] {
         assert_eq!(server.get(path).await.status(), StatusCode::NOT_FOUND, "{path}");
     }
+}
+
+/// The reason in the answer to a request without credentials, if it is told.
+async fn reason(server: &Server) -> Option<String> {
+    let body = expect_json(server.get("/users/me").await, StatusCode::UNAUTHORIZED).await;
+    assert_eq!(body.get("reason").is_some(), body.get("advice").is_some(), "{body}");
+    Some(body.get("reason")?.as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn reasons_are_told_to_clients_in_developer_mode_only() {
+    const WARNING: &str = "developer mode is on where others can reach it";
+    let place = Place::new();
+    let server = place.serve();
+    assert_eq!(reason(&server).await, None);
+    assert!(!server.stop().stderr.contains("developer mode"));
+
+    let developer = |arguments: &[&str]| {
+        let mut command = place.command(["serve"].into_iter().chain(arguments.iter().copied()));
+        command.env("COUNTERSIGN_DEVELOPER_MODE", "true");
+        Server::start(command)
+    };
+    let server = developer(&["--listen", "127.0.0.1:0"]);
+    assert_eq!(reason(&server).await.as_deref(), Some("no_credentials"));
+    assert!(!server.stop().stderr.contains(WARNING), "nobody else hears it");
+    let server = developer(&["--listen", "127.0.0.1:0", "--issuer", "http://localhost:8000"]);
+    assert!(!server.stop().stderr.contains(WARNING), "nobody else hears it");
+    let server = developer(&["--listen", "127.0.0.1:0", "--issuer", "https://login.example"]);
+    assert!(server.wait_for_log(&[WARNING]).contains("WARN"), "a proxy stands before it");
+    drop(server);
+    let server = developer(&["--listen", "0.0.0.0:0", "--issuer", "https://login.example"]);
+    assert!(server.wait_for_log(&[WARNING]).contains("WARN"));
 }
 
 #[test]
@@ -113,6 +145,9 @@ fn every_value_is_checked_before_anything_is_opened() {
         ("argon2.memory_kib", "7167"),
         ("argon2.passes", "1"),
         ("argon2.lanes", "17"),
+        ("developer_mode", "sometimes"),
+        ("remembered_tokens", "-1"),
+        ("remembered_tokens", "10000001"),
         ("log_format", "xml"),
         ("log_level", "loud"),
     ] {
@@ -166,7 +201,7 @@ fn c_hs256_needs_a_secret_that_nobody_knows() {
 async fn the_algorithm_of_the_tokens_is_the_one_of_the_settings() {
     let place = Place::new();
     place.add_user("alice", &[]);
-    place.write("secret", "b2Jc9vQ0sTz1mXw7Lk4Rr8Yp3Nn6Hh5D\n");
+    place.write("secret", format!("{SECRET}\n"));
     for (algorithm, published) in [("ES256", 1), ("EdDSA", 2), ("HS256", 0)] {
         let mut command = place.command(["serve", "--listen", "127.0.0.1:0"]);
         command.env("COUNTERSIGN_SIGNING_ALGORITHM", algorithm);

@@ -77,6 +77,20 @@ async fn the_document_offers_the_scopes_of_the_flags() {
     assert_eq!(*offered, serde_json::json!({ "items": "Read items.", "admin": "" }));
 }
 
+#[tokio::test]
+async fn whoever_is_refused_is_told_why_and_the_greeting_says_so() {
+    let place = Place::new();
+    let mut command = place.command(["dev", "--listen", "127.0.0.1:0"]);
+    command.env("COUNTERSIGN_DEVELOPER_MODE", "off");
+    let server = Server::start(command);
+    assert!(server.stdout().contains("(developer mode)"), "{}", server.stdout());
+    let none = expect_json(server.get("/users/me").await, StatusCode::UNAUTHORIZED).await;
+    assert_eq!(none["reason"], "no_credentials", "{none}");
+    let forged = expect_json(server.get_with("/users/me", "forged").await, StatusCode::UNAUTHORIZED).await;
+    assert_eq!((&forged["error"], &forged["reason"]), (&"invalid_token".into(), &"malformed".into()), "{forged}");
+    assert!(forged["advice"].as_str().unwrap().contains("opaque"), "{forged}");
+}
+
 #[test]
 fn alice_may_grant_every_scope_of_the_flags() {
     let place = Place::new();

@@ -9,7 +9,7 @@ use std::{
 use reqwest::StatusCode;
 use serde_json::Value;
 
-use crate::support::{PASSWORD, Place, Server, expect_json, header};
+use crate::support::{PASSWORD, Place, SECRET, Server, expect_json, header, issued};
 
 fn serve(place: &Place, format: &str, level: &str) -> Server {
     let mut command = place.command(["serve", "--listen", "127.0.0.1:0"]);
@@ -39,7 +39,8 @@ async fn a_request_is_one_line_with_an_id_that_is_ours() {
     assert!(!ran.stderr.contains("theirs"), "{ran:?}");
     let entries = entries(&ran.stderr);
     let of = |id: &str| entries.iter().filter(|entry| entry["span"]["request_id"] == id).collect::<Vec<_>>();
-    let [request] = of(&id)[..] else { panic!("{ran:?}") };
+    let [access, request] = of(&id)[..] else { panic!("{ran:?}") };
+    assert_eq!((&access["event"], &access["reason"]), (&"access".into(), &"no_credentials".into()));
     assert_eq!(request["event"], "request");
     assert_eq!(request["status"], 401);
     assert_eq!(request["span"]["method"], "GET");
@@ -48,6 +49,46 @@ async fn a_request_is_one_line_with_an_id_that_is_ours() {
     assert!(request["timestamp"].as_str().unwrap().ends_with('Z'), "{request}");
     let events: Vec<_> = of(&login_id).iter().map(|entry| entry["event"].as_str().unwrap().to_owned()).collect();
     assert_eq!(events, ["login", "request"], "what happened in a request has its id");
+}
+
+#[tokio::test]
+async fn l2_every_refusal_is_in_the_log_with_its_reason_and_no_token_is() {
+    const ISSUER: &str = "https://login.example";
+    for format in ["text", "json"] {
+        let place = Place::new();
+        place.write("secret", SECRET);
+        let mut command = place.command(["serve", "--listen", "127.0.0.1:0", "--issuer", ISSUER]);
+        command.env("COUNTERSIGN_SIGNING_ALGORITHM", "HS256").env("COUNTERSIGN_HS256_SECRET_FILE", "secret");
+        command.env("COUNTERSIGN_LOG_FORMAT", format);
+        let server = Server::start(command);
+        let expired = issued(ISSUER, 7_200).await;
+        let others = issued("https://other.example", 0).await;
+        let gone = issued(ISSUER, 0).await;
+        for (token, reason) in [
+            (None, "no_credentials"),
+            (Some(&expired), "expired"),
+            (Some(&others), "other_issuer"),
+            (Some(&gone), "owner_gone"),
+        ] {
+            let mut request = server.client.get(format!("{}/users/me", server.url));
+            if let Some(token) = token {
+                request = request.bearer_auth(token);
+            }
+            let answer = request.send().await.unwrap();
+            let id = header(&answer, "x-request-id").to_owned();
+            let body = expect_json(answer, StatusCode::UNAUTHORIZED).await.to_string();
+            assert!(!body.contains(reason) || reason == "no_credentials", "the client does not hear it: {body}");
+            let line = server.wait_for_log(&[&id, "a request was refused"]);
+            for word in [reason, "INFO", "access", "denied", "401", "/users/me"] {
+                assert!(line.contains(word), "{word} is not in {line}");
+            }
+        }
+        let ran = server.stop();
+        let tokens = [&expired, &others, &gone];
+        for part in tokens.iter().flat_map(|token| token.split('.')).filter(|part| part.len() > 30) {
+            assert!(!ran.stderr.contains(part), "{ran:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 mod cli;
 mod config;
 mod dev;
+mod explain;
 mod health;
 mod load;
 mod logs;

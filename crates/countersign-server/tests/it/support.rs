@@ -10,6 +10,10 @@ use std::{
     time::Duration,
 };
 
+use countersign::{
+    Clock, HmacSecret, Memory, NewUser, OAuth2, SigningChoice, Timestamp,
+    core::{clock::System, form::Form},
+};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::Value;
 
@@ -18,6 +22,31 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A password that the policy lets through.
 pub(crate) const PASSWORD: &str = "horse battery staple";
+
+/// The secret of servers that sign by HS256, so that a test can sign as they do.
+pub(crate) const SECRET: &str = "b2Jc9vQ0sTz1mXw7Lk4Rr8Yp3Nn6Hh5D";
+
+/// A clock that stands still.
+#[derive(Debug)]
+struct Standing(Timestamp);
+
+impl Clock for Standing {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+}
+
+/// A token as a server with [`SECRET`] issued it so many seconds ago, for 15 minutes and the scope `items`.
+pub(crate) async fn issued(issuer: &str, seconds_ago: i64) -> String {
+    let then = Timestamp::from_seconds(System.now().seconds() - seconds_ago);
+    let signing = SigningChoice::Secret(HmacSecret::new(SECRET).unwrap());
+    let oauth2 = OAuth2::new(Memory::new()).issuer(issuer).signing(signing).clock(Arc::new(Standing(then)));
+    let oauth2 = oauth2.build().await.unwrap();
+    oauth2.add_user(NewUser::new("alice").password(PASSWORD).scope("items")).await.unwrap();
+    let form = format!("username=alice&password={}&scope=items", PASSWORD.replace(' ', "+"));
+    let response = oauth2.server().unwrap().token(None, &Form::parse(form.as_bytes()).unwrap()).await.unwrap();
+    response.access_token.secret().to_owned()
+}
 
 /// A directory with a database, settings and whatever else a test leaves there.
 #[derive(Debug)]
@@ -71,12 +100,7 @@ impl Place {
 
     /// Runs the program to its end, with this on its standard input.
     pub(crate) fn run_with_input<'a>(&self, input: &str, arguments: impl IntoIterator<Item = &'a str>) -> Ran {
-        let mut command = self.command(arguments);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        // A program that refuses before it reads closes the pipe, which is its right.
-        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        Ran::of(child.wait_with_output().unwrap())
+        Ran::with_input(self.command(arguments), input)
     }
 
     /// Adds a user with [`PASSWORD`].
@@ -102,6 +126,15 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
+    /// Runs a command to its end, with this on its standard input.
+    pub(crate) fn with_input(mut command: Command, input: &str) -> Self {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // A program that refuses before it reads closes the pipe, which is its right.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        Self::of(child.wait_with_output().unwrap())
+    }
+
     fn of(output: Output) -> Self {
         Self {
             code: output.status.code(),
@@ -204,7 +237,7 @@ impl Server {
             let is_last = text.contains("Listening on ") || text.contains("Ctrl-C");
             is_last.then(|| url.to_owned())
         });
-        let client = Client::builder().no_proxy().build().unwrap();
+        let client = Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
         let threads = vec![first, second];
         let Some(url) = url else { panic!("it did not start: {}", stderr.text()) };
         Self { child, url, client, stdout, stderr, threads }

@@ -37,6 +37,7 @@ enum Step {
     Signature,
     Payload,
     Kind,
+    Bound,
     Claims,
     Issuer,
     Audience,
@@ -221,6 +222,7 @@ impl<'a> Judge<'a> {
         };
         self.find("payload", "a JSON object", "a JSON object", Opinion::Holds);
         self.kind(&claims);
+        self.binding(claims.get(jwt::CONFIRMATION));
         self.claims(&claims);
         self.names(&claims);
         self.expiry(claims.get("exp"));
@@ -234,6 +236,11 @@ impl<'a> Judge<'a> {
         let fits = self.by_profile(|profile| profile == Profile::Rfc9068 || mark.is_none());
         let found = mark.map_or_else(|| "no mark of an ID token".to_owned(), |mark| format!("an ID token's `{mark}`"));
         self.find("kind", "an access token", found, Opinion::of(fits, Step::Kind, Reason::OtherType));
+    }
+
+    fn binding(&mut self, key: Option<&Value>) {
+        let opinion = Opinion::of(Some(key.is_none()), Step::Bound, Reason::Bound);
+        self.find(jwt::CONFIRMATION, ABSENT, or_absent(key), opinion);
     }
 
     fn claims(&mut self, claims: &Map<String, Value>) {

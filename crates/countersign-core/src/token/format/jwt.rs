@@ -23,9 +23,13 @@ const PLAIN_SCOPE: &str = "scp";
 /// The claims that are ours to interpret.
 const INTERPRETED: [&str; 10] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "scope", GRANT_ID];
 
+/// The claim that binds a token to a key (RFC 7800 §3.1), which its bearer must prove to have (RFC 9449 §7.2, RFC 8705
+/// §3).
+pub(in crate::token) const CONFIRMATION: &str = "cnf";
+
 /// Claims that say how the owner logged in (RFC 9068 §2.2.1), whose key the bearer must prove (RFC 7800 §3.1) and who
 /// acts for whom (RFC 8693 §4.1): whoever reads them trusts the issuer to mean them.
-const SPOKEN_FOR: [&str; 5] = ["auth_time", "acr", "amr", "cnf", "act"];
+const SPOKEN_FOR: [&str; 5] = ["auth_time", "acr", "amr", CONFIRMATION, "act"];
 
 /// Claims that only ID tokens have (OpenID Connect Core 1.0 §2, §3.3.2.11).
 const ID_TOKEN_MARKS: [&str; 3] = ["nonce", "at_hash", "c_hash"];
@@ -74,6 +78,7 @@ pub(in crate::token) fn decode(
     if profile == Profile::Plain && find_id_token_mark(&claims).is_some() {
         return Err(TokenProblem::OtherType);
     }
+    check_unbound(&claims)?;
     read(claims, profile).map_err(|_| TokenProblem::MalformedClaims)
 }
 
@@ -92,6 +97,12 @@ pub(in crate::token) fn find_id_token_mark(claims: &Map<String, Value>) -> Optio
     let is_kind = |(name, kind): &&(&str, &str)| claims.get(*name).is_some_and(|value| value == kind);
     let mark = ID_TOKEN_MARKS.into_iter().find(|name| claims.contains_key(*name));
     mark.or_else(|| ID_TOKEN_KINDS.iter().find(is_kind).map(|(name, _)| *name))
+}
+
+/// RFC 9449 §7.2: an API that takes bearer tokens "MUST reject a DPoP-bound access token received as a bearer token"; RFC
+/// 8705 §3 wants the client certificate that `cnf` names. We look at no proof, so whatever stands there is refused.
+pub(in crate::token) fn check_unbound(claims: &Map<String, Value>) -> Result<(), TokenProblem> {
+    if claims.contains_key(CONFIRMATION) { Err(TokenProblem::Bound) } else { Ok(()) }
 }
 
 /// The claim that is missing or of the wrong type.

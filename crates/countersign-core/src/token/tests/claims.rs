@@ -149,6 +149,40 @@ async fn c10_a_token_of_another_type_is_no_access_token() {
     }
 }
 
+/// RFC 9449 §6.1, RFC 8705 §3.1, RFC 7800 §3, and what is no key at all.
+fn bindings() -> [Value; 8] {
+    [
+        json!({ "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" }),
+        json!({ "x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2" }),
+        json!({ "jwk": { "kty": "OKP" } }),
+        json!({}),
+        json!(null),
+        json!(false),
+        json!(""),
+        json!([]),
+    ]
+}
+
+#[tokio::test]
+async fn p2_a_token_that_is_bound_to_a_key_is_no_bearer_token() {
+    for forge in Forge::all().await.into_iter().chain([Forge::other("RS256").plain()]) {
+        for binding in bindings() {
+            forge.refuses(&forge.with_claim("cnf", binding), TokenProblem::Bound);
+        }
+        let mut claims = Forge::claims();
+        claims["cnf"] = json!({ "jkt": "x" });
+        claims["iss"] = json!("https://x");
+        claims.as_object_mut().unwrap().remove("sub");
+        let bound = forge.sign(forge.header().to_string(), claims.to_string());
+        forge.refuses(&bound, TokenProblem::Bound);
+        let (input, _) = bound.rsplit_once('.').unwrap();
+        forge.refuses(&format!("{input}.AAAA"), TokenProblem::BadSignature);
+    }
+    let forge = Forge::es256().await;
+    let inside = forge.verify(&forge.with_claim("other", json!({ "cnf": { "jkt": "x" } })));
+    assert!(inside.is_ok(), "of another claim it is a member like any");
+}
+
 #[tokio::test]
 async fn what_is_not_ours_to_interpret_is_handed_on_as_it_is() {
     #[derive(Debug, PartialEq, serde::Deserialize)]

@@ -60,6 +60,7 @@ async fn each_refusal_is_found_where_it_is() {
         (format!("{input}.AAAA"), "signature", Reason::BadSignature, "3 bytes"),
         (format!("{input}.A"), "signature", Reason::Malformed, "cannot be read"),
         (forge.sign(forge.header().to_string(), "[]"), "payload", Reason::Malformed, "cannot be read"),
+        (forge.with_claim("cnf", json!({ "jkt": "k" })), "cnf", Reason::Bound, "{\"jkt\":\"k\"}"),
         (forge.without_claim("client_id"), "claims", Reason::MalformedClaims, "`client_id` is missing"),
         (forge.with_claim("jti", json!(1)), "claims", Reason::MalformedClaims, "`jti` is not of its type"),
         (forge.with_claim("iss", json!("https://x")), "iss", Reason::OtherIssuer, "https://x"),
@@ -230,7 +231,7 @@ proptest! {
         header in proptest::collection::vec((prop_oneof![Just("alg"), Just("kid"), Just("typ"), Just("crit")], any_value()), 0..2),
         claims in proptest::collection::vec((prop_oneof![
             Just("iss"), Just("sub"), Just("aud"), Just("exp"), Just("nbf"), Just("iat"), Just("jti"), Just("client_id"),
-            Just("azp"), Just("scope"), Just("scp"), Just("grant_id"), Just("nonce"), Just("typ"),
+            Just("azp"), Just("scope"), Just("scp"), Just("grant_id"), Just("nonce"), Just("typ"), Just("cnf"),
         ], any_value()), 0..3),
         gone in proptest::option::of(prop_oneof![Just("iss"), Just("exp"), Just("jti"), Just("scope"), Just("client_id")]),
         plain in any::<bool>(),

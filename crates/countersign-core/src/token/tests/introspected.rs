@@ -115,6 +115,19 @@ fn c6_members_have_their_type_and_what_is_needed_is_there() {
 }
 
 #[test]
+fn p2_a_token_that_is_bound_to_a_key_is_no_bearer_token() {
+    for binding in [json!({ "jkt": "x" }), json!({ "x5t#S256": "x" }), json!({}), json!(null)] {
+        refuses(with("cnf", binding), TokenProblem::Bound);
+    }
+    let mut bound = answer();
+    bound["cnf"] = json!({ "jkt": "x" });
+    bound["token_type"] = json!("DPoP");
+    refuses(bound.to_string(), TokenProblem::Bound);
+    bound["active"] = json!(false);
+    refuses(bound.to_string(), TokenProblem::Inactive);
+}
+
+#[test]
 fn c7_times_count_although_the_endpoint_says_active() {
     let leeway = i64::try_from(LEEWAY.as_secs()).unwrap();
     for (name, offset, expected) in [

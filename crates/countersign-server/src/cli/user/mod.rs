@@ -121,14 +121,8 @@ async fn remove(settings: &Settings, name: &str, output: Output) -> Outcome {
     output.done(owner, "is removed")
 }
 
-/// Opens the database, which must be there: somebody who mistypes its name should not get an empty one.
 async fn open_existing(settings: &Settings) -> Result<Database, Failure> {
-    let url = settings.database.as_str();
-    if !store::exists(url) {
-        return Err(Failure::failed(format!("there is no database {url}"))
-            .hint("name another with --database, or make it with `countersign user add` or `countersign serve`"));
-    }
-    Ok(store::open(url).await?)
+    store::open_existing(settings.database.as_str()).await
 }
 
 async fn find(store: &Database, name: &str) -> Result<ResourceOwner, Failure> {

@@ -57,14 +57,19 @@ impl<'a, S: Clone + Send + Sync + 'static> Assembly<'a, S> {
             let route = self.route(&requirement, before.len() + arguments);
             if let (Some(operation), EntryKind::Route) = (&handler.operation, entry.kind) {
                 told.add(handler.method, &entry.path, operation.clone(), &requirement);
+            }
+            if handler.is_told_of() && entry.kind == EntryKind::Route {
                 told.add_schemas(handler.schemas.clone());
             }
+            told.add_adopted(&handler.adopted, &requirement);
             let covers = if handler.method == ANY { Covers::Everything } else { Covers::Methods };
             methods =
                 methods.merge(guarded((handler.attach)(route.clone()), covers, before.clone(), route, self.state));
         }
         if let Some(unread) = &entry.methods.unread {
-            let route = self.route(&requirement_of(entry, &[]), before.len() + 1);
+            let requirement = requirement_of(entry, &[]);
+            told.add_adopted(&unread.adopted, &requirement);
+            let route = self.route(&requirement, before.len() + 1);
             methods = methods.merge(guarded(unread.router.clone(), Covers::Everything, before, route, self.state));
         }
         methods

@@ -68,8 +68,8 @@ pub(crate) struct Common {
     pub(crate) leeway: Duration,
     realm: String,
     scopes: Vec<Declaration>,
-    title: String,
-    version: String,
+    title: Option<String>,
+    version: Option<String>,
     scheme_name: Option<String>,
     scheme_description: Option<String>,
     mode: Mode,
@@ -125,8 +125,8 @@ impl<A> Builder<A> {
             leeway: DEFAULT_LEEWAY,
             realm: "api".to_owned(),
             scopes: Vec::new(),
-            title: "API".to_owned(),
-            version: "0.1.0".to_owned(),
+            title: None,
+            version: None,
             scheme_name: None,
             scheme_description: None,
             mode: Mode::Production,
@@ -171,15 +171,15 @@ impl<A> Builder<A> {
         self
     }
 
-    /// The name of the API in its document and on its docs page.
+    /// The name of the API in its document and on its docs page; that of a document of yours, or else `API`, by default.
     pub fn title(mut self, title: impl Into<String>) -> Self {
-        self.common.title = title.into();
+        self.common.title = Some(title.into());
         self
     }
 
-    /// The version of the API in its document.
+    /// The version of the API in its document; that of a document of yours, or else `0.1.0`, by default.
     pub fn version(mut self, version: impl Into<String>) -> Self {
-        self.common.version = version.into();
+        self.common.version = Some(version.into());
         self
     }
 

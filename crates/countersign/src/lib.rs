@@ -12,6 +12,8 @@
 //! - **Scopes**: [`scopes!`] makes a type of each; the type that names a scope is the check.
 //! - **Routes**: [`routing::get`] and its siblings read the guards off the handler; a route without a guard must be
 //!   marked by [`routing::public`], or the API does not start.
+//! - **utoipa**: with the feature `utoipa`, handlers with `#[utoipa::path]` are routes too, and a document that is there
+//!   already gets the locks.
 //! - **Users**: the store's own table, or yours, through [`ResourceOwners`].
 //! - **Tokens from elsewhere**: with the feature `remote`, `OAuth2::remote` takes the place of [`OAuth2::new`], and
 //!   nothing else changes.
@@ -43,6 +45,8 @@ mod serve;
 mod start_error;
 mod user;
 
+#[cfg(feature = "utoipa")]
+pub use crate::openapi::utoipa;
 pub use aide;
 pub use async_trait::async_trait;
 pub use countersign_core as core;

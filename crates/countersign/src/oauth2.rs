@@ -34,8 +34,8 @@ pub(crate) struct Facade {
     /// The scopes that were declared beside those of the guards.
     pub(crate) scopes: Vec<Declaration>,
     pub(crate) mode: Mode,
-    pub(crate) title: String,
-    pub(crate) version: String,
+    pub(crate) title: Option<String>,
+    pub(crate) version: Option<String>,
     pub(crate) scheme_name: String,
     pub(crate) scheme_description: Option<String>,
     pub(crate) docs: DocsPage,
@@ -170,12 +170,14 @@ impl OAuth2 {
         &self.0.facade.docs
     }
 
-    pub(crate) fn title(&self) -> &str {
-        &self.0.facade.title
+    /// The title that was set.
+    pub(crate) fn title(&self) -> Option<&str> {
+        self.0.facade.title.as_deref()
     }
 
-    pub(crate) fn version(&self) -> &str {
-        &self.0.facade.version
+    /// The version that was set.
+    pub(crate) fn version(&self) -> Option<&str> {
+        self.0.facade.version.as_deref()
     }
 
     pub(crate) fn declared_scopes(&self) -> &[Declaration] {

@@ -8,7 +8,7 @@ use crate::{
     endpoint::{self, Finished},
     guard::{Argument, RuleFunction},
     oauth2::{HoldsOAuth2, OAuth2},
-    openapi::Told,
+    openapi::{AuthorsDocument, Told, Written},
     routes::Routes,
     routing::MethodRouter,
     start_error::StartError,
@@ -21,6 +21,7 @@ pub struct Router<S = OAuth2> {
     oauth2: OAuth2,
     state: S,
     routes: Routes<S>,
+    document: AuthorsDocument,
     changes: Changes,
 }
 
@@ -46,7 +47,13 @@ impl OAuth2 {
     where
         AppState: HoldsOAuth2 + Clone + Send + Sync + 'static,
     {
-        Router { oauth2: self.clone(), state, routes: Routes::new(), changes: Changes::default() }
+        Router {
+            oauth2: self.clone(),
+            state,
+            routes: Routes::new(),
+            document: AuthorsDocument::default(),
+            changes: Changes::default(),
+        }
     }
 }
 
@@ -141,15 +148,28 @@ where
     /// # }
     /// ```
     pub fn audit(&self) -> Audit {
-        let ours = endpoint::documented(&self.oauth2, |path| self.routes.has(path));
+        self.audit_of(self.told_by(self.document.clone()))
+    }
+
+    /// All routes, each with what `document` tells of it.
+    fn told_by(&self, mut document: AuthorsDocument) -> ToldRoutes<S> {
+        let mut ours = endpoint::documented(&self.oauth2, |path| self.routes.has(path));
+        let mut theirs = self.routes.clone();
+        document.tell_of(&mut theirs);
+        document.tell_of(&mut ours);
+        ToldRoutes { ours, theirs, left: document }
+    }
+
+    fn audit_of(&self, routes: ToldRoutes<S>) -> Audit {
         let mut audit = Audit { unseen_changes: self.changes.0.len(), ..Audit::default() };
-        for entry in ours.into_entries() {
+        for entry in routes.ours.into_entries() {
             audit.add(&entry, self.oauth2.scheme_name());
         }
         endpoint::audit(&self.oauth2, &mut audit);
-        for entry in self.routes.clone().into_entries() {
+        for entry in routes.theirs.into_entries() {
             audit.add(&entry, self.oauth2.scheme_name());
         }
+        audit.add_unanswered(&routes.left);
         audit
     }
 
@@ -175,22 +195,62 @@ where
     }
 
     fn assemble(self) -> Result<(axum::Router, String), StartError> {
-        check(&self.audit())?;
-        let Self { oauth2, state, routes, changes } = self;
-        if let Some(taken) = endpoint::ours(&oauth2).into_iter().find(|path| routes.has_below(path)) {
-            return Err(StartError::PathTaken(taken));
-        }
-        let author_has = |path: &str| routes.has(path);
-        let mut told = Told::new(&oauth2);
-        let ours = Assembly::new(&oauth2, &oauth2).place(endpoint::documented(&oauth2, author_has), &mut told);
-        let author_has_me = author_has(endpoint::USERS_ME);
-        let theirs = Assembly::new(&oauth2, &state).place(routes, &mut told);
-        let (document, scopes) = told.write(&oauth2, endpoint::TOKEN_URL)?;
-        let finished = Finished { oauth2, document: document.clone(), scopes };
+        let Placed { ours, theirs, told } = self.place(self.document.clone())?;
+        let Self { oauth2, state, routes, changes, .. } = self;
+        let Written { document, title, scopes } = told.write(&oauth2, endpoint::TOKEN_URL)?;
+        let finished = Finished { oauth2, document: document.clone(), title, scopes };
+        let author_has_me = routes.has(endpoint::USERS_ME);
         let router = endpoint::router(ours, finished, author_has_me).merge(theirs.with_state(state));
         let router = changes.0.into_iter().fold(router, |router, change| change(router));
         Ok((router, document))
     }
+
+    /// The routers of all routes, once every route is found to be guarded or public, and what is told of them beside
+    /// what `document` tells.
+    fn place(&self, document: AuthorsDocument) -> Result<Placed<S>, StartError> {
+        let routes = self.told_by(document);
+        check(&self.audit_of(routes.clone()))?;
+        let taken = endpoint::ours(&self.oauth2).into_iter().find(|path| self.routes.has_below(path));
+        if let Some(taken) = taken {
+            return Err(StartError::PathTaken(taken));
+        }
+        let mut told = Told::new(&self.oauth2, routes.left);
+        let ours = Assembly::new(&self.oauth2, &self.oauth2).place(routes.ours, &mut told);
+        let theirs = Assembly::new(&self.oauth2, &self.state).place(routes.theirs, &mut told);
+        Ok(Placed { ours, theirs, told })
+    }
+
+    /// What is told of all routes beside what `document` tells.
+    #[cfg(feature = "utoipa")]
+    pub(crate) fn told_beside(&self, document: AuthorsDocument) -> Result<Told, StartError> {
+        Ok(self.place(document)?.told)
+    }
+
+    #[cfg(feature = "utoipa")]
+    pub(crate) fn with_document(self, document: AuthorsDocument) -> Self {
+        Self { document, ..self }
+    }
+
+    #[cfg(feature = "utoipa")]
+    pub(crate) fn with_routes(self, change: impl FnOnce(Routes<S>) -> Routes<S>) -> Self {
+        Self { routes: change(self.routes), ..self }
+    }
+}
+
+/// The routes of an API, ours and theirs, each with what the author's document tells of it.
+#[derive(Clone)]
+struct ToldRoutes<S> {
+    ours: Routes<OAuth2>,
+    theirs: Routes<S>,
+    /// What that document tells of no route.
+    left: AuthorsDocument,
+}
+
+/// Their routers, and what is told of them.
+struct Placed<S> {
+    ours: axum::Router<OAuth2>,
+    theirs: axum::Router<S>,
+    told: Told,
 }
 
 /// What an audit must not find in an API that starts.

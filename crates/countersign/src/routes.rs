@@ -158,6 +158,12 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self
     }
 
+    /// Its paths with their handlers, to be told of.
+    pub(crate) fn told_mut(&mut self) -> impl Iterator<Item = (&str, &mut MethodRouter<S>)> {
+        let routes = self.entries.iter_mut().filter(|entry| entry.kind == EntryKind::Route);
+        routes.map(|entry| (&*entry.path, &mut entry.methods))
+    }
+
     /// Whether one of them is at `path`, with a slash at its end or without.
     pub(crate) fn has(&self, path: &str) -> bool {
         self.paths().any(|known| known.trim_end_matches('/') == path)

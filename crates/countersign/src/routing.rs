@@ -50,7 +50,7 @@ use crate::{
         router::{ByFunction, ByType, Shared},
     },
     oauth2::OAuth2,
-    openapi::describe,
+    openapi::{Adopted, describe},
     schemas::Schemas,
 };
 
@@ -73,21 +73,41 @@ pub(crate) const ANY: &str = "*";
 pub(crate) struct Described<S> {
     /// The method, or [`ANY`].
     pub(crate) method: &'static str,
-    /// What the document tells of it, if anything.
+    /// What its generator tells of it, if anything.
     pub(crate) operation: Option<Value>,
+    pub(crate) generator: Generator,
     pub(crate) schemas: Schemas,
+    /// What the author's own document tells of it.
+    pub(crate) adopted: Vec<Adopted>,
     pub(crate) arguments: Vec<(&'static str, Requirement)>,
     pub(crate) access: Access,
     pub(crate) attach: Attach<S>,
 }
 
+/// Whose words an operation is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Generator {
+    Aide,
+    #[cfg(feature = "utoipa")]
+    Utoipa,
+}
+
 /// Makes the axum router of a handler, once it is known what its whole route needs.
-type Attach<S> = Arc<dyn Fn(Arc<RouteGuards>) -> AxumMethodRouter<S> + Send + Sync>;
+pub(crate) type Attach<S> = Arc<dyn Fn(Arc<RouteGuards>) -> AxumMethodRouter<S> + Send + Sync>;
+
+impl<S> Described<S> {
+    /// Whether the document tells of it.
+    pub(crate) const fn is_told_of(&self) -> bool {
+        self.operation.is_some() || !self.adopted.is_empty()
+    }
+}
 
 #[derive(Clone)]
 pub(crate) struct Unread<S> {
     pub(crate) router: AxumMethodRouter<S>,
     pub(crate) access: Access,
+    /// What the author's own document tells of its methods.
+    pub(crate) adopted: Vec<Adopted>,
 }
 
 /// Who may call, as the author said.
@@ -107,11 +127,12 @@ impl<S> std::fmt::Debug for MethodRouter<S> {
 }
 
 impl<S> MethodRouter<S> {
-    const fn none() -> Self {
+    pub(crate) const fn none() -> Self {
         Self { handlers: Vec::new(), unread: None, guards: Vec::new() }
     }
 
-    /// Keeps these handlers out of the document. They are checked all the same, and stand in the audit.
+    /// Keeps what these handlers tell of themselves out of the document. They are checked all the same, and stand in the
+    /// audit.
     pub fn undocumented(mut self) -> Self {
         for handler in &mut self.handlers {
             handler.operation = None;
@@ -122,23 +143,26 @@ impl<S> MethodRouter<S> {
 
 impl<S: Send + Sync + 'static> MethodRouter<S> {
     /// Puts the guard `G` before all handlers of this path, those that are chained after it too.
-    pub fn guard<G>(mut self) -> Self
+    pub fn guard<G>(self) -> Self
     where
         G: FromRequestParts<S> + Argument<S> + Send + 'static,
     {
-        self.guards.push(Arc::new(ByType::<G>::new()));
+        self.guarded_by(Arc::new(ByType::<G>::new()))
+    }
+
+    pub(crate) fn guarded_by(mut self, guard: Shared<S>) -> Self {
+        self.guards.push(guard);
         self
     }
 
     /// Puts a rule before all handlers of this path, as [`Routes::rule`](crate::Routes::rule) does.
     pub fn rule<A: 'static>(
-        mut self,
+        self,
         name: &'static str,
         description: &'static str,
         function: impl RuleFunction<S, A>,
     ) -> Self {
-        self.guards.push(Arc::new(ByFunction { name, description, function, arguments: PhantomData::<fn() -> A> }));
-        self
+        self.guarded_by(Arc::new(ByFunction { name, description, function, arguments: PhantomData::<fn() -> A> }))
     }
 }
 
@@ -147,22 +171,50 @@ impl<S: Send + Sync + 'static> MethodRouter<S> {
 ///
 /// Takes what [`get`] and its siblings make, or an `axum::routing::MethodRouter`, which the document then does not
 /// tell of. A guard of the router around it is checked all the same.
-pub fn public<S>(methods: impl Into<MethodRouter<S>>) -> MethodRouter<S> {
-    let mut methods = methods.into();
-    for handler in &mut methods.handlers {
-        handler.access = Access::Public;
+pub fn public<M: MakePublic>(methods: M) -> M::Public {
+    methods.make_public()
+}
+
+/// Handlers that [`public`] takes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not of handlers that can be made public",
+    note = "`public` takes what `countersign::routing::get` and its siblings make, or a router of `axum::routing`"
+)]
+pub trait MakePublic {
+    /// The same handlers, for everybody.
+    type Public;
+
+    /// Marks them.
+    fn make_public(self) -> Self::Public;
+}
+
+impl<S> MakePublic for MethodRouter<S> {
+    type Public = Self;
+
+    fn make_public(mut self) -> Self {
+        for handler in &mut self.handlers {
+            handler.access = Access::Public;
+        }
+        if let Some(unread) = &mut self.unread {
+            unread.access = Access::Public;
+        }
+        self
     }
-    if let Some(unread) = &mut methods.unread {
-        unread.access = Access::Public;
+}
+
+impl<S> MakePublic for AxumMethodRouter<S> {
+    type Public = MethodRouter<S>;
+
+    fn make_public(self) -> MethodRouter<S> {
+        MethodRouter::from(self).make_public()
     }
-    methods
 }
 
 /// A router of axum's: its handlers cannot be read, so it is not documented, and it must be [`public`] or stand behind a
 /// guard of its router.
 impl<S> From<AxumMethodRouter<S>> for MethodRouter<S> {
     fn from(router: AxumMethodRouter<S>) -> Self {
-        Self { unread: Some(Unread { router, access: Access::Guarded }), ..Self::none() }
+        Self { unread: Some(Unread { router, access: Access::Guarded, adopted: Vec::new() }), ..Self::none() }
     }
 }
 
@@ -196,7 +248,9 @@ macro_rules! methods {
                     self.handlers.push(Described {
                         method: $METHOD,
                         operation,
+                        generator: Generator::Aide,
                         schemas,
+                        adopted: Vec::new(),
                         arguments: I::list(),
                         access: Access::Guarded,
                         attach: Arc::new(move |route| axum::routing::$method(OnRoute { handler: handler.clone(), route })),

@@ -63,7 +63,10 @@ pub enum StartError {
     #[error("the scheme's name {0:?} is not of letters, digits, '.', '_' and '-'")]
     SchemeName(String),
     /// Two security schemes have one name in the document.
-    #[error("two security schemes are called {0}: give one another name, with `as \"…\"` in security_schemes!")]
+    #[error(
+        "two security schemes are called {0}: give one another name, with `as \"…\"` in security_schemes!, or take it out \
+         of your own document, which gets those of the guards"
+    )]
     SchemeTwice(String),
     /// These routes were made by `axum::routing`, whose handlers cannot be read for their guards.
     #[error(
@@ -93,7 +96,10 @@ pub enum StartError {
         why: &'static str,
     },
     /// Two types have one name in the document.
-    #[error("two types are called {0} in the API's document: rename one with #[schemars(rename = \"…\")]")]
+    #[error(
+        "two types are called {0} in the API's document: rename one with #[schemars(rename = \"…\")], or for utoipa with \
+         #[schema(as = …)]"
+    )]
     SchemaTwice(String),
     /// The document cannot be written.
     #[error("the API's document cannot be written")]

@@ -7,7 +7,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The user of the built-in table, without anything that must not leave the server.
+///
+/// The document calls it `AuthenticatedUser`, because the author's own is called `User` more often than not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "AuthenticatedUser")]
 pub struct User {
     /// Names the user for ever; user names may change hands.
     pub sub: String,

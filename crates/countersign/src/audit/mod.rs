@@ -3,9 +3,11 @@
 mod text;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     guard::requirement::Requirement,
+    openapi::{Adopted, AuthorsDocument},
     routes::{Entry, EntryKind},
     routing::Access,
 };
@@ -126,6 +128,11 @@ pub enum Finding {
         /// The route.
         route: String,
     },
+    /// The author's document tells of this, and no route answers it.
+    DocumentedWithoutRoute {
+        /// The method and the path.
+        route: String,
+    },
 }
 
 impl Audit {
@@ -154,27 +161,51 @@ impl Audit {
                 access: access(&requirement, handler.access, AuditedAccess::Undecided),
                 security: security(&requirement, own_scheme),
                 guards: before.iter().cloned().chain(arguments).collect(),
-                documented: handler.operation.is_some(),
+                documented: handler.is_told_of(),
             };
-            let locks = handler.operation.iter().flat_map(|operation| operation["security"].as_array()).flatten();
-            for scheme in locks.filter_map(|lock| lock.as_object()).flat_map(|lock| lock.keys()) {
-                if requirement.schemes().iter().all(|known| known.name(own_scheme) != scheme) {
-                    self.findings.push(Finding::LockWithoutCheck { route: route.to_string(), scheme: scheme.clone() });
-                }
+            if let Some(operation) = &handler.operation {
+                self.compare(&route.to_string(), operation, &requirement, own_scheme);
             }
+            self.compare_adopted(&handler.adopted, &requirement, own_scheme);
             self.push(route);
         }
         if let Some(unread) = &entry.methods.unread {
             let requirement = requirement_of(entry, &[]);
+            self.compare_adopted(&unread.adopted, &requirement, own_scheme);
             self.push(AuditedRoute {
                 method: "*".to_owned(),
                 path,
                 access: access(&requirement, unread.access, AuditedAccess::Unreadable),
                 security: security(&requirement, own_scheme),
                 guards: before,
-                documented: false,
+                documented: !unread.adopted.is_empty(),
             });
         }
+    }
+
+    /// Finds the locks of an operation that no guard checks.
+    fn compare(&mut self, route: &str, operation: &Value, requirement: &Requirement, own_scheme: &str) {
+        let locks = operation["security"].as_array().into_iter().flatten();
+        for scheme in locks.filter_map(Value::as_object).flat_map(|lock| lock.keys()) {
+            if requirement.schemes().iter().all(|known| known.name(own_scheme) != scheme) {
+                self.findings.push(Finding::LockWithoutCheck { route: route.to_owned(), scheme: scheme.clone() });
+            }
+        }
+    }
+
+    fn compare_adopted(&mut self, adopted: &[Adopted], requirement: &Requirement, own_scheme: &str) {
+        for adopted in adopted {
+            self.compare(&adopted.to_string(), &adopted.operation, requirement, own_scheme);
+        }
+    }
+
+    /// Finds what is left of the author's document once every route has taken what is told of it.
+    pub(crate) fn add_unanswered(&mut self, left: &AuthorsDocument) {
+        // Endpoints of countersign are answered, and tell of themselves nothing that could take it.
+        let answered = |route: &String| self.routes.iter().any(|known| known.to_string() == *route);
+        let unanswered = left.operations().map(ToString::to_string).filter(|route| !answered(route));
+        let findings: Vec<_> = unanswered.map(|route| Finding::DocumentedWithoutRoute { route }).collect();
+        self.findings.extend(findings);
     }
 
     pub(crate) fn push(&mut self, route: AuditedRoute) {

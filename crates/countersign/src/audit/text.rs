@@ -91,6 +91,9 @@ impl fmt::Display for Finding {
                 write!(f, "the document locks {route} with {scheme}, which no guard of it checks")
             }
             Self::CheckWithoutLock { route } => write!(f, "{route} is guarded, and the document does not tell of it"),
+            Self::DocumentedWithoutRoute { route } => {
+                write!(f, "the document tells of {route}, which no route answers")
+            }
         }
     }
 }

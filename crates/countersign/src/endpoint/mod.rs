@@ -99,6 +99,8 @@ fn of_issuer(server: &Arc<AuthorizationServer>, scopes: Scopes) -> axum::Router 
 pub(crate) struct Finished {
     pub(crate) oauth2: OAuth2,
     pub(crate) document: String,
+    /// The API's name, as the document has it.
+    pub(crate) title: String,
     pub(crate) scopes: Scopes,
 }
 

@@ -5,12 +5,16 @@ use serde_json::{Map, Value, json};
 use crate::guard::requirement::Requirement;
 use countersign_core::{error::BearerError, reason::Reason};
 
-/// Writes the lock of an operation, and the answers of its guards.
+/// Writes the lock of an operation, in place of one that is there, and the answers of its guards.
 ///
 /// Credentials that are needed together share one object (an AND), alternatives are several (an OR), and `{}` is the one
 /// that needs none (OpenAPI 3.1 §4.8.30).
 pub(crate) fn lock(operation: &mut Value, requirement: &Requirement, own_scheme: &str) {
     if requirement.is_none() {
+        // It names no scheme: one that no guard checks was found before.
+        if let Some(operation) = operation.as_object_mut() {
+            operation.remove("security");
+        }
         return;
     }
     let mut security: Vec<Value> = Vec::new();
@@ -41,7 +45,7 @@ pub(crate) fn lock(operation: &mut Value, requirement: &Requirement, own_scheme:
 }
 
 /// Where an operation names the rules beyond scopes that a request must keep.
-const RULES: &str = "x-rules";
+pub(super) const RULES: &str = "x-rules";
 
 /// Tells of an answer, unless its author did.
 fn refuse(operation: &mut Value, status: &str, description: &str) {

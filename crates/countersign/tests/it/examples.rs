@@ -37,6 +37,9 @@ pub(crate) mod schemes_program;
 #[path = "../../examples/simple_login.rs"]
 mod simple_login_program;
 #[expect(dead_code, reason = "its `main` is for people")]
+#[path = "../../examples/utoipa_document.rs"]
+mod utoipa_document_program;
+#[expect(dead_code, reason = "its `main` is for people")]
 #[path = "../../examples/websocket.rs"]
 mod websocket_program;
 
@@ -288,6 +291,37 @@ async fn optional_login() {
     let token = program.log_in("username=alice&password=secret").await;
     assert_eq!(program.get("/", &token).await.1["drafts"], json!(["Unfinished"]));
     assert_eq!(program.get("/", "bad").await.0, StatusCode::UNAUTHORIZED, "a bad token is not taken for none");
+}
+
+#[tokio::test]
+async fn utoipa_document() {
+    let program = Program::of(utoipa_document_program::app().await);
+    assert_eq!(program.get_without_token("/health").await, StatusCode::OK);
+    for (method, path) in [("GET", "/items"), ("POST", "/items"), ("DELETE", "/items/1")] {
+        assert_eq!(program.send_to(method, path, &[]).await.0, StatusCode::UNAUTHORIZED, "{method} {path}");
+    }
+    let reader = program.log_in("username=ada&password=secret&scope=items:read").await;
+    assert_eq!(program.get("/items", &reader).await, (StatusCode::OK, json!([{ "id": 1, "name": "Lamp" }])));
+    let delete = async |token: &str| {
+        program.send_to("DELETE", "/items/1", &[("authorization", &format!("Bearer {token}"))]).await.0
+    };
+    assert_eq!(delete(&reader).await, StatusCode::FORBIDDEN);
+    let both = program.log_in("username=ada&password=secret&scope=items:read+items:write").await;
+    assert_eq!(delete(&both).await, StatusCode::NO_CONTENT);
+    let (_, document) = program.send_to("GET", "/openapi.json", &[]).await;
+    assert_eq!((&document["info"]["title"], &document["info"]["version"]), (&"Shop".into(), &"2.1.0".into()));
+    assert_eq!(document["tags"], json!([{ "name": "items", "description": "What is for sale." }]));
+    let security = |path: &str, method: &str| document["paths"][path][method]["security"].clone();
+    let lock = |scopes: Value| json!([{ "OAuth2PasswordBearer": scopes }]);
+    assert_eq!(security("/items", "get"), lock(json!(["items:read"])));
+    assert_eq!(security("/items", "post"), lock(json!(["items:write"])));
+    assert_eq!(security("/items/{id}", "delete"), lock(json!(["items:read", "items:write"])));
+    assert_eq!(security("/health", "get"), Value::Null);
+    let (get, delete) = (&document["paths"]["/items"]["get"], &document["paths"]["/items/{id}"]["delete"]);
+    assert_eq!(get["summary"], "All items.");
+    assert_eq!(delete["responses"]["404"]["description"], "There is no such item.");
+    assert!(get["responses"]["401"].is_object() && get["responses"]["403"].is_object());
+    assert!(document["components"]["schemas"]["Item"].is_object() && document["paths"]["/users/me"].is_object());
 }
 
 #[tokio::test]

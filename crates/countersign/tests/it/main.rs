@@ -17,3 +17,4 @@ mod support;
 mod token_endpoint;
 mod token_forms;
 mod users;
+mod utoipa;

@@ -29,7 +29,7 @@ pub(super) fn routes(api: &Finished) -> axum::Router<Arc<Finished>> {
     let opens_windows = policy::opens_windows(&api.document);
     for (viewer, path) in settings.pages() {
         let policy: Arc<str> = policy::policy(*viewer, &connect).into();
-        let page = page::html(*viewer, path, document, api.oauth2.title(), settings.css());
+        let page = page::html(*viewer, path, document, &api.title, settings.css());
         let page = served("text/html; charset=utf-8", "no-store", &policy, page);
         router = router.route(path, if opens_windows { opened_by("same-origin-allow-popups", page) } else { page });
         // The page's links are relative to a path without a slash at the end.

@@ -18,11 +18,12 @@ const STOP_TIMEOUT = 20_000; // milliseconds
 // Where cargo puts what `cargo test` builds.
 const DIRECTORY = process.env.PROGRAMS_DIR ?? join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), 'debug');
 
-/** Starts the program; `runner` names its log. Resolves once it says where it listens. */
+/** Starts a program of `programs.json`, or any of which these facts are known; `runner` names its log. Resolves once it says
+ * where it listens. */
 export async function start(name, runner, facts = SIGNERS[name]) {
   // What a developer has set for a server of their own is not for this one.
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('COUNTERSIGN_')));
-  const child = spawn(join(DIRECTORY, facts.program), facts.arguments, {
+  const child = spawn(join(DIRECTORY, facts.program), facts.arguments ?? [], {
     env: { ...inherited, ...facts.environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -59,7 +60,7 @@ export async function start(name, runner, facts = SIGNERS[name]) {
     name,
     base,
     ...facts,
-    protected: new URL(facts.protected, base),
+    protected: facts.protected && new URL(facts.protected, base),
     log: () => log,
     /** Asks it to end, and resolves to its exit code. */
     async stop() {

@@ -1,7 +1,13 @@
 //! An API that issues no tokens: it believes those of an issuer elsewhere.
 
+use std::time::Duration;
+
 use axum::Json;
-use countersign::{AccessToken, CurrentUser, OAuth2, Router, User, routing::get, routing::public, scopes};
+use countersign::{
+    AccessToken, CurrentUser, OAuth2, Router, StartError, User,
+    routing::{get, public},
+    scopes,
+};
 
 scopes! {
     /// Read items.
@@ -24,11 +30,22 @@ fn setting(name: &str, default: &str) -> String {
     std::env::var(name).unwrap_or(default.into())
 }
 
-pub(crate) async fn app() -> countersign::Result<Router> {
+/// Tokens of the issuer are verified here, or, with a secret to ask it, introspected there.
+async fn oauth2() -> Result<OAuth2, StartError> {
     let issuer = setting("ISSUER", "http://127.0.0.1:3000");
     let audience = setting("AUDIENCE", "https://items.example.com");
-    let oauth2 = OAuth2::remote(issuer).audience(audience).title("Items").build().await?;
-    Ok(oauth2
+    match std::env::var("CLIENT_SECRET") {
+        Ok(secret) => {
+            let introspecting = OAuth2::introspecting(issuer, setting("CLIENT_ID", "items"), secret);
+            introspecting.audience(audience).remember_for(Duration::ZERO).build().await
+        }
+        Err(_) => OAuth2::remote(issuer).audience(audience).build().await,
+    }
+}
+
+pub(crate) async fn app() -> countersign::Result<Router> {
+    Ok(oauth2()
+        .await?
         .router()
         .route("/items", get(list_items))
         .route("/whoami", get(whoami))

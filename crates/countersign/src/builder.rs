@@ -329,7 +329,7 @@ impl Builder {
         check_address(&self.authority.settings, self.authority.insecure_issuer, address)
     }
 
-    /// Checks the settings, and nothing else: [`Builder::build`] does it again.
+    /// Checks the settings, and nothing else: `build` does it again.
     ///
     /// # Errors
     /// [`StartError`]: what is wrong, and with which setting.

@@ -9,7 +9,7 @@ use countersign_core::{
     error::BearerError,
     names::Issuer,
     resource_owner::ResourceOwner,
-    token::{AccessToken, BearerToken, BorrowedToken},
+    token::{AccessToken, BorrowedToken},
 };
 
 use crate::{
@@ -116,7 +116,7 @@ impl OAuth2 {
         match &self.0.authority {
             Authority::Here { server, .. } => server.verify(token),
             #[cfg(feature = "remote")]
-            Authority::Elsewhere(remote) => remote.verify(&BearerToken::new(token.secret())).await,
+            Authority::Elsewhere(remote) => remote.verify(token).await,
         }
     }
 

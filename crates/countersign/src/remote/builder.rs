@@ -159,7 +159,7 @@ impl Builder<Elsewhere<Verified>> {
         self
     }
 
-    /// Checks the settings, and nothing else: [`build`](Self::build) does it again.
+    /// Checks the settings, and nothing else: `build` does it again.
     ///
     /// # Errors
     /// [`StartError`]: what is wrong, and with which setting.
@@ -194,7 +194,7 @@ impl Builder<Elsewhere<Introspected>> {
         self
     }
 
-    /// Checks the settings, and nothing else: [`build`](Self::build) does it again.
+    /// Checks the settings, and nothing else: `build` does it again.
     ///
     /// # Errors
     /// [`StartError`]: what is wrong, and with which setting.

@@ -10,7 +10,7 @@ use countersign_core::{
     names::Issuer,
     reason::Reason,
     token::{
-        AccessToken, BearerToken,
+        AccessToken, BorrowedToken,
         introspect::MAX_INTROSPECTION_BYTES,
         introspected,
         verify::{Intended, TokenProblem},
@@ -98,7 +98,11 @@ impl ByIntrospection {
         }
     }
 
-    pub(super) async fn verify(&self, token: &BearerToken, intended: Intended<'_>) -> Result<AccessToken, BearerError> {
+    pub(super) async fn verify(
+        &self,
+        token: BorrowedToken<'_>,
+        intended: Intended<'_>,
+    ) -> Result<AccessToken, BearerError> {
         if token.secret().len() > MAX_TOKEN_BYTES {
             return Err(BearerError::InvalidToken(Reason::TooLong));
         }
@@ -124,7 +128,7 @@ impl ByIntrospection {
     /// Asks the endpoint: the inner result is its answer, the outer one tells whether there is one.
     async fn ask(
         &self,
-        token: &BearerToken,
+        token: BorrowedToken<'_>,
         intended: Intended<'_>,
     ) -> Result<Result<AccessToken, TokenProblem>, BearerError> {
         let asked = tokio::time::timeout(PATIENCE, async {
@@ -150,7 +154,7 @@ impl ByIntrospection {
     async fn post(
         &self,
         endpoint: &str,
-        token: &BearerToken,
+        token: BorrowedToken<'_>,
         intended: Intended<'_>,
     ) -> Result<Result<AccessToken, TokenProblem>, Problem> {
         let token = Zeroizing::new(form_encoded(token.secret()));

@@ -61,19 +61,23 @@ struct Inner<L: Load> {
 }
 
 struct State<T> {
-    copy: Option<Arc<Copy<T>>>,
+    copy: Option<Arc<Published<T>>>,
     /// Ends when the fetch that runs has ended, however it did.
     fetch: Option<watch::Receiver<()>>,
     /// When the last fetch failed, if it did.
     failed: Option<Timestamp>,
-    /// When the issuer was last asked because something was not there.
-    asked_anew: Option<Timestamp>,
+    /// How many fetches have begun.
+    begun: u64,
+    /// When the issuer was last asked because something was not there, and by which fetch.
+    asked_anew: Option<(Timestamp, u64)>,
 }
 
 /// What was fetched, and when.
 #[derive(Debug)]
-pub(super) struct Copy<T> {
+pub(super) struct Published<T> {
     pub(super) item: T,
+    /// By which fetch: seconds are too coarse to tell what came first.
+    by: u64,
     fetched: Timestamp,
     lifetime: Duration,
 }
@@ -90,7 +94,7 @@ enum Age {
     Gone,
 }
 
-impl<T> Copy<T> {
+impl<T> Published<T> {
     fn age(&self, now: Timestamp) -> Age {
         let after = |duration: Duration| now >= self.fetched.plus(duration);
         if after(self.lifetime + GRACE) {
@@ -106,13 +110,13 @@ impl<T> Copy<T> {
 }
 
 /// Whether `moment` is less than `duration` ago; a clock that went back has forgotten it.
-fn is_recent(moment: Option<Timestamp>, duration: Duration, now: Timestamp) -> bool {
-    moment.is_some_and(|moment| moment <= now && now < moment.plus(duration))
+fn is_recent(moment: Timestamp, duration: Duration, now: Timestamp) -> bool {
+    moment <= now && now < moment.plus(duration)
 }
 
 impl<L: Load> Kept<L> {
     pub(super) fn new(load: L, clock: Arc<dyn Clock>) -> Self {
-        let state = State { copy: None, fetch: None, failed: None, asked_anew: None };
+        let state = State { copy: None, fetch: None, failed: None, begun: 0, asked_anew: None };
         Self(Arc::new(Inner { load, clock, state: RwLock::new(state) }))
     }
 
@@ -120,7 +124,7 @@ impl<L: Load> Kept<L> {
     ///
     /// # Errors
     /// [`BearerError::TemporarilyUnavailable`]: there is none, and its issuer does not answer.
-    pub(super) async fn find(&self) -> Result<Arc<Copy<L::Item>>, BearerError> {
+    pub(super) async fn find(&self) -> Result<Arc<Published<L::Item>>, BearerError> {
         let now = self.0.clock.now();
         let (copy, failed) = {
             let state = self.0.read();
@@ -157,7 +161,10 @@ impl<L: Load> Kept<L> {
     ///
     /// # Errors
     /// [`BearerError::TemporarilyUnavailable`]: the issuer does not answer, so nobody knows.
-    pub(super) async fn find_anew(&self, used: &Arc<Copy<L::Item>>) -> Result<Option<Arc<Copy<L::Item>>>, BearerError> {
+    pub(super) async fn find_anew(
+        &self,
+        used: &Arc<Published<L::Item>>,
+    ) -> Result<Option<Arc<Published<L::Item>>>, BearerError> {
         let now = self.0.clock.now();
         let fetch = {
             let mut state = self.0.write();
@@ -166,14 +173,16 @@ impl<L: Load> Kept<L> {
             }
             match state.running() {
                 Some(fetch) => fetch,
-                None if is_recent(state.asked_anew, ASK_ANEW, now) => {
-                    let told = state.asked_anew.is_some_and(|asked| used.fetched >= asked);
-                    return if told { Ok(None) } else { Err(AWAY) };
-                }
-                None => {
-                    state.asked_anew = Some(now);
-                    self.0.begin(&mut state)
-                }
+                None => match state.asked_anew {
+                    Some((when, by)) if is_recent(when, ASK_ANEW, now) => {
+                        return if used.by >= by { Ok(None) } else { Err(AWAY) };
+                    }
+                    _ => {
+                        let fetch = self.0.begin(&mut state);
+                        state.asked_anew = Some((now, state.begun));
+                        fetch
+                    }
+                },
             }
         };
         ended(fetch).await;
@@ -190,7 +199,7 @@ async fn ended(mut fetch: watch::Receiver<()>) {
 }
 
 impl<T> State<T> {
-    fn newer_than(&self, used: &Arc<Copy<T>>) -> Option<Arc<Copy<T>>> {
+    fn newer_than(&self, used: &Arc<Published<T>>) -> Option<Arc<Published<T>>> {
         self.copy.as_ref().filter(|copy| !Arc::ptr_eq(copy, used)).cloned()
     }
 
@@ -215,21 +224,26 @@ impl<L: Load> Inner<L> {
         if let Some(fetch) = state.running() {
             return Some(fetch);
         }
-        if is_recent(state.failed, RETRY, now) { None } else { Some(self.begin(&mut state)) }
+        if state.failed.is_some_and(|failed| is_recent(failed, RETRY, now)) {
+            None
+        } else {
+            Some(self.begin(&mut state))
+        }
     }
 
     fn begin(self: &Arc<Self>, state: &mut State<L::Item>) -> watch::Receiver<()> {
         let (running, fetch) = watch::channel(());
         state.fetch = Some(fetch.clone());
-        let this = self.clone();
+        state.begun += 1;
+        let (this, by) = (self.clone(), state.begun);
         tokio::spawn(async move {
-            this.fetch().await;
+            this.fetch(by).await;
             drop(running);
         });
         fetch
     }
 
-    async fn fetch(&self) {
+    async fn fetch(&self, by: u64) {
         let began = self.clock.now();
         let loaded = tokio::time::timeout(PATIENCE, self.load.load()).await.unwrap_or(Err(Problem::TooLong));
         match loaded {
@@ -237,7 +251,7 @@ impl<L: Load> Inner<L> {
                 let lifetime = lifetime.unwrap_or(DEFAULT_LIFETIME).clamp(MIN_LIFETIME, MAX_LIFETIME);
                 tracing::debug!(event = "fetch", outcome = "success", what = L::NAME, seconds = lifetime.as_secs());
                 let mut state = self.write();
-                state.copy = Some(Arc::new(Copy { item, fetched: began, lifetime }));
+                state.copy = Some(Arc::new(Published { item, by, fetched: began, lifetime }));
                 state.failed = None;
             }
             Err(problem) => {

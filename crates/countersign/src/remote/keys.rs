@@ -9,7 +9,7 @@ use countersign_core::{
     key::{KeySet, MAX_KEY_SET_BYTES},
     names::Issuer,
     token::{
-        AccessToken, BearerToken,
+        AccessToken, BorrowedToken,
         seen::{DEFAULT_REMEMBERED_TOKENS, SeenTokens},
         verify::{Expected, Intended, Profile, TokenProblem},
     },
@@ -17,7 +17,7 @@ use countersign_core::{
 
 use super::{
     fetch::Fetch,
-    kept::{Copy, Kept, Load},
+    kept::{Kept, Load, Published},
     metadata::{Problem, discover, get_json},
 };
 
@@ -37,7 +37,11 @@ impl ByKeys {
     }
 
     /// Verifies a token; a key that is unknown is asked for once.
-    pub(super) async fn verify(&self, token: &BearerToken, intended: Intended<'_>) -> Result<AccessToken, BearerError> {
+    pub(super) async fn verify(
+        &self,
+        token: BorrowedToken<'_>,
+        intended: Intended<'_>,
+    ) -> Result<AccessToken, BearerError> {
         let keys = self.keys.find().await?;
         match self.verify_with(&keys, token, intended) {
             Err(TokenProblem::UnknownKey) => {}
@@ -49,8 +53,8 @@ impl ByKeys {
 
     fn verify_with(
         &self,
-        keys: &Copy<KeySet>,
-        token: &BearerToken,
+        keys: &Published<KeySet>,
+        token: BorrowedToken<'_>,
         intended: Intended<'_>,
     ) -> Result<AccessToken, TokenProblem> {
         let Intended { issuer, audience, leeway } = intended;

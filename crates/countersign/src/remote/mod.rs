@@ -25,7 +25,7 @@ use countersign_core::{
     names::{Audience, Issuer},
     reason::Reason,
     resource_owner::{ResourceOwner, ResourceOwners},
-    token::{AccessToken, BearerToken, verify::Intended},
+    token::{AccessToken, BorrowedToken, verify::Intended},
 };
 use serde_json::{Value, json};
 
@@ -63,7 +63,7 @@ struct SignIn {
 }
 
 impl Remote {
-    pub(crate) async fn verify(&self, token: &BearerToken) -> Result<AccessToken, BearerError> {
+    pub(crate) async fn verify(&self, token: BorrowedToken<'_>) -> Result<AccessToken, BearerError> {
         let intended = Intended { issuer: &self.issuer, audience: &self.audience, leeway: self.leeway };
         let verified = match &self.proof {
             Proof::Keys(keys) => keys.verify(token, intended).await,

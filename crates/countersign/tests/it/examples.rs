@@ -365,3 +365,15 @@ async fn websocket() {
     let (status, events) = program.get("/count", &token).await;
     assert_eq!((status, events), (StatusCode::OK, "data: 1\n\ndata: 2\n\ndata: 3\n\n".into()));
 }
+
+#[tokio::test]
+async fn resource_server() {
+    let program = Program::of(resource_server_program::app().await);
+    let status = program.get_without_token("/status").await;
+    assert_eq!(status, StatusCode::OK);
+    for path in ["/items", "/whoami"] {
+        assert_eq!(program.get_without_token(path).await, StatusCode::UNAUTHORIZED);
+    }
+    let (_, document) = program.call(Request::get("/openapi.json").body(Body::empty()).unwrap()).await;
+    assert_eq!(document["paths"]["/items"]["get"]["security"], json!([{ "OpenIdConnect": ["read:items"] }]));
+}

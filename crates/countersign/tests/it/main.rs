@@ -11,6 +11,7 @@ mod grant_password;
 mod guards;
 mod headers;
 mod refused;
+mod remote;
 mod schemes;
 mod start;
 mod support;

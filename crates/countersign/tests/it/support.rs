@@ -117,7 +117,7 @@ pub(crate) async fn answer(router: &axum::Router, request: Request<Body>) -> Ans
 }
 
 /// One route of each guard.
-fn routes(router: Router) -> Router {
+pub(crate) fn routes(router: Router) -> Router {
     router
         .route("/bearer", get(async |token: BearerToken| token.secret().len().to_string()))
         .route("/any", get(async |_: AccessToken| "any"))

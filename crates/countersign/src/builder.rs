@@ -196,8 +196,9 @@ impl<A> Builder<A> {
         self
     }
 
-    /// Tells every client why it was refused, as `reason` and `advice` beside the usual answer. For development: a stranger
-    /// who forges tokens should not hear which step found it out. The log tells it always.
+    /// Tells every client why it was refused, in the headers `countersign-reason` and `countersign-advice` beside the usual
+    /// answer. For development: a stranger who forges tokens should not hear which step found it out. The log tells it
+    /// always.
     pub fn developer_mode(mut self) -> Self {
         self.common.mode = Mode::Developer;
         self

@@ -172,7 +172,7 @@ fn greeting(url: &str, users: &[DevUser], own_database: bool, docs: Switch) -> S
     if own_database {
         text.push_str(" The database goes away at the end.");
     }
-    text.push_str("\nRefusals tell the client why (developer mode): look for reason and advice in the answer.");
+    text.push_str("\nRefusals tell the client why (developer mode): look at their headers countersign-reason and countersign-advice.");
     // Writing to a string does not fail.
     let _ = match docs {
         Switch::On => write!(text, "\n\nDocs:   {url}/docs\n"),

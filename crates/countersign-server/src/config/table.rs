@@ -79,8 +79,8 @@ settings! {
     "title" title: String = Text("countersign");
     /// Whether the API's document (`/openapi.json`) and the page that shows it (`/docs`) are served.
     "docs" docs: Switch = Text("true");
-    /// Whether refusals tell the client why, as `reason` and `advice`. For development: a stranger who forges tokens should
-    /// not hear which step found it out. The log tells it always. `dev` has it on.
+    /// Whether refusals tell the client why, in the headers `countersign-reason` and `countersign-advice`. For development: a
+    /// stranger who forges tokens should not hear which step found it out. The log tells it always. `dev` has it on.
     "developer_mode" developer_mode: Switch = Text("false");
     /// How many verified tokens are remembered, so that they pay for their signature once; 10,000 take about 12 MB. 0
     /// verifies every token anew.

@@ -16,6 +16,10 @@ use crate::{
     scheme::{DEFAULT_REALM, SchemeKind, SchemeRef, SecurityScheme},
 };
 
+/// The headers of developer mode.
+const REASON: HeaderName = HeaderName::from_static("countersign-reason");
+const ADVICE: HeaderName = HeaderName::from_static("countersign-advice");
+
 /// Why a guard refused a request, and what would have done.
 #[derive(Debug)]
 pub struct Refusal(Box<Inner>);
@@ -178,11 +182,13 @@ impl IntoResponse for Refusal {
         if let Some(code) = self.error().and_then(|error| error.code()) {
             body["error"] = code.into();
         }
-        if self.0.route.as_ref().is_some_and(|route| route.tells_reasons()) {
-            body["reason"] = self.reason().code().into();
-            body["advice"] = self.reason().advice().into();
-        }
         let mut response = (self.status(), Json(body)).into_response();
+        if self.0.route.as_ref().is_some_and(|route| route.tells_reasons()) {
+            // In headers, so that the body is the same in development and in production.
+            for (name, value) in [(REASON, self.reason().code()), (ADVICE, self.reason().advice())] {
+                response.headers_mut().insert(name, HeaderValue::from_static(value));
+            }
+        }
         match self.error() {
             Some(BearerError::TemporarilyUnavailable { retry_after }) => {
                 let (name, value) = unavailable_after(retry_after);

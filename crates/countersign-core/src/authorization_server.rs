@@ -1,5 +1,8 @@
 //! The authorization server: orders the steps of a token request, and names no grant type.
 
+#[cfg(any(test, feature = "testing"))]
+mod for_tests;
+
 use std::{
     sync::{
         Arc, OnceLock,

@@ -17,6 +17,8 @@
 //! - **Users**: the store's own table, or yours, through [`ResourceOwners`].
 //! - **Tokens from elsewhere**: with the feature `remote`, `OAuth2::remote` takes the place of [`OAuth2::new`], and
 //!   nothing else changes.
+//! - **Tests**: the module `testing`, behind the feature of its name, has tokens in one line, a clock to turn, and every
+//!   known attack on every route.
 //!
 //! The rules come from `countersign-core`, the tables from `countersign-sql`.
 
@@ -43,6 +45,9 @@ pub mod scheme;
 mod scopes;
 mod serve;
 mod start_error;
+mod table;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod user;
 
 #[cfg(feature = "utoipa")]

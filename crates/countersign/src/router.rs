@@ -194,7 +194,7 @@ where
         Ok(self.assemble()?.0)
     }
 
-    fn assemble(self) -> Result<(axum::Router, String), StartError> {
+    pub(crate) fn assemble(self) -> Result<(axum::Router, String), StartError> {
         let Placed { ours, theirs, told } = self.place(self.document.clone())?;
         let Self { oauth2, state, routes, changes, .. } = self;
         let Written { document, title, scopes } = told.write(&oauth2, endpoint::TOKEN_URL)?;

@@ -1,11 +1,15 @@
 //! The key ring: what signs now, and all that verifies; and the key sets of other issuers.
 
+#[cfg(any(test, feature = "testing"))]
+mod held;
 mod set;
 #[cfg(test)]
 mod tests;
 
 use std::{collections::HashMap, fmt};
 
+#[cfg(any(test, feature = "testing"))]
+pub use self::held::HeldKey;
 pub use self::set::{KeySet, KeySetProblem, MAX_KEY_SET_BYTES, MAX_KEYS, SkippedKey};
 
 use crate::{

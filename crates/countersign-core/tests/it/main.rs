@@ -5,6 +5,7 @@ mod bearer;
 mod conformance;
 mod extra_claims;
 mod golden;
+mod held;
 mod passwords;
 mod support;
 mod tidy;

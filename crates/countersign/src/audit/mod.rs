@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    guard::requirement::Requirement,
+    guard::requirement::{Check, Requirement},
     openapi::{Adopted, AuthorsDocument},
     routes::{Entry, EntryKind},
     routing::Access,
@@ -42,6 +42,10 @@ pub struct AuditedRoute {
     pub guards: Vec<AuditedGuard>,
     /// Whether the document tells of it.
     pub documented: bool,
+    /// What `security` tells of, in full.
+    #[cfg(feature = "testing")]
+    #[serde(skip)]
+    pub(crate) requirement: Requirement,
 }
 
 /// Who may call a route.
@@ -80,7 +84,8 @@ pub struct AuditedNeed {
 pub enum CheckedBy {
     /// countersign, against its keys and the clock.
     Countersign,
-    /// The author's own code: countersign reads them and checks their form.
+    /// The author's own code: countersign reads them and checks their form, as for every scheme of the author's and for
+    /// [`BearerToken`](crate::BearerToken).
     You,
 }
 
@@ -162,6 +167,8 @@ impl Audit {
                 security: security(&requirement, own_scheme),
                 guards: before.iter().cloned().chain(arguments).collect(),
                 documented: handler.is_told_of(),
+                #[cfg(feature = "testing")]
+                requirement: requirement.clone(),
             };
             if let Some(operation) = &handler.operation {
                 self.compare(&route.to_string(), operation, &requirement, own_scheme);
@@ -179,6 +186,8 @@ impl Audit {
                 security: security(&requirement, own_scheme),
                 guards: before,
                 documented: !unread.adopted.is_empty(),
+                #[cfg(feature = "testing")]
+                requirement,
             });
         }
     }
@@ -226,6 +235,8 @@ impl AuditedRoute {
             security: Vec::new(),
             guards: Vec::new(),
             documented: false,
+            #[cfg(feature = "testing")]
+            requirement: Requirement::none(),
         }
     }
 }
@@ -269,7 +280,7 @@ fn security(requirement: &Requirement, own_scheme: &str) -> Vec<Vec<AuditedNeed>
         let needs = alternative.needs.iter().map(|need| AuditedNeed {
             scheme: need.scheme.name(own_scheme).to_owned(),
             scopes: need.scopes.iter().map(|scope| scope.token.to_string()).collect(),
-            checked_by: if need.scheme.is_own() { CheckedBy::Countersign } else { CheckedBy::You },
+            checked_by: if need.check == Check::Form { CheckedBy::You } else { CheckedBy::Countersign },
         });
         let needs: Vec<_> = needs.collect();
         if !security.contains(&needs) {

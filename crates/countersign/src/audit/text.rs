@@ -3,25 +3,12 @@
 use std::fmt;
 
 use super::{Audit, AuditedAccess, AuditedGuard, AuditedRoute, CheckedBy, Finding, Origin};
+use crate::table;
 
 impl fmt::Display for Audit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rows: Vec<[String; 5]> = self.routes.iter().map(row).collect();
-        let heading = ["METHOD", "PATH", "ACCESS", "NEEDS", "GUARDS"].map(str::to_owned);
-        let widths: [usize; 4] = std::array::from_fn(|column| {
-            rows.iter().chain([&heading]).map(|row| row[column].chars().count()).max().unwrap_or_default()
-        });
-        for row in [&heading].into_iter().chain(&rows) {
-            let [method, path, access, needs, guards] = row;
-            let line = format!(
-                "{method:<a$}  {path:<b$}  {access:<c$}  {needs:<d$}  {guards}",
-                a = widths[0],
-                b = widths[1],
-                c = widths[2],
-                d = widths[3],
-            );
-            writeln!(f, "{}", line.trim_end())?;
-        }
+        table::write(f, ["METHOD", "PATH", "ACCESS", "NEEDS", "GUARDS"], &rows)?;
         for finding in &self.findings {
             writeln!(f, "finding: {finding}")?;
         }

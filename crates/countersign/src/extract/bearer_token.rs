@@ -10,7 +10,7 @@ use countersign_core::{error::BearerError, scope::Scope, token};
 
 use super::guard;
 use crate::{
-    guard::{Refusal, Requirement},
+    guard::{Refusal, Requirement, requirement::Check},
     oauth2::{HoldsOAuth2, OAuth2},
     scheme::{SchemeRef, find_bearer},
 };
@@ -53,4 +53,4 @@ where
     }
 }
 
-guard!(BearerToken<> needs Requirement::of(SchemeRef::Own, Vec::new()); where AppState: HoldsOAuth2);
+guard!(BearerToken<> needs Requirement::of(SchemeRef::Own, Vec::new()).checking(Check::Form); where AppState: HoldsOAuth2);

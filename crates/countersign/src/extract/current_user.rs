@@ -10,7 +10,7 @@ use countersign_core::{error::BearerError, reason::Reason, resource_owner::Resou
 
 use super::{AccessToken, guard};
 use crate::{
-    guard::{Argument, Refusal, route},
+    guard::{Argument, Refusal, requirement::Check, route},
     oauth2::{HoldsOAuth2, OAuth2},
     scopes::ScopeSet,
     user::{FromResourceOwner, User},
@@ -119,5 +119,5 @@ where
     }
 }
 
-guard!(CurrentUser<S, U> needs <AccessToken<S> as Argument<AppState>>::requirement();
+guard!(CurrentUser<S, U> needs <AccessToken<S> as Argument<AppState>>::requirement().checking(Check::Owner);
     where AppState: HoldsOAuth2, S: ScopeSet, U: FromResourceOwner<AppState>);

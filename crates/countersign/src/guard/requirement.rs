@@ -21,7 +21,23 @@ pub struct Requirement {
 pub(crate) struct Alternative {
     pub(crate) needs: Vec<Need>,
     /// Schemes of which there are no credentials: they were looked for, and another alternative is theirs.
-    without: Vec<SchemeRef>,
+    without: Vec<Without>,
+}
+
+/// A scheme that an alternative is without.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Without {
+    scheme: SchemeRef,
+    though: Though,
+}
+
+/// Which credentials of its scheme may be there, and the alternative holds all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Though {
+    /// None.
+    None,
+    /// Good ones, which do not allow enough.
+    TooLittle,
 }
 
 /// Credentials of one scheme, with these scopes.
@@ -29,6 +45,18 @@ pub(crate) struct Alternative {
 pub(crate) struct Need {
     pub(crate) scheme: SchemeRef,
     pub(crate) scopes: Vec<Declaration>,
+    pub(crate) check: Check,
+}
+
+/// How far credentials are checked; each goes further than the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Check {
+    /// Their form: the rest is up to the author.
+    Form,
+    /// Signature, times, issuer, audience and scopes.
+    Token,
+    /// That too, and whether their owner is there and active.
+    Owner,
 }
 
 /// What is said of a rule beyond scopes.
@@ -51,6 +79,7 @@ impl Alternative {
         for need in &other.needs {
             match both.needs.iter_mut().find(|known| known.scheme == need.scheme) {
                 Some(known) => {
+                    known.check = known.check.max(need.check);
                     for scope in &need.scopes {
                         if known.scopes.iter().all(|known| known.token != scope.token) {
                             known.scopes.push(scope.clone());
@@ -60,8 +89,8 @@ impl Alternative {
                 None => both.needs.push(need.clone()),
             }
         }
-        both.without.extend(other.without.iter().filter(|scheme| !self.without.contains(scheme)).cloned());
-        let possible = both.needs.iter().all(|need| !both.without.contains(&need.scheme));
+        both.without.extend(other.without.iter().filter(|without| !self.without.contains(without)).cloned());
+        let possible = both.needs.iter().all(|need| both.without.iter().all(|without| without.scheme != need.scheme));
         possible.then_some(both)
     }
 
@@ -79,8 +108,18 @@ impl Requirement {
     }
 
     pub(crate) fn of(scheme: SchemeRef, scopes: Vec<Declaration>) -> Self {
-        let needs = vec![Need { scheme, scopes }];
+        let check = if scheme.is_own() { Check::Token } else { Check::Form };
+        let needs = vec![Need { scheme, scopes, check }];
         Self { alternatives: vec![Alternative { needs, without: Vec::new() }], rules: Vec::new() }
+    }
+
+    /// Its credentials are checked this far.
+    #[must_use]
+    pub(crate) fn checking(mut self, check: Check) -> Self {
+        for need in self.alternatives.iter_mut().flat_map(|alternative| &mut alternative.needs) {
+            need.check = check;
+        }
+        self
     }
 
     /// Both are needed together.
@@ -107,7 +146,8 @@ impl Requirement {
         for alternative in &mut other.alternatives {
             let others =
                 looked_for.iter().filter(|scheme| alternative.needs.iter().all(|need| need.scheme != **scheme));
-            alternative.without.extend(others.cloned().collect::<Vec<_>>());
+            let others = others.map(|scheme| Without { scheme: scheme.clone(), though: Though::TooLittle });
+            alternative.without.extend(others.collect::<Vec<_>>());
         }
         Self {
             alternatives: [self.alternatives, other.alternatives].concat(),
@@ -119,7 +159,8 @@ impl Requirement {
     #[must_use]
     pub fn optional(mut self) -> Self {
         if !self.is_none() {
-            self.alternatives.push(Alternative { needs: Vec::new(), without: self.schemes() });
+            let without = self.schemes().into_iter().map(|scheme| Without { scheme, though: Though::None }).collect();
+            self.alternatives.push(Alternative { needs: Vec::new(), without });
         }
         self
     }
@@ -172,6 +213,41 @@ impl Requirement {
             }
         }
         scopes
+    }
+}
+
+/// What a request has for a scheme.
+#[cfg(feature = "testing")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// Nothing.
+    Nothing,
+    /// What cannot be read, or several.
+    Unreadable,
+    /// What has the form of credentials, and is none that countersign would believe.
+    WellFormed,
+    /// A good token with this scope.
+    Good(Scope),
+}
+
+#[cfg(feature = "testing")]
+impl Requirement {
+    /// Whether a request may be let in that has this for each scheme, as far as it is not up to the author.
+    pub(crate) fn may_let_in(&self, shown: impl Fn(&SchemeRef) -> Shown) -> bool {
+        let has = |need: &Need| match shown(&need.scheme) {
+            Shown::Nothing | Shown::Unreadable => false,
+            Shown::WellFormed => need.check == Check::Form,
+            Shown::Good(scope) => scope.covers(&need.scope()),
+        };
+        let is_without = |without: &Without| match shown(&without.scheme) {
+            Shown::Nothing => true,
+            Shown::Unreadable => false,
+            // Of a scheme of the author's, what is well-formed is good as far as we know.
+            Shown::WellFormed => !without.scheme.is_own() && without.though == Though::TooLittle,
+            Shown::Good(_) => without.though == Though::TooLittle,
+        };
+        let holds = |one: &Alternative| one.needs.iter().all(has) && one.without.iter().all(is_without);
+        self.alternatives.iter().any(holds)
     }
 }
 
@@ -229,5 +305,39 @@ mod tests {
         assert_eq!(shown(&token(&["a"]).optional().and(key())), ["Own:a+Key:", "Key:"]);
         assert_eq!(shown(&token(&[]).optional().and(token(&["m"]).optional())), ["Own:m", ""]);
         assert!(Requirement::none().optional().is_none());
+    }
+
+    #[test]
+    fn what_is_checked_further_counts_where_two_guards_look_at_one_scheme() {
+        let checks = |requirement: &Requirement| requirement.alternatives[0].needs[0].check;
+        let unchecked = || token(&[]).checking(Check::Form);
+        assert_eq!(checks(&token(&["a"])), Check::Token);
+        assert_eq!(checks(&key()), Check::Form);
+        assert_eq!(checks(&unchecked().and(token(&["a"]))), Check::Token);
+        assert_eq!(checks(&token(&["a"]).and(unchecked())), Check::Token);
+        assert_eq!(checks(&token(&["a"]).checking(Check::Owner).and(token(&["b"]))), Check::Owner);
+    }
+
+    #[cfg(feature = "testing")]
+    #[test]
+    fn a_bad_token_is_never_passed_over_and_a_small_one_only_for_an_alternative() {
+        let lets_in = |requirement: &Requirement, own: Shown, named: Shown| {
+            requirement.may_let_in(|scheme| if scheme.is_own() { own.clone() } else { named.clone() })
+        };
+        let (small, whole) = (|| Shown::Good(Scope::empty()), || Shown::Good("a".parse().unwrap()));
+        let (nothing, bad, given) = (|| Shown::Nothing, || Shown::WellFormed, || Shown::WellFormed);
+        let optional = token(&["a"]).optional();
+        assert!(lets_in(&optional, nothing(), nothing()) && lets_in(&optional, whole(), nothing()));
+        for own in [bad(), small(), Shown::Unreadable] {
+            assert!(!lets_in(&optional, own.clone(), nothing()), "{own:?}");
+            assert!(!lets_in(&token(&["a"]).and(key()), own, given()));
+        }
+        let either = token(&["a"]).or(key());
+        assert!(lets_in(&either, small(), given()) && lets_in(&either, nothing(), given()));
+        assert!(!lets_in(&either, bad(), given()) && !lets_in(&either, small(), nothing()));
+        assert!(!lets_in(&either, nothing(), Shown::Unreadable) && !lets_in(&either, nothing(), nothing()));
+        let both = optional.and(key());
+        assert!(lets_in(&both, nothing(), given()) && !lets_in(&both, small(), given()));
+        assert!(lets_in(&token(&[]).checking(Check::Form), bad(), nothing()), "nobody verifies it");
     }
 }

@@ -25,7 +25,7 @@ use super::{
 #[derive(Debug)]
 pub(super) struct ByKeys {
     keys: Kept<KeyLoad>,
-    profile: Profile,
+    pub(super) profile: Profile,
     clock: Arc<dyn Clock>,
     seen: SeenTokens,
 }

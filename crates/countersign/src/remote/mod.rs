@@ -19,6 +19,8 @@ mod url;
 
 use std::{sync::Arc, time::Duration};
 
+#[cfg(feature = "testing")]
+use countersign_core::token::verify::Profile;
 use countersign_core::{
     clock::Rng,
     error::BearerError,
@@ -88,6 +90,21 @@ impl Remote {
 
     pub(crate) fn rng(&self) -> &dyn Rng {
         &*self.rng
+    }
+
+    /// Who may log in, if that is known here.
+    #[cfg(feature = "testing")]
+    pub(crate) fn owners(&self) -> Option<&dyn ResourceOwners> {
+        self.owners.as_deref()
+    }
+
+    /// How its tokens are read here; where the issuer is asked, that is its affair.
+    #[cfg(feature = "testing")]
+    pub(crate) const fn profile(&self) -> Profile {
+        match &self.proof {
+            Proof::Keys(keys) => keys.profile,
+            Proof::Introspection(_) => Profile::Plain,
+        }
     }
 
     /// The scheme in the document: made of settings alone, so that it is the same whether the issuer answers or not.

@@ -84,7 +84,7 @@ pub(crate) fn find_in_place(parts: &Parts) -> Result<(&str, &str), BearerError> 
 }
 
 /// `b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="` (RFC 6750 §2.1).
-fn is_b64token(token: &str) -> bool {
+pub(crate) fn is_b64token(token: &str) -> bool {
     let token = token.trim_end_matches('=');
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() | matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
     // Not `all`, which stops early and so looks at one byte at a time: nearly every token is good to its end.

@@ -15,6 +15,8 @@ use countersign_core::error::BearerError;
 use serde_json::Value;
 
 pub(crate) use self::bearer::find_in_place as find_bearer;
+#[cfg(feature = "testing")]
+pub(crate) use self::bearer::is_b64token;
 pub use self::{
     api_key::{ApiKey, ApiKeyValue},
     authorization::HttpCredentials,

@@ -1,58 +1,43 @@
 //! The OpenAPI document: what it says is what happens.
 
 use axum::http::StatusCode;
+use countersign::testing::{self, Expected};
 use serde_json::{Value, json};
 
-use crate::support::TestApp;
-
-/// Every operation of the document with its method, path and `security`.
-fn operations(document: &Value) -> Vec<(String, String, Value)> {
-    let paths = document["paths"].as_object().unwrap();
-    let of_path = |(path, item): (&String, &Value)| -> Vec<_> {
-        let methods = item.as_object().unwrap().iter();
-        methods.map(|(method, op)| (method.to_uppercase(), path.clone(), op["security"].clone())).collect()
-    };
-    paths.iter().flat_map(of_path).collect()
-}
+use crate::support::{TestApp, routes};
 
 #[tokio::test]
 async fn b12_the_document_and_the_behaviour_agree() {
     let app = TestApp::new().await;
-    let document = app.get("/openapi.json").await.expect(StatusCode::OK).json();
-    let all = operations(&document);
-    assert_eq!(all.len(), 13, "{all:?}");
-    for (method, path, security) in all {
-        let call = |authorization: Option<String>| {
-            let mut request = axum::http::Request::builder().method(method.as_str()).uri(&path);
-            if let Some(authorization) = authorization {
-                request = request.header("authorization", authorization);
-            }
-            app.send(request.body(axum::body::Body::empty()).unwrap())
-        };
-        let alternatives = security.as_array().cloned().unwrap_or_default();
-        let open = alternatives.is_empty() || alternatives.contains(&json!({}));
-        let answer = call(None).await;
-        assert_eq!(answer.status == StatusCode::UNAUTHORIZED, !open, "{method} {path} without a token");
-        if alternatives.is_empty() {
-            continue;
-        }
-        let bad = call(Some("Bearer garbage".to_owned())).await;
-        // `/bearer` hands the string over unverified.
-        assert!(bad.status == StatusCode::UNAUTHORIZED || path.ends_with("bearer"), "{method} {path} with a bad one");
-        let needed: Vec<String> = serde_json::from_value(alternatives[0]["OAuth2PasswordBearer"].clone()).unwrap();
-        if needed.contains(&"admin".to_owned()) {
-            continue;
-        }
-        let exactly = if needed.is_empty() { app.token("me").await } else { app.token(&needed.join(" ")).await };
-        let answer = call(Some(format!("Bearer {exactly}"))).await;
-        assert!(answer.status.is_success(), "{method} {path} with exactly its scopes: {answer:?}");
-        for less in &needed {
-            let others: Vec<_> = ["me", "read:items"].into_iter().filter(|scope| scope != less).collect();
-            let token = app.token(&others.join(" ")).await;
-            let answer = call(Some(format!("Bearer {token}"))).await;
-            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{method} {path} without {less}");
-        }
-    }
+    let report = testing::walk(routes(app.oauth2.router())).as_user("alice").await.unwrap();
+    report.assert_held();
+    assert!(report.unclear().is_empty(), "{report}");
+    assert_eq!(report.operations(), 13, "{report}");
+    let let_in = report.calls().iter().filter(|call| call.expected == Expected::LetIn);
+    assert!(let_in.clone().all(|call| call.status == StatusCode::OK), "{:?}", report.calls());
+    // All but the two that everybody may call.
+    assert_eq!(let_in.count(), 11);
+    let forbidden = report.calls().iter().filter(|call| call.expected == Expected::Forbidden);
+    let forbidden: Vec<_> = forbidden.map(|call| (call.operation.as_str(), call.with.as_str())).collect();
+    let lacking = [
+        ("GET /admin", "OAuth2PasswordBearer"),
+        ("GET /both", "OAuth2PasswordBearer me"),
+        ("GET /both", "OAuth2PasswordBearer read:items"),
+        ("GET /items", "OAuth2PasswordBearer"),
+        ("GET /optional", "OAuth2PasswordBearer"),
+        ("GET /two", "OAuth2PasswordBearer me"),
+        ("GET /two", "OAuth2PasswordBearer read:items"),
+    ];
+    assert_eq!(forbidden, lacking);
+}
+
+#[tokio::test]
+async fn no_attack_gets_through_any_guard() {
+    let app = TestApp::new().await;
+    let report = testing::attack(routes(app.oauth2.router())).as_user("alice").await.unwrap();
+    report.assert_held();
+    assert!(report.unclear().is_empty(), "{report}");
+    assert_eq!(report.routes(), 11, "{report}");
 }
 
 #[tokio::test]

@@ -37,6 +37,9 @@ pub(crate) mod schemes_program;
 #[path = "../../examples/simple_login.rs"]
 mod simple_login_program;
 #[expect(dead_code, reason = "its `main` is for people")]
+#[path = "../../examples/testing_your_api.rs"]
+mod testing_your_api_program;
+#[expect(dead_code, reason = "its `main` is for people")]
 #[path = "../../examples/utoipa_document.rs"]
 mod utoipa_document_program;
 #[expect(dead_code, reason = "its `main` is for people")]
@@ -48,7 +51,7 @@ use axum::{
     extract::FromRef,
     http::{Request, StatusCode},
 };
-use countersign::OAuth2;
+use countersign::{NewUser, OAuth2, Router, testing};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -99,6 +102,68 @@ impl Program {
     async fn get_without_token(&self, path: &str) -> StatusCode {
         self.call(Request::get(path).body(Body::empty()).unwrap()).await.0
     }
+}
+
+/// Holds every example to its document, and attacks it. One that has a table of users of its own names one of them, and
+/// one that checks credentials of its own gives some that are good.
+macro_rules! every_example {
+    ($($program:ident $(as $user:literal)? $(below $prefix:literal)? $(with $scheme:literal $credentials:literal)*,)*) => {
+        mod holds {
+            $(
+                #[tokio::test]
+                async fn $program() {
+                    let user = None$(.or(Some($user)))?;
+                    let prefix = ""$(.to_owned() + $prefix)?;
+                    let given = [$(($scheme, $credentials)),*];
+                    let (one, two) = (super::$program::app().await.unwrap(), super::$program::app().await.unwrap());
+                    super::walk_and_attack(one, two, user, &prefix, &given).await;
+                }
+            )*
+        }
+    };
+}
+
+every_example! {
+    and_or_program with "MachineKey" "a-key-from-your-settings",
+    docs_page_program below "/api/v1",
+    fastapi_twin_program,
+    first_steps_program,
+    jwt_and_scopes_program,
+    optional_login_program,
+    own_claims_program,
+    own_users_program as "ada",
+    router_guards_program,
+    schemes_program,
+    simple_login_program,
+    testing_your_api_program,
+    utoipa_document_program,
+    websocket_program,
+}
+
+async fn walk_and_attack<S>(
+    to_walk: Router<S>,
+    to_attack: Router<S>,
+    user: Option<&str>,
+    prefix: &str,
+    given: &[(&'static str, &'static str)],
+) where
+    S: Clone + Send + Sync + 'static,
+    OAuth2: FromRef<S>,
+{
+    if user.is_none() {
+        for app in [&to_walk, &to_attack] {
+            app.oauth2().add_user(NewUser::new("tester").password("correct horse")).await.unwrap();
+        }
+    }
+    let user = user.unwrap_or("tester");
+    let walk = testing::walk(to_walk).as_user(user).below(prefix);
+    let walked = given.iter().fold(walk, |walk, (scheme, good)| walk.credentials(scheme, good)).await.unwrap();
+    walked.assert_held();
+    assert!(walked.unclear().is_empty() && walked.calls().len() > walked.operations(), "{walked}");
+    let attack = testing::attack(to_attack).as_user(user).below(prefix);
+    let attacked = given.iter().fold(attack, |attack, (scheme, good)| attack.credentials(scheme, good)).await.unwrap();
+    attacked.assert_held();
+    assert!(attacked.unclear().is_empty() && attacked.requests() > 50, "{attacked}");
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
 //! HTTP tests, in process: an API with a clock to turn, and every example.
 #![expect(clippy::unwrap_used, reason = "a test program")]
 
+mod attack;
 mod audit;
 mod bearer;
+mod broken;
 mod docs_page;
 mod document;
 mod examples;
@@ -17,5 +19,6 @@ mod start;
 mod support;
 mod token_endpoint;
 mod token_forms;
+mod tokens;
 mod users;
 mod utoipa;

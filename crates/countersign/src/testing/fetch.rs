@@ -1,0 +1,40 @@
+//! An issuer of a test as an API in resource-server mode asks it: without a network.
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::issuer::Issuer;
+use crate::remote::{BasicAuthorization, Fetch, FetchError, Fetched};
+
+/// Where its metadata are, by RFC 8414 §3.1 and by OpenID Connect Discovery 1.0 §4.
+const WELL_KNOWN: &str = "/.well-known/";
+
+/// Where its keys are.
+const KEYS: &str = "/keys.json";
+
+/// Its metadata and its keys, as they are now. It introspects nothing.
+#[async_trait]
+impl Fetch for Issuer {
+    async fn get(&self, url: &str, _: usize) -> Result<Fetched, FetchError> {
+        let keys = format!("{}{KEYS}", self.name().trim_end_matches('/'));
+        let body = match url {
+            url if url == keys => Some(self.key_set()),
+            url if url.contains(WELL_KNOWN) => Some(json!({ "issuer": self.name(), "jwks_uri": keys }).to_string()),
+            _ => None,
+        };
+        Ok(answer(body))
+    }
+
+    async fn post_form(&self, _: &str, _: &BasicAuthorization, _: &str, _: usize) -> Result<Fetched, FetchError> {
+        Ok(answer(None))
+    }
+}
+
+fn answer(body: Option<String>) -> Fetched {
+    Fetched {
+        status: if body.is_some() { 200 } else { 404 },
+        media_type: "application/json".to_owned(),
+        lifetime: None,
+        body: body.unwrap_or_default().into_bytes(),
+    }
+}

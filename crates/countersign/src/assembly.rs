@@ -8,7 +8,7 @@ use crate::{
     audit::requirement_of,
     guard::{
         Requirement,
-        route::{Guards, RouteGuards},
+        route::RouteGuards,
         router::{Covers, Shared, guarded},
     },
     oauth2::OAuth2,
@@ -53,8 +53,7 @@ impl<'a, S: Clone + Send + Sync + 'static> Assembly<'a, S> {
         let mut methods = AxumMethodRouter::new();
         for handler in &entry.methods.handlers {
             let requirement = requirement_of(entry, &handler.arguments);
-            let arguments = handler.arguments.iter().filter(|(_, requirement)| !requirement.is_none()).count();
-            let route = self.route(&requirement, before.len() + arguments);
+            let route = self.route(&requirement);
             if let (Some(operation), EntryKind::Route) = (&handler.operation, entry.kind) {
                 told.add(handler.method, &entry.path, operation.clone(), &requirement);
             }
@@ -69,13 +68,13 @@ impl<'a, S: Clone + Send + Sync + 'static> Assembly<'a, S> {
         if let Some(unread) = &entry.methods.unread {
             let requirement = requirement_of(entry, &[]);
             told.add_adopted(&unread.adopted, &requirement);
-            let route = self.route(&requirement, before.len() + 1);
+            let route = self.route(&requirement);
             methods = methods.merge(guarded(unread.router.clone(), Covers::Everything, before, route, self.state));
         }
         methods
     }
 
-    fn route(&self, requirement: &Requirement, guards: usize) -> Arc<RouteGuards> {
-        RouteGuards::new(self.oauth2, requirement, if guards > 1 { Guards::Several } else { Guards::One })
+    fn route(&self, requirement: &Requirement) -> Arc<RouteGuards> {
+        RouteGuards::new(self.oauth2, requirement)
     }
 }

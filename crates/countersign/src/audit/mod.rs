@@ -261,7 +261,7 @@ fn guard(name: &str, requirement: &Requirement, from: Origin) -> AuditedGuard {
         guard: text::short_type_name(name),
         from,
         scopes: requirement.scopes().into_iter().map(|scope| scope.token.to_string()).collect(),
-        rules: requirement.rules().iter().map(|rule| rule.name.to_string()).collect(),
+        rules: requirement.rules().iter().map(|(rule, _)| rule.name.to_string()).collect(),
     }
 }
 

@@ -57,7 +57,9 @@ impl fmt::Display for AuditedAccess {
 
 impl fmt::Display for AuditedGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} from {}", self.guard, self.from)
+        write!(f, "{} from {}", self.guard, self.from)?;
+        let named: Vec<_> = self.rules.iter().filter(|rule| **rule != self.guard).map(String::as_str).collect();
+        if named.is_empty() { Ok(()) } else { write!(f, ", rule {}", named.join(", rule ")) }
     }
 }
 

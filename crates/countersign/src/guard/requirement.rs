@@ -7,19 +7,23 @@ use countersign_core::scope::Scope;
 use super::challenge::Challenge;
 use crate::{scheme::SchemeRef, scopes::Declaration};
 
-/// What a guard, or all guards of a route together, need of a request: one of its alternatives, and every rule.
+/// What a guard, or all guards of a route together, need of a request: one of its alternatives.
 ///
 /// [`Requirement::none`] is what an argument needs that is no guard.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Requirement {
     alternatives: Vec<Alternative>,
+    /// Rules that stand on no guard.
     rules: Vec<RuleNote>,
+    /// How many guards it is made of.
+    guards: usize,
 }
 
-/// Credentials that are needed together.
+/// Credentials that are needed together, and the rules that must hold then.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Alternative {
     pub(crate) needs: Vec<Need>,
+    pub(crate) rules: Vec<RuleNote>,
     /// Schemes of which there are no credentials: they were looked for, and another alternative is theirs.
     without: Vec<Without>,
 }
@@ -90,7 +94,12 @@ impl Alternative {
             }
         }
         both.without.extend(other.without.iter().filter(|without| !self.without.contains(without)).cloned());
-        let possible = both.needs.iter().all(|need| both.without.iter().all(|without| without.scheme != need.scheme));
+        both.rules.extend(other.rules.iter().cloned());
+        let lacks = |need: &Need| {
+            let mut without = both.without.iter();
+            without.any(|without| without.scheme == need.scheme && without.though == Though::None)
+        };
+        let possible = !both.needs.iter().any(lacks);
         possible.then_some(both)
     }
 
@@ -110,7 +119,7 @@ impl Requirement {
     pub(crate) fn of(scheme: SchemeRef, scopes: Vec<Declaration>) -> Self {
         let check = if scheme.is_own() { Check::Token } else { Check::Form };
         let needs = vec![Need { scheme, scopes, check }];
-        Self { alternatives: vec![Alternative { needs, without: Vec::new() }], rules: Vec::new() }
+        Self { alternatives: vec![Alternative { needs, ..Alternative::default() }], rules: Vec::new(), guards: 1 }
     }
 
     /// Its credentials are checked this far.
@@ -131,12 +140,13 @@ impl Requirement {
             (ours, theirs) => ours.iter().flat_map(|one| theirs.iter().filter_map(|two| one.and(two))).collect(),
         };
         let rules = [self.rules, other.rules].concat();
-        Self { alternatives, rules }
+        Self { alternatives, rules, guards: self.guards + other.guards }
     }
 
     /// Either will do; what needs nothing is no guard, and then neither is the whole.
     ///
-    /// `other` holds where there are no credentials of `self`: those that are there are never passed over.
+    /// `other` is asked where there are no credentials of `self`, or good ones that do not allow enough: bad ones are never
+    /// passed over.
     #[must_use]
     pub fn or(self, mut other: Self) -> Self {
         if self.is_none() || other.is_none() {
@@ -146,13 +156,23 @@ impl Requirement {
         for alternative in &mut other.alternatives {
             let others =
                 looked_for.iter().filter(|scheme| alternative.needs.iter().all(|need| need.scheme != **scheme));
-            let others = others.map(|scheme| Without { scheme: scheme.clone(), though: Though::TooLittle });
+            let others = others.map(|scheme| Without { scheme: scheme.clone(), though: self.falls_short(scheme) });
             alternative.without.extend(others.collect::<Vec<_>>());
         }
         Self {
             alternatives: [self.alternatives, other.alternatives].concat(),
             rules: [self.rules, other.rules].concat(),
+            guards: self.guards + other.guards,
         }
+    }
+
+    /// Whether good credentials of this scheme may not be enough: for want of a scope, a rule, or what is needed beside.
+    fn falls_short(&self, scheme: &SchemeRef) -> Though {
+        let mut theirs = self.alternatives.iter().filter(|one| one.needs.iter().any(|need| need.scheme == *scheme));
+        let may = |one: &Alternative| {
+            !one.rules.is_empty() || one.needs.len() > 1 || one.needs.iter().any(|need| !need.scopes.is_empty())
+        };
+        if theirs.any(may) { Though::TooLittle } else { Though::None }
     }
 
     /// A request without credentials will do too.
@@ -160,7 +180,7 @@ impl Requirement {
     pub fn optional(mut self) -> Self {
         if !self.is_none() {
             let without = self.schemes().into_iter().map(|scheme| Without { scheme, though: Though::None }).collect();
-            self.alternatives.push(Alternative { needs: Vec::new(), without });
+            self.alternatives.push(Alternative { without, ..Alternative::default() });
         }
         self
     }
@@ -168,7 +188,14 @@ impl Requirement {
     /// A rule is needed beside, which its author wrote.
     #[must_use]
     pub fn with_rule(mut self, name: impl Into<Cow<'static, str>>, description: impl Into<Cow<'static, str>>) -> Self {
-        self.rules.push(RuleNote { name: name.into(), description: description.into() });
+        let rule = RuleNote { name: name.into(), description: description.into() };
+        if self.is_none() {
+            self.rules.push(rule);
+        } else {
+            for alternative in &mut self.alternatives {
+                alternative.rules.push(rule.clone());
+            }
+        }
         self
     }
 
@@ -188,8 +215,20 @@ impl Requirement {
         &self.alternatives
     }
 
-    pub(crate) fn rules(&self) -> &[RuleNote] {
-        &self.rules
+    /// Every rule, each once, and whether it must hold in every alternative.
+    pub(crate) fn rules(&self) -> Vec<(&RuleNote, bool)> {
+        let mut rules: Vec<(&RuleNote, bool)> = self.rules.iter().map(|rule| (rule, true)).collect();
+        for rule in self.alternatives.iter().flat_map(|alternative| &alternative.rules) {
+            if rules.iter().all(|(known, _)| *known != rule) {
+                rules.push((rule, self.alternatives.iter().all(|alternative| alternative.rules.contains(rule))));
+            }
+        }
+        rules
+    }
+
+    /// How many guards it is made of: where there are several, what one finds is of use to another.
+    pub(crate) const fn guards(&self) -> usize {
+        self.guards
     }
 
     /// Every scheme that is looked at, each once.
@@ -293,9 +332,26 @@ mod tests {
     #[test]
     fn alternatives_are_several_objects() {
         assert_eq!(shown(&token(&["a"]).or(key())), ["Own:a", "Key:"]);
-        assert_eq!(shown(&token(&["a"]).or(key()).and(token(&["b"]))), ["Own:a,b"]);
+        assert_eq!(shown(&token(&["a"]).or(key()).and(token(&["b"]))), ["Own:a,b", "Key:+Own:b"]);
+        assert_eq!(shown(&token(&[]).or(key()).and(token(&["b"]))), ["Own:b"], "a good token is taken");
+        let ruled = token(&[]).with_rule("r", "R.");
+        assert_eq!(shown(&ruled.or(key()).and(token(&["b"]))), ["Own:b", "Key:+Own:b"]);
         assert_eq!(shown(&token(&["a"]).or(token(&["b"]))), ["Own:a", "Own:b"]);
         assert!(token(&[]).or(Requirement::none()).is_none(), "an alternative that needs nothing locks nothing");
+    }
+
+    #[test]
+    fn a_rule_belongs_to_the_alternatives_of_its_guard() {
+        let names = |requirement: &Requirement| -> Vec<(String, bool)> {
+            requirement.rules().iter().map(|(rule, always)| (rule.name.to_string(), *always)).collect()
+        };
+        let ruled = || key().with_rule("r", "R.");
+        assert_eq!(names(&ruled().and(token(&[]))), [("r".to_owned(), true)]);
+        assert_eq!(names(&token(&[]).or(ruled())), [("r".to_owned(), false)]);
+        assert_eq!(names(&ruled().optional()), [("r".to_owned(), false)]);
+        assert_eq!(names(&ruled().optional().and(key())), [("r".to_owned(), true)]);
+        assert_eq!(names(&Requirement::none().with_rule("r", "R.")), [("r".to_owned(), true)]);
+        assert_eq!((ruled().and(token(&[])).guards(), Requirement::none().guards()), (2, 0));
     }
 
     #[test]

@@ -18,13 +18,14 @@ pub(crate) struct RouteGuards {
 
 /// Whether what one guard found is of use to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Guards {
+enum Guards {
     One,
     Several,
 }
 
 impl RouteGuards {
-    pub(crate) fn new(oauth2: &OAuth2, requirement: &Requirement, guards: Guards) -> Arc<Self> {
+    pub(crate) fn new(oauth2: &OAuth2, requirement: &Requirement) -> Arc<Self> {
+        let guards = if requirement.guards() > 1 { Guards::Several } else { Guards::One };
         let own = oauth2.challenge();
         let mut challenges = Vec::new();
         for challenge in requirement.alternatives().iter().flat_map(|alternative| alternative.challenges(&own)) {

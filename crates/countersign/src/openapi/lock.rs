@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::guard::requirement::Requirement;
+use crate::guard::requirement::{Requirement, RuleNote};
 use countersign_core::{error::BearerError, reason::Reason};
 
 /// Writes the lock of an operation, in place of one that is there, and the answers of its guards.
@@ -30,31 +30,52 @@ pub(crate) fn lock(operation: &mut Value, requirement: &Requirement, own_scheme:
         }
     }
     operation["security"] = security.into();
-    refuse(operation, "401", BearerError::InvalidToken(Reason::Malformed).description());
-    let mut reasons = Vec::new();
-    if !requirement.scopes().is_empty() {
-        reasons.push(BearerError::InsufficientScope(Reason::ScopeMissing).description());
+    refuse(operation, "401", BearerError::InvalidToken(Reason::Malformed).description(), Challenged::Yes);
+    let rules = requirement.rules();
+    let too_little = BearerError::InsufficientScope(Reason::ScopeMissing).description();
+    let mut reasons: Vec<&str> = rules.iter().map(|(rule, _)| rule.description.trim_end_matches('.')).collect();
+    let challenged = if requirement.scopes().is_empty() { Challenged::No } else { Challenged::Yes };
+    if challenged == Challenged::Yes {
+        reasons.insert(0, too_little);
     }
-    reasons.extend(requirement.rules().iter().map(|rule| &*rule.description));
     if !reasons.is_empty() {
-        refuse(operation, "403", &reasons.join("; or: "));
+        refuse(operation, "403", &reasons.join("; or: "), challenged);
     }
-    if !requirement.rules().is_empty() {
-        operation[RULES] = requirement.rules().iter().map(|rule| json!({ (&*rule.name): rule.description })).collect();
+    if !rules.is_empty() {
+        operation[RULES] =
+            rules.iter().map(|(rule, always)| described(rule, *always, requirement, own_scheme)).collect();
     }
+}
+
+/// A rule, with the schemes of the alternatives in which it must hold, unless that is all of them.
+fn described(rule: &RuleNote, always: bool, requirement: &Requirement, own_scheme: &str) -> Value {
+    let mut described = json!({ (&*rule.name): rule.description });
+    if !always {
+        let theirs = requirement.alternatives().iter().filter(|alternative| alternative.rules.contains(rule));
+        let schemes = theirs.flat_map(|alternative| &alternative.needs).map(|need| need.scheme.name(own_scheme));
+        described["with"] = schemes.collect();
+    }
+    described
+}
+
+/// Whether an answer has a challenge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Challenged {
+    Yes,
+    No,
 }
 
 /// Where an operation names the rules beyond scopes that a request must keep.
 pub(super) const RULES: &str = "x-rules";
 
 /// Tells of an answer, unless its author did.
-fn refuse(operation: &mut Value, status: &str, description: &str) {
+fn refuse(operation: &mut Value, status: &str, description: &str, challenged: Challenged) {
     let known = &mut operation["responses"][status];
     if !known.is_null() {
         return;
     }
     let challenge = json!({
-        "description": "The challenge (RFC 6750, section 3)",
+        "description": "How to be let in (RFC 9110, section 11.6.1)",
         "style": "simple",
         "schema": { "type": "string" },
     });
@@ -67,7 +88,9 @@ fn refuse(operation: &mut Value, status: &str, description: &str) {
     });
     *known = json!({
         "description": description,
-        "headers": { "www-authenticate": challenge },
         "content": { "application/json": body },
     });
+    if challenged == Challenged::Yes {
+        known["headers"] = json!({ "www-authenticate": challenge });
+    }
 }

@@ -311,7 +311,7 @@ async fn a_rule_has_a_403_of_its_own_and_the_document_tells_of_it() {
     api.send("GET", "/function", &[]).await.expect(StatusCode::UNAUTHORIZED);
     let told = api.operation("/function");
     assert_eq!(told["security"], json!([lock(&json!(["read:items"]))]));
-    assert_eq!(told["responses"]["403"]["description"], "Not enough permissions; or: Too late.");
+    assert_eq!(told["responses"]["403"]["description"], "Not enough permissions; or: Too late");
     assert_eq!(told["x-rules"], json!([{ "late": "Too late." }]));
     assert_eq!(api.operation("/type")["x-rules"], json!([{ "own": "It is not yours." }]));
 }

@@ -5,7 +5,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 
 readonly LOGS=artifacts/test
-readonly STEPS=11
+readonly STEPS=12
 step=0 passed=0 failed=0 skipped=0
 summary=()
 started=$SECONDS
@@ -89,6 +89,8 @@ run dependencies none .venv/bin/python scripts/check_dependencies.py
 run links none .venv/bin/python scripts/check-links.py
 run format none cargo fmt --all --check
 run clippy none cargo clippy --workspace --all-targets --locked -- -D warnings
+# As those have the library who take none of its features: its tests switch all of them on.
+run "no features" none cargo clippy -p countersign --lib --locked -- -D warnings
 # The libraries: the program has the name of one of them. What they offer to those who test stores is behind a feature.
 run doc none env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --lib --all-features --no-deps --locked
 run cargo cargo cargo test --workspace --locked

@@ -20,13 +20,13 @@ security_schemes! {
             .scopes(&[("items", "Read items.")]);
     /// Tokens of a server elsewhere, for programs and for people.
     pub Flows as "OAuth2": OAuth2Flows = OAuth2Flows::client_credentials("https://login.example.com/token")
-        .or(OAuth2Flows::password("https://login.example.com/token"));
+        .and(OAuth2Flows::password("https://login.example.com/token"));
     /// A token, wherever it is from.
     pub Bearer as "HTTPBearer": HttpBearer = HttpBearer::new();
     /// A user name and a password.
     pub Basic as "HTTPBasic": HttpBasic = HttpBasic::new();
     /// A user name and a password, for the realm `simple`.
-    pub BasicRealm as "HTTPBasicSimple": HttpBasic = HttpBasic::realm("simple");
+    pub BasicRealm as "HTTPBasicSimple": HttpBasic = HttpBasic::new().realm("simple");
     /// A digest.
     pub Digest as "HTTPDigest": HttpDigest = HttpDigest::new();
     /// A scheme of one's own.

@@ -1,6 +1,6 @@
 //! From routes to axum's router: each handler told what its whole route needs, and behind what stands before it.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use axum::routing::MethodRouter as AxumMethodRouter;
 
@@ -31,7 +31,10 @@ impl<'a, S: Clone + Send + Sync + 'static> Assembly<'a, S> {
     /// Makes the router of `routes`, and tells of them.
     pub(crate) fn place(&self, routes: Routes<S>, told: &mut Told) -> axum::Router<S> {
         let mut router = axum::Router::new();
-        for entry in routes.into_entries() {
+        let entries: Vec<_> = routes.into_entries().collect();
+        let paths: HashSet<_> =
+            entries.iter().filter(|entry| entry.kind == EntryKind::Route).map(|entry| entry.path.clone()).collect();
+        for entry in entries {
             let methods = self.methods(&entry, told);
             router = match entry.kind {
                 EntryKind::Route => router.route(&entry.path, methods),
@@ -39,6 +42,11 @@ impl<'a, S: Clone + Send + Sync + 'static> Assembly<'a, S> {
                     router.fallback_service(methods.with_state(self.state.clone()))
                 }
                 EntryKind::Fallback => {
+                    // axum leaves out the prefix with a slash and nothing behind it.
+                    let bare = format!("{}/", entry.path);
+                    if !paths.contains(&bare) {
+                        router = router.route(&bare, methods.clone());
+                    }
                     let below = axum::Router::new().fallback_service(methods.with_state(self.state.clone()));
                     router.nest(&entry.path, below)
                 }

@@ -22,7 +22,7 @@ use crate::{
     issuer::{InsecureIssuer, check_address, check_issuer},
     oauth2::{Facade, Mode, OAuth2},
     realm::Realm,
-    scheme::is_component_name,
+    scheme::{DEFAULT_REALM, is_component_name},
     scopes::{Declaration, ScopeSet},
     start_error::StartError,
 };
@@ -30,11 +30,11 @@ use crate::{
 /// The shortest life of an access token that is of any use.
 const MIN_LIFETIME: Duration = Duration::from_secs(1);
 
-/// The name of the tokens' scheme in the document: the one that FastAPI gives it.
-const DEFAULT_SCHEME_NAME: &str = "OAuth2PasswordBearer";
-
 /// The longest: a token cannot be called back without asking somebody, so a day is generous (RFC 9700 §2.2.1).
 const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The name of the tokens' scheme in the document: the one that FastAPI gives it.
+const DEFAULT_SCHEME_NAME: &str = "OAuth2PasswordBearer";
 
 impl OAuth2 {
     /// Begins with a store; everything else has a default.
@@ -123,7 +123,7 @@ impl<A> Builder<A> {
             rng: System::rng(),
             audience: None,
             leeway: DEFAULT_LEEWAY,
-            realm: "api".to_owned(),
+            realm: DEFAULT_REALM.to_owned(),
             scopes: Vec::new(),
             title: None,
             version: None,

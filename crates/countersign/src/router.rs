@@ -1,5 +1,7 @@
 //! The API as a router: the author's routes, checked, beside the endpoints of countersign.
 
+use std::collections::HashSet;
+
 use axum::extract::{FromRef, FromRequestParts};
 
 use crate::{
@@ -208,12 +210,12 @@ where
     /// The routers of all routes, once every route is found to be guarded or public, and what is told of them beside
     /// what `document` tells.
     fn place(&self, document: AuthorsDocument) -> Result<Placed<S>, StartError> {
-        let routes = self.told_by(document);
-        check(&self.audit_of(routes.clone()))?;
         let taken = endpoint::ours(&self.oauth2).into_iter().find(|path| self.routes.has_below(path));
         if let Some(taken) = taken {
             return Err(StartError::PathTaken(taken));
         }
+        let routes = self.told_by(document);
+        check(&self.audit_of(routes.clone()))?;
         let mut told = Told::new(&self.oauth2, routes.left);
         let ours = Assembly::new(&self.oauth2, &self.oauth2).place(routes.ours, &mut told);
         let theirs = Assembly::new(&self.oauth2, &self.state).place(routes.theirs, &mut told);
@@ -255,6 +257,16 @@ struct Placed<S> {
 
 /// What an audit must not find in an API that starts.
 fn check(audit: &Audit) -> Result<(), StartError> {
+    let mut known = HashSet::new();
+    for route in &audit.routes {
+        let problem = |why| StartError::Route { route: route.to_string(), why };
+        if !route.path.starts_with('/') {
+            return Err(problem("a path begins with a slash"));
+        }
+        if !known.insert(route.to_string()) {
+            return Err(problem("it is there already"));
+        }
+    }
     let unreadable = audit.named(AuditedAccess::Unreadable);
     if !unreadable.is_empty() {
         return Err(StartError::Unreadable(unreadable));
@@ -263,7 +275,9 @@ fn check(audit: &Audit) -> Result<(), StartError> {
     if !undecided.is_empty() {
         return Err(StartError::Undecided(undecided));
     }
-    let unchecked = audit.findings.iter().filter(|finding| matches!(finding, Finding::LockWithoutCheck { .. }));
+    let promised =
+        |finding: &&Finding| matches!(finding, Finding::LockWithoutCheck { .. } | Finding::ScopeWithoutCheck { .. });
+    let unchecked = audit.findings.iter().filter(promised);
     let unchecked: Vec<_> = unchecked.map(ToString::to_string).collect();
     if unchecked.is_empty() { Ok(()) } else { Err(StartError::LockWithoutCheck(unchecked)) }
 }

@@ -4,6 +4,7 @@ use countersign_core::{key::KeyRingError, token::verify::MAX_LEEWAY};
 
 /// What keeps an API from starting.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StartError {
     /// The issuer cannot be one.
     #[error("the issuer {issuer} cannot be used: {why}")]
@@ -84,6 +85,14 @@ pub enum StartError {
     /// The document locks routes that no guard checks.
     #[error("{}", .0.join("; "))]
     LockWithoutCheck(Vec<String>),
+    /// A path cannot be one, or two handlers have one method of one path.
+    #[error("the route {route} cannot be added: {why}")]
+    Route {
+        /// The route.
+        route: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// A route of yours stands where countersign has an endpoint.
     #[error("the path {0} belongs to countersign")]
     PathTaken(String),

@@ -7,8 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 /// The user of the built-in table, without anything that must not leave the server.
-///
-/// The document calls it `AuthenticatedUser`, because the author's own is called `User` more often than not.
+// In the document under a name that is not the author's own, who calls theirs `User` more often than not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(rename = "AuthenticatedUser")]
 pub struct User {

@@ -128,6 +128,13 @@ pub enum Finding {
         /// The scheme.
         scheme: String,
     },
+    /// The document says that this route needs a scope that no guard of it checks.
+    ScopeWithoutCheck {
+        /// The route.
+        route: String,
+        /// The scope.
+        scope: String,
+    },
     /// This route is guarded, and the document does not tell of it.
     CheckWithoutLock {
         /// The route.
@@ -163,7 +170,7 @@ impl Audit {
             let route = AuditedRoute {
                 method: handler.method.to_owned(),
                 path: path.clone(),
-                access: access(&requirement, handler.access, AuditedAccess::Undecided),
+                access: access(&keeping_out(entry, &handler.arguments), handler.access, AuditedAccess::Undecided),
                 security: security(&requirement, own_scheme),
                 guards: before.iter().cloned().chain(arguments).collect(),
                 documented: handler.is_told_of(),
@@ -182,7 +189,7 @@ impl Audit {
             self.push(AuditedRoute {
                 method: "*".to_owned(),
                 path,
-                access: access(&requirement, unread.access, AuditedAccess::Unreadable),
+                access: access(&keeping_out(entry, &[]), unread.access, AuditedAccess::Unreadable),
                 security: security(&requirement, own_scheme),
                 guards: before,
                 documented: !unread.adopted.is_empty(),
@@ -195,9 +202,18 @@ impl Audit {
     /// Finds the locks of an operation that no guard checks.
     fn compare(&mut self, route: &str, operation: &Value, requirement: &Requirement, own_scheme: &str) {
         let locks = operation["security"].as_array().into_iter().flatten();
-        for scheme in locks.filter_map(Value::as_object).flat_map(|lock| lock.keys()) {
+        for (scheme, scopes) in locks.filter_map(Value::as_object).flatten() {
+            let (route, scheme) = (route.to_owned(), scheme.clone());
             if requirement.schemes().iter().all(|known| known.name(own_scheme) != scheme) {
-                self.findings.push(Finding::LockWithoutCheck { route: route.to_owned(), scheme: scheme.clone() });
+                self.findings.push(Finding::LockWithoutCheck { route, scheme });
+                continue;
+            }
+            let checked = requirement.scopes();
+            let is_checked = |scope: &str| checked.iter().any(|declared| declared.token.as_str() == scope);
+            let unchecked = scopes.as_array().into_iter().flatten().filter_map(Value::as_str);
+            for scope in unchecked.filter(|scope| !is_checked(scope)) {
+                let (route, scope) = (route.clone(), scope.to_owned());
+                self.findings.push(Finding::ScopeWithoutCheck { route, scope });
             }
         }
     }
@@ -239,6 +255,15 @@ impl AuditedRoute {
             requirement: Requirement::none(),
         }
     }
+}
+
+/// All that keeps requests from a handler with these arguments. A guard before it that only looks at the form of
+/// credentials keeps nobody out: what it reads, nobody gets to check.
+fn keeping_out<S>(entry: &Entry<S>, arguments: &[(&'static str, Requirement)]) -> Requirement {
+    let before = entry.guards.iter().map(|(_, guard)| guard).chain(&entry.methods.guards);
+    let before = before.map(|guard| guard.requirement()).filter(Requirement::is_checked);
+    let arguments = arguments.iter().map(|(_, requirement)| requirement.clone());
+    before.chain(arguments).fold(Requirement::none(), Requirement::and)
 }
 
 /// All that a handler with these arguments needs, outermost first.

@@ -79,6 +79,9 @@ impl fmt::Display for Finding {
             Self::LockWithoutCheck { route, scheme } => {
                 write!(f, "the document locks {route} with {scheme}, which no guard of it checks")
             }
+            Self::ScopeWithoutCheck { route, scope } => {
+                write!(f, "the document says that {route} needs the scope {scope}, which no guard of it checks")
+            }
             Self::CheckWithoutLock { route } => write!(f, "{route} is guarded, and the document does not tell of it"),
             Self::DocumentedWithoutRoute { route } => {
                 write!(f, "the document tells of {route}, which no route answers")

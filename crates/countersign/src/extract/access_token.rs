@@ -4,7 +4,7 @@ use std::{marker::PhantomData, ops::Deref};
 
 use axum::{
     extract::{FromRef, FromRequestParts},
-    http::request::Parts,
+    http::{HeaderValue, header, request::Parts},
 };
 use countersign_core::{
     error::BearerError,
@@ -51,6 +51,8 @@ impl<S> Deref for AccessToken<S> {
 #[derive(Clone)]
 struct Verified {
     by: OAuth2,
+    /// The header in which it came: one that somebody put in its place is looked at anew.
+    header: HeaderValue,
     token: token::AccessToken,
 }
 
@@ -59,13 +61,15 @@ async fn verified(parts: &mut Parts, oauth2: &OAuth2) -> Result<token::AccessTok
     if several
         && let Some(known) = parts.extensions.get::<Verified>()
         && known.by.is(oauth2)
+        && parts.headers.get(header::AUTHORIZATION) == Some(&known.header)
     {
         return Ok(known.token.clone());
     }
     let (_, token) = find_bearer(parts)?;
     let token = oauth2.verify(BorrowedToken::new(token)).await?;
-    if several {
-        parts.extensions.insert(Verified { by: oauth2.clone(), token: token.clone() });
+    if let Some(header) = parts.headers.get(header::AUTHORIZATION).filter(|_| several) {
+        let verified = Verified { by: oauth2.clone(), header: header.clone(), token: token.clone() };
+        parts.extensions.insert(verified);
     }
     Ok(token)
 }

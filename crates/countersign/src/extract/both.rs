@@ -22,7 +22,17 @@ where
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
-        Ok(Self(A::from_request_parts(parts, state).await?, B::from_request_parts(parts, state).await?))
+        let one = match A::from_request_parts(parts, state).await {
+            Err(refusal) if !refusal.is_for_want_of_credentials() => return Err(refusal),
+            looked_for => looked_for,
+        };
+        // Looked at even if the first are missing, so that bad ones are never passed over.
+        match (one, B::from_request_parts(parts, state).await) {
+            (Ok(one), Ok(other)) => Ok(Self(one, other)),
+            (Ok(_), Err(missing)) if missing.is_for_want_of_credentials() => Err(missing.beside_good_ones()),
+            (Err(missing), Ok(_)) => Err(missing.beside_good_ones()),
+            (_, Err(refusal)) => Err(refusal),
+        }
     }
 }
 

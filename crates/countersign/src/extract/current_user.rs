@@ -63,25 +63,28 @@ impl<S, U> DerefMut for CurrentUser<S, U> {
 #[derive(Clone)]
 struct Loaded<T> {
     by: OAuth2,
+    token: token::AccessToken,
     value: T,
 }
 
-fn loaded<T: Clone + Send + Sync + 'static>(parts: &Parts, oauth2: &OAuth2) -> Option<T> {
-    parts.extensions.get::<Loaded<T>>().filter(|loaded| loaded.by.is(oauth2)).map(|loaded| loaded.value.clone())
+fn loaded<T: Clone + Send + Sync + 'static>(parts: &Parts, oauth2: &OAuth2, token: &token::AccessToken) -> Option<T> {
+    let loaded = parts.extensions.get::<Loaded<T>>()?;
+    let is_theirs = loaded.by.is(oauth2) && loaded.token.identity() == token.identity();
+    is_theirs.then(|| loaded.value.clone())
 }
 
-fn keep<T: Clone + Send + Sync + 'static>(parts: &mut Parts, oauth2: &OAuth2, value: &T) {
+fn keep<T: Clone + Send + Sync + 'static>(parts: &mut Parts, oauth2: &OAuth2, token: &token::AccessToken, value: &T) {
     if route::has_several_guards(parts) {
-        parts.extensions.insert(Loaded { by: oauth2.clone(), value: value.clone() });
+        parts.extensions.insert(Loaded { by: oauth2.clone(), token: token.clone(), value: value.clone() });
     }
 }
 
 async fn owner(parts: &mut Parts, oauth2: &OAuth2, token: &token::AccessToken) -> Result<ResourceOwner, BearerError> {
-    if let Some(owner) = loaded(parts, oauth2) {
+    if let Some(owner) = loaded(parts, oauth2, token) {
         return Ok(owner);
     }
     let owner = oauth2.find_active_owner(token).await?;
-    keep(parts, oauth2, &owner);
+    keep(parts, oauth2, token, &owner);
     Ok(owner)
 }
 
@@ -91,12 +94,12 @@ async fn user<AppState, U: FromResourceOwner<AppState>>(
     token: &token::AccessToken,
     state: &AppState,
 ) -> Result<U, BearerError> {
-    if let Some(user) = loaded(parts, oauth2) {
+    if let Some(user) = loaded(parts, oauth2, token) {
         return Ok(user);
     }
     let owner = owner(parts, oauth2, token).await?;
     let user = U::from_resource_owner(owner, state).await?.ok_or(BearerError::InvalidToken(Reason::OwnerGone))?;
-    keep(parts, oauth2, &user);
+    keep(parts, oauth2, token, &user);
     Ok(user)
 }
 

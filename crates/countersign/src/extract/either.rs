@@ -30,7 +30,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
         let first = match A::from_request_parts(parts, state).await {
             Ok(one) => return Ok(Self::One(one)),
-            Err(refusal) if refusal.is_for_want_of_credentials() || refusal.is_forbidden() => refusal,
+            Err(refusal) if refusal.leaves_alternatives() => refusal,
             Err(refusal) => return Err(refusal),
         };
         match B::from_request_parts(parts, state).await {

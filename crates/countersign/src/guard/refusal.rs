@@ -30,8 +30,16 @@ struct Inner {
     scheme: SchemeRef,
     challenge: Challenge,
     needed: Scope,
+    beside: Beside,
     /// What the whole route needs; unknown where a guard stands in a router that is not ours.
     route: Option<Arc<RouteGuards>>,
+}
+
+/// Whether there are good credentials of another scheme, which are needed together with those that are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Beside {
+    Nothing,
+    GoodOnes,
 }
 
 #[derive(Debug)]
@@ -80,10 +88,10 @@ impl Refusal {
 
     fn new(parts: &Parts, cause: Cause, scheme: SchemeRef, challenge: Challenge, needed: Scope) -> Self {
         let route = parts.extensions.get::<Arc<RouteGuards>>().cloned();
-        Self(Box::new(Inner { cause, scheme, challenge, needed, route }))
+        Self(Box::new(Inner { cause, scheme, challenge, needed, beside: Beside::Nothing, route }))
     }
 
-    /// The reason; `None` if a rule of the author's refused.
+    /// What RFC 6750 calls it; `None` if a rule of the author's refused with a 403 or an answer of its own.
     #[must_use]
     pub fn error(&self) -> Option<BearerError> {
         match &self.0.cause {
@@ -111,12 +119,18 @@ impl Refusal {
     /// Whether there were no credentials at all, which an optional guard lets pass.
     #[must_use]
     pub fn is_for_want_of_credentials(&self) -> bool {
-        matches!(self.error(), Some(BearerError::NoCredentials(_)))
+        matches!(self.error(), Some(BearerError::NoCredentials(_))) && self.0.beside == Beside::Nothing
     }
 
-    /// Whether the credentials were good, and what they allow was not enough.
-    pub(crate) fn is_forbidden(&self) -> bool {
-        self.status() == StatusCode::FORBIDDEN
+    /// These credentials are missing beside good ones, so nobody takes the request for one without any.
+    pub(crate) fn beside_good_ones(mut self) -> Self {
+        self.0.beside = Beside::GoodOnes;
+        self
+    }
+
+    /// Whether another guard may be asked instead: there are no credentials, or they are good and not enough.
+    pub(crate) fn leaves_alternatives(&self) -> bool {
+        matches!(self.error(), Some(BearerError::NoCredentials(_))) || self.status() == StatusCode::FORBIDDEN
     }
 
     fn status(&self) -> StatusCode {

@@ -205,6 +205,13 @@ impl Requirement {
         self.alternatives.is_empty()
     }
 
+    /// Whether anybody looks at more than the form of credentials, or at a rule.
+    pub(crate) fn is_checked(&self) -> bool {
+        let checked =
+            |one: &Alternative| !one.rules.is_empty() || one.needs.iter().any(|need| need.check > Check::Form);
+        self.alternatives.iter().any(checked)
+    }
+
     /// Whether a request without any credentials will do.
     #[must_use]
     pub fn is_optional(&self) -> bool {

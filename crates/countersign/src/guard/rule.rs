@@ -66,6 +66,7 @@ pub trait Rule: Sized + Send {
 
 /// How a rule refuses a request.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Denied {
     /// 403, with the rule's description.
     Refused,

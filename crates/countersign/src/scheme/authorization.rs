@@ -64,10 +64,13 @@ fn the_only_header(parts: &Parts) -> Result<&HeaderValue, BearerError> {
 /// The scheme as it was written, and what stands behind it.
 fn split<'h>(header: &'h HeaderValue, scheme: &str) -> Result<(&'h str, &'h str), BearerError> {
     let bytes = header.as_bytes();
-    let end = bytes.iter().position(|byte| *byte == b' ').unwrap_or(bytes.len());
+    let end = bytes.iter().position(u8::is_ascii_whitespace).unwrap_or(bytes.len());
     let (written, rest) = bytes.split_at(end);
     if !written.eq_ignore_ascii_case(scheme.as_bytes()) {
         return Err(BearerError::NoCredentials(Reason::OtherScheme));
+    }
+    if rest.first().is_some_and(|byte| *byte != b' ') {
+        return Err(BearerError::InvalidToken(Reason::Malformed));
     }
     let text = |bytes| std::str::from_utf8(bytes).map_err(|_| BearerError::InvalidToken(Reason::Malformed));
     Ok((text(written)?, text(rest)?.trim_matches(' ')))

@@ -24,13 +24,14 @@ impl HttpBasic {
     #[must_use]
     #[expect(clippy::new_without_default, reason = "a constant is made of it")]
     pub const fn new() -> Self {
-        Self::realm(DEFAULT_REALM)
+        Self { realm: DEFAULT_REALM }
     }
 
     /// With this realm, which browsers show to people (RFC 7617 §2: "The authentication parameter 'realm' is REQUIRED").
     #[must_use]
-    pub const fn realm(realm: &'static str) -> Self {
-        Self { realm }
+    pub const fn realm(mut self, realm: &'static str) -> Self {
+        self.realm = realm;
+        self
     }
 }
 

@@ -22,13 +22,13 @@ impl HttpBearer {
     #[must_use]
     #[expect(clippy::new_without_default, reason = "a constant is made of it")]
     pub const fn new() -> Self {
-        Self::realm(DEFAULT_REALM)
+        Self { realm: DEFAULT_REALM, format: None }
     }
 
     /// With this realm.
     #[must_use]
-    pub const fn realm(realm: &'static str) -> Self {
-        Self { realm, format: None }
+    pub const fn realm(self, realm: &'static str) -> Self {
+        Self { realm, ..self }
     }
 
     /// Says what its tokens are (`bearerFormat`), such as `JWT`.

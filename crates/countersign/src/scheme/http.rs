@@ -62,13 +62,14 @@ impl HttpDigest {
     #[must_use]
     #[expect(clippy::new_without_default, reason = "a constant is made of it")]
     pub const fn new() -> Self {
-        Self::realm(DEFAULT_REALM)
+        Self { realm: DEFAULT_REALM }
     }
 
     /// With this realm.
     #[must_use]
-    pub const fn realm(realm: &'static str) -> Self {
-        Self { realm }
+    pub const fn realm(mut self, realm: &'static str) -> Self {
+        self.realm = realm;
+        self
     }
 }
 

@@ -141,7 +141,7 @@ pub const fn is_component_name(name: &str) -> bool {
 ///     /// The key of a shop.
 ///     pub ShopKey: ApiKey = ApiKey::header("X-Key");
 ///     /// The staff's old logins.
-///     pub Staff as "staff-login": HttpBasic = HttpBasic::realm("staff");
+///     pub Staff as "staff-login": HttpBasic = HttpBasic::new().realm("staff");
 /// }
 ///
 /// async fn of_shop(key: Credentials<ShopKey>) -> String {

@@ -58,7 +58,7 @@ impl OAuth2Flows {
 
     /// Also offers the flows of `other`.
     #[must_use]
-    pub const fn or(self, other: Self) -> Self {
+    pub const fn and(self, other: Self) -> Self {
         const fn first(one: Option<Flow>, two: Option<Flow>) -> Option<Flow> {
             if one.is_some() { one } else { two }
         }

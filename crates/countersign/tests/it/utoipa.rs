@@ -363,7 +363,7 @@ async fn a_lock_in_the_attribute_that_no_guard_checks_does_not_start() {
 #[tokio::test]
 async fn a_lock_by_hand_with_a_scheme_that_is_checked_is_replaced() {
     let by_hand =
-        one("get", "/scope", &[], |it| it.security(SecurityRequirement::new("OAuth2PasswordBearer", ["else"])));
+        one("get", "/scope", &[], |it| it.security(SecurityRequirement::new("OAuth2PasswordBearer", [""; 0])));
     let of_nobody = one("get", "/open", &[], |it| it.security(SecurityRequirement::default()));
     for (base, path, security) in
         [(by_hand, "/scope", json!([{ "OAuth2PasswordBearer": ["read:items"] }])), (of_nobody, "/open", Value::Null)]
@@ -376,6 +376,18 @@ async fn a_lock_by_hand_with_a_scheme_that_is_checked_is_replaced() {
             assert_eq!(document["paths"][path]["get"]["security"], security, "{path}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_scope_by_hand_that_no_guard_checks_does_not_start() {
+    let by_hand =
+        one("get", "/scope", &[], |it| it.security(SecurityRequirement::new("OAuth2PasswordBearer", ["else"])));
+    let found = Finding::ScopeWithoutCheck { route: "GET /scope".to_owned(), scope: "else".to_owned() };
+    assert_eq!(audit(&by_hand).await.findings, [found]);
+    let Err(error) = router().await.merge(by_utoipa()).document(&by_hand).unwrap().finish() else {
+        panic!("it started")
+    };
+    assert!(error.to_string().contains("the scope else"), "{error}");
 }
 
 #[tokio::test]

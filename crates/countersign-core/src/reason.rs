@@ -69,7 +69,7 @@ reasons! {
     /// `critical_extension`: the token's header has `crit` (RFC 7515 §4.1.11).
     CriticalExtension, "critical_extension",
         "Have the issuer leave out the header `crit`: none of its extensions is supported.";
-    /// `other_type`: the token is no access token, by its `typ` or by the marks of an ID token.
+    /// `other_type`: the token is no access token, by its `typ` or by the marks of an ID, refresh or logout token.
     OtherType, "other_type",
         "Send the access token and not the ID token; if the issuer does not follow RFC 9068, choose the plain profile.";
     /// `unknown_key`: the token's `kid` is missing or names no key of its issuer's.

@@ -136,6 +136,8 @@ impl<A> Builder<A> {
     }
 
     /// Users from a table of yours: instead of the store's, or instead of what tokens from elsewhere say of them.
+    ///
+    /// They are looked up by `sub` alone, so one table belongs to one issuer: the same subject of another is somebody else.
     pub fn users(mut self, owners: impl ResourceOwners) -> Self {
         self.common.owners = Some(Arc::new(owners));
         self

@@ -7,11 +7,15 @@
 #![doc = include_str!("../examples/first_steps.rs")]
 //! ```
 //!
-//! - **Guards**: [`CurrentUser`], [`AccessToken`], [`BearerToken`]; wrapped in `Option`, they let a request without
-//!   credentials pass as `None`, and still refuse a bad token.
+//! - **Guards**: [`CurrentUser`], [`AccessToken`], [`BearerToken`]; [`Claims`] of yours, and [`Allowed`] where a [`Rule`] of
+//!   yours holds; [`Either`] and [`Both`] put two together. Wrapped in `Option`, they let a request without credentials
+//!   pass as `None`, and still refuse a bad token.
+//! - **Schemes**: [`security_schemes!`] declares any other that OpenAPI knows, and [`Credentials`] reads it.
 //! - **Scopes**: [`scopes!`] makes a type of each; the type that names a scope is the check.
 //! - **Routes**: [`routing::get`] and its siblings read the guards off the handler; a route without a guard must be
 //!   marked by [`routing::public`], or the API does not start.
+//! - **The audit**: [`Router::audit`] lists every route with who may call it; see [`audit`].
+//! - **The docs page**: [`DocsPage`] says where it is and how it looks, or switches it off.
 //! - **utoipa**: with the feature `utoipa`, handlers with `#[utoipa::path]` are routes too, and a document that is there
 //!   already gets the locks.
 //! - **Users**: the store's own table, or yours, through [`ResourceOwners`].

@@ -135,6 +135,7 @@ where
     }
 
     /// Every route, those of countersign too, with who may call it and where that was said: for a test of yours.
+    /// Each path of countersign is there once, without its twin with a slash at the end.
     ///
     /// ```
     /// use countersign::{CurrentUser, Memory, OAuth2, audit::AuditedAccess, routing::get};
@@ -178,7 +179,9 @@ where
     /// The API's OpenAPI document, as JSON.
     ///
     /// # Errors
-    /// As of [`Router::finish`].
+    /// Those of [`Router::finish`]: [`StartError::Undecided`], [`StartError::Unreadable`],
+    /// [`StartError::LockWithoutCheck`], [`StartError::PathTaken`], [`StartError::SchemeTwice`],
+    /// [`StartError::SchemaTwice`] and [`StartError::Document`].
     pub fn openapi(self) -> Result<String, StartError> {
         Ok(self.assemble()?.1)
     }
@@ -191,7 +194,11 @@ where
     /// # Errors
     /// - [`StartError::Undecided`]: these routes are neither;
     /// - [`StartError::Unreadable`]: these routes were made by `axum::routing`;
-    /// - [`StartError::PathTaken`], [`StartError::SchemaTwice`], [`StartError::Document`].
+    /// - [`StartError::LockWithoutCheck`]: a document of yours locks these, and no guard checks them;
+    /// - [`StartError::PathTaken`]: a route of yours stands where countersign has an endpoint;
+    /// - [`StartError::SchemeTwice`], [`StartError::SchemaTwice`]: two schemes, or two types, have one name in the
+    ///   document;
+    /// - [`StartError::Document`]: the document cannot be written.
     pub fn finish(self) -> Result<axum::Router, StartError> {
         Ok(self.assemble()?.0)
     }

@@ -126,14 +126,14 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     /// document. A rule that is a type, of which the handler gets what it found, is a [`Rule`](crate::Rule).
     ///
     /// ```
-    /// use countersign::{CurrentUser, Routes, routing::get};
+    /// use countersign::{AccessToken, Routes, routing::get};
     ///
-    /// let staff: Routes = Routes::new()
-    ///     .rule("staff", "You are not of the staff.", async |user: CurrentUser| {
-    ///         user.email.as_deref().is_some_and(|email| email.ends_with("@example.com"))
+    /// let desk: Routes = Routes::new()
+    ///     .rule("desk_app", "Only the app of the desk may do that.", async |token: AccessToken| {
+    ///         token.client_id().is_some_and(|client| client.as_str() == "desk")
     ///     })
     ///     .route("/desk", get(async || "welcome"));
-    /// # drop(staff);
+    /// # drop(desk);
     /// ```
     pub fn rule<A: 'static>(
         mut self,

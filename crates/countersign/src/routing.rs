@@ -1,7 +1,7 @@
 //! Methods and their handlers, read for what they ask: the siblings of `axum::routing`.
 //!
 //! # When a handler is not taken
-//! Every argument says what it guards, through [`Argument`](crate::Argument), and the document tells what a handler takes
+//! Every argument says what it guards, through [`Argument`], and the document tells what a handler takes
 //! and returns, through [`aide::OperationInput`] and [`aide::OperationOutput`]. axum's own types do all of it. Of yours:
 //! - a type inside of `Json`, `Query` or `Form` derives [`schemars::JsonSchema`];
 //! - an extractor gets [`argument!`](crate::argument!), which says what it guards;

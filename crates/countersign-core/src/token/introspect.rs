@@ -24,6 +24,8 @@ const ABOUT_THE_STRING: [&str; 2] = ["active", "token_type"];
 /// - [`TokenProblem::Malformed`]: the body is too long, or not a JSON object that says each thing once. That is the
 ///   endpoint's fault and not the token's, so the caller answers `temporarily_unavailable`.
 /// - [`TokenProblem::Inactive`] (`invalid_token`): `active` is not the boolean `true`.
+/// - [`TokenProblem::OtherType`] (`invalid_token`): it is an ID token, a refresh token or a logout token, by the marks
+///   that [`Profile::Plain`] names.
 /// - [`TokenProblem::Bound`] (`invalid_token`): `cnf` is there (RFC 9449 §6.2, RFC 8705 §3.2).
 /// - [`TokenProblem::MalformedClaims`] (`invalid_token`): a member is missing or of the wrong type, or the token is no
 ///   bearer token.
@@ -36,6 +38,10 @@ pub fn introspected(body: &[u8], intended: Intended<'_>, clock: &dyn Clock) -> R
     // RFC 7662 §2.2: of a token that is not active, the server says nothing more.
     if answer.get("active") != Some(&Value::Bool(true)) {
         return Err(TokenProblem::Inactive);
+    }
+    // RFC 7662 §2.1: the endpoint knows refresh tokens too, and some know ID tokens: all of them are active there.
+    if jwt::find_other_mark(&answer).is_some() {
+        return Err(TokenProblem::OtherType);
     }
     jwt::check_unbound(&answer)?;
     // RFC 6749 §7.1: a client "MUST NOT use an access token if it does not understand the token type"; nor may we.

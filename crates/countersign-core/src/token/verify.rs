@@ -83,8 +83,9 @@ pub enum Profile {
     ///
     /// `typ` may also be `JWT` or absent; `client_id` may be called `azp` or `cid` or be absent; `jti` may be absent;
     /// the scope may stand in `scp`, as a string or as a list. Since the type tells nothing, a token that bears a mark
-    /// of an ID token is refused: a claim `nonce`, `at_hash` or `c_hash` (OpenID Connect Core 1.0 §2 and §3.3.2.11), or
-    /// one by which Keycloak (`typ`) or Cognito (`token_use`) say it.
+    /// of another kind is refused: a claim `typ` (Keycloak) that is not `Bearer`, or `token_use` (Cognito) that is not
+    /// `access`; a claim `at_hash`, `c_hash`, `s_hash` or `events`; and a claim `nonce`, unless one of those two says
+    /// that it is an access token.
     Plain,
 }
 

@@ -81,6 +81,8 @@ async fn a_claim_with_a_reserved_name_keeps_the_login_from_succeeding() {
         "nonce",
         "at_hash",
         "c_hash",
+        "s_hash",
+        "events",
         "azp",
         "cid",
         "scp",

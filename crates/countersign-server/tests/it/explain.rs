@@ -298,6 +298,21 @@ async fn its_own_server_is_an_issuer_like_others() {
 }
 
 #[test]
+fn no_proxy_of_the_environment_stands_before_an_issuer() {
+    let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", proxy.local_addr().unwrap());
+    let place = Place::new();
+    let mut command = place.command(["explain", "--against", "https://issuer.invalid"]);
+    for name in ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
+        command.env(name, &url);
+    }
+    command.env_remove("no_proxy").env_remove("NO_PROXY");
+    Ran::with_input(command, "0123456789abcdef").expect_code(2);
+    proxy.set_nonblocking(true).unwrap();
+    assert!(proxy.accept().is_err(), "it was asked");
+}
+
+#[test]
 fn an_opaque_token_is_told_where_its_issuer_answers() {
     let issuer = Recorder::start(|own, path| match path {
         "/keys" => found(json!({ "keys": [] }).to_string()),

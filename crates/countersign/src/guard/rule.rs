@@ -16,7 +16,12 @@ use super::{Argument, Requirement};
 ///
 /// ```
 /// use axum::{extract::{FromRequestParts, Path}, http::request::Parts};
-/// use countersign::{Allowed, CurrentUser, Denied, OAuth2, Rule, routing::{MethodRouter, get}};
+/// use countersign::{Allowed, CurrentUser, Denied, OAuth2, Rule, StoreError, routing::{MethodRouter, get}};
+///
+/// /// The owner's `sub`, out of a table of yours: it names somebody for ever, and a user name may change hands.
+/// async fn owner_of(item: u32) -> Result<String, StoreError> {
+///     Ok(format!("owner-{item}"))
+/// }
 ///
 /// /// An item that the user owns.
 /// struct OwnItem(u32);
@@ -29,7 +34,7 @@ use super::{Argument, Requirement};
 ///
 ///     async fn check(user: CurrentUser, parts: &mut Parts, state: &OAuth2) -> Result<Self, Denied> {
 ///         let Path(item) = Path::<u32>::from_request_parts(parts, state).await.map_err(Denied::answer)?;
-///         if user.username == "alice" && item == 1 { Ok(Self(item)) } else { Err(Denied::Refused) }
+///         if owner_of(item).await? == user.sub { Ok(Self(item)) } else { Err(Denied::Refused) }
 ///     }
 /// }
 ///

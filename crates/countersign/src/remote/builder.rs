@@ -63,7 +63,7 @@ impl OAuth2 {
     ///
     /// Keys are kept for as long as their issuer says, from 5 minutes to a day, and an hour if it does not say. They are
     /// refreshed before; and because of a token that names an unknown key, at most once in 30 seconds. While the issuer
-    /// is away they are kept for a day more.
+    /// is away they are kept for 24 lifetimes more, at most a day; where it answers with anything else, for one.
     pub fn remote(issuer: impl Into<String>) -> RemoteBuilder {
         Builder::with(Elsewhere::new(issuer, Verified::default()))
     }
@@ -218,7 +218,8 @@ impl Builder<Elsewhere<Introspected>> {
         self.check()?;
         let clock = self.common.clock.clone();
         self.build_with(|issuer, fetch, Introspected { authorization, endpoint, remember }| {
-            Proof::Introspection(ByIntrospection::new(issuer, endpoint, authorization, fetch, remember, clock))
+            let proof = ByIntrospection::new(issuer, endpoint, authorization, fetch, remember, clock);
+            Proof::Introspection(Box::new(proof))
         })
     }
 }

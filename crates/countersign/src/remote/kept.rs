@@ -27,8 +27,11 @@ const MIN_LIFETIME: Duration = Duration::from_secs(5 * 60);
 /// The longest: for so long a key verifies that its issuer has taken back.
 const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// For how long it is kept beyond its lifetime while its issuer is away.
-const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longest that it is kept beyond its lifetime while its issuer is away.
+const MAX_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// And in lifetimes: who gives a short one means to change it soon.
+const MAX_GRACE_LIFETIMES: u32 = 24;
 
 /// How long an issuer is left in peace that did not answer.
 const RETRY: Duration = Duration::from_secs(10);
@@ -66,10 +69,20 @@ struct State<T> {
     fetch: Option<watch::Receiver<()>>,
     /// When the last fetch failed, if it did.
     failed: Option<Timestamp>,
+    heard: Heard,
     /// How many fetches have begun.
     begun: u64,
     /// When the issuer was last asked because something was not there, and by which fetch.
     asked_anew: Option<(Timestamp, u64)>,
+}
+
+/// What the issuer answered since the copy was fetched, in place of a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    /// Nothing: it was not asked, or is away.
+    Silence,
+    /// Something that is not taken: it may have taken the copy back.
+    Other,
 }
 
 /// What was fetched, and when.
@@ -95,9 +108,13 @@ enum Age {
 }
 
 impl<T> Published<T> {
-    fn age(&self, now: Timestamp) -> Age {
+    fn age(&self, now: Timestamp, heard: Heard) -> Age {
         let after = |duration: Duration| now >= self.fetched.plus(duration);
-        if after(self.lifetime + GRACE) {
+        let grace = match heard {
+            Heard::Silence => MAX_GRACE.min(self.lifetime * MAX_GRACE_LIFETIMES),
+            Heard::Other => self.lifetime,
+        };
+        if after(self.lifetime + grace) {
             Age::Gone
         } else if after(self.lifetime) || now < self.fetched {
             Age::Old
@@ -110,13 +127,13 @@ impl<T> Published<T> {
 }
 
 /// Whether `moment` is less than `duration` ago; a clock that went back has forgotten it.
-fn is_recent(moment: Timestamp, duration: Duration, now: Timestamp) -> bool {
+pub(super) fn is_recent(moment: Timestamp, duration: Duration, now: Timestamp) -> bool {
     moment <= now && now < moment.plus(duration)
 }
 
 impl<L: Load> Kept<L> {
     pub(super) fn new(load: L, clock: Arc<dyn Clock>) -> Self {
-        let state = State { copy: None, fetch: None, failed: None, begun: 0, asked_anew: None };
+        let state = State { copy: None, fetch: None, failed: None, heard: Heard::Silence, begun: 0, asked_anew: None };
         Self(Arc::new(Inner { load, clock, state: RwLock::new(state) }))
     }
 
@@ -126,44 +143,39 @@ impl<L: Load> Kept<L> {
     /// [`BearerError::TemporarilyUnavailable`]: there is none, and its issuer does not answer.
     pub(super) async fn find(&self) -> Result<Arc<Published<L::Item>>, BearerError> {
         let now = self.0.clock.now();
-        let (copy, failed) = {
+        let (copy, age, failed) = {
             let state = self.0.read();
-            (state.copy.clone(), state.failed)
+            (state.copy.clone(), state.age(now), state.failed)
         };
-        let age = copy.as_ref().map_or(Age::Gone, |copy| copy.age(now));
         match (copy, age) {
-            (Some(copy), Age::Fresh) => Ok(copy),
+            (Some(copy), Age::Fresh) => return Ok(copy),
             (Some(copy), Age::Ageing) => {
                 self.0.refresh(now);
-                Ok(copy)
+                return Ok(copy);
             }
-            (Some(copy), Age::Old) => {
+            (_, age) => {
                 // Once its issuer was found to be away, nobody else has to wait to find out.
                 if let Some(fetch) = self.0.refresh(now)
-                    && failed.is_none()
+                    && (age == Age::Gone || failed.is_none())
                 {
                     ended(fetch).await;
                 }
-                Ok(self.0.read().copy.clone().unwrap_or(copy))
-            }
-            _ => {
-                if let Some(fetch) = self.0.refresh(now) {
-                    ended(fetch).await;
-                }
-                let copy = self.0.read().copy.clone();
-                copy.filter(|copy| copy.age(self.0.clock.now()) != Age::Gone).ok_or(AWAY)
             }
         }
+        let now = self.0.clock.now();
+        let state = self.0.read();
+        state.copy.clone().filter(|_| state.age(now) != Age::Gone).ok_or(AWAY)
     }
 
-    /// What the issuer publishes now, because something was not in `used`; `None` if it was asked less than 30 seconds
-    /// ago, and that is what it said.
+    /// What the issuer publishes now, because something was not in `used` that was there at `since`, if anybody says when;
+    /// `None` if it was asked less than 30 seconds ago, not before `since`, and that is what it said.
     ///
     /// # Errors
-    /// [`BearerError::TemporarilyUnavailable`]: the issuer does not answer, so nobody knows.
+    /// [`BearerError::TemporarilyUnavailable`]: the issuer does not answer, or may not be asked yet, so nobody knows.
     pub(super) async fn find_anew(
         &self,
         used: &Arc<Published<L::Item>>,
+        since: Option<Timestamp>,
     ) -> Result<Option<Arc<Published<L::Item>>>, BearerError> {
         let now = self.0.clock.now();
         let fetch = {
@@ -175,7 +187,14 @@ impl<L: Load> Kept<L> {
                 Some(fetch) => fetch,
                 None => match state.asked_anew {
                     Some((when, by)) if is_recent(when, ASK_ANEW, now) => {
-                        return if used.by >= by { Ok(None) } else { Err(AWAY) };
+                        if used.by < by {
+                            return Err(AWAY);
+                        }
+                        if since.is_none_or(|since| since <= used.fetched) {
+                            return Ok(None);
+                        }
+                        let left = when.plus(ASK_ANEW).seconds().abs_diff(now.seconds());
+                        return Err(BearerError::TemporarilyUnavailable { retry_after: Duration::from_secs(left) });
                     }
                     _ => {
                         let fetch = self.0.begin(&mut state);
@@ -199,6 +218,10 @@ async fn ended(mut fetch: watch::Receiver<()>) {
 }
 
 impl<T> State<T> {
+    fn age(&self, now: Timestamp) -> Age {
+        self.copy.as_ref().map_or(Age::Gone, |copy| copy.age(now, self.heard))
+    }
+
     fn newer_than(&self, used: &Arc<Published<T>>) -> Option<Arc<Published<T>>> {
         self.copy.as_ref().filter(|copy| !Arc::ptr_eq(copy, used)).cloned()
     }
@@ -253,6 +276,7 @@ impl<L: Load> Inner<L> {
                 let mut state = self.write();
                 state.copy = Some(Arc::new(Published { item, by, fetched: began, lifetime }));
                 state.failed = None;
+                state.heard = Heard::Silence;
             }
             Err(problem) => {
                 let cause = std::error::Error::source(&problem).map(ToString::to_string);
@@ -261,7 +285,11 @@ impl<L: Load> Inner<L> {
                     event = "fetch", outcome = "failure", what = L::NAME, %problem, cause, has_copy,
                     "the issuer was asked in vain"
                 );
-                self.write().failed = Some(self.clock.now());
+                let mut state = self.write();
+                state.failed = Some(self.clock.now());
+                if !problem.is_silence() {
+                    state.heard = Heard::Other;
+                }
             }
         }
     }

@@ -19,6 +19,7 @@ use super::{
     fetch::Fetch,
     kept::{Kept, Load, Published},
     metadata::{Problem, discover, get_json},
+    unverified,
 };
 
 /// Verifies tokens with the keys that their issuer publishes.
@@ -37,6 +38,9 @@ impl ByKeys {
     }
 
     /// Verifies a token; a key that is unknown is asked for once.
+    ///
+    /// A token that says that it was issued after the keys were fetched may be signed with one that came since. If nobody
+    /// may ask yet, that is not known, and its client should not throw the token away: 503, and never 401.
     pub(super) async fn verify(
         &self,
         token: BorrowedToken<'_>,
@@ -47,7 +51,13 @@ impl ByKeys {
             Err(TokenProblem::UnknownKey) => {}
             verified => return Ok(verified?),
         }
-        let newer = self.keys.find_anew(&keys).await?.ok_or(TokenProblem::UnknownKey)?;
+        if !unverified::may_have_key(token.secret()) {
+            return Err(TokenProblem::UnknownKey.into());
+        }
+        // What was issued in the future is refused whoever signed it.
+        let latest = self.clock.now().plus(intended.leeway);
+        let issued_at = unverified::issued_at(token.secret()).filter(|issued_at| *issued_at <= latest);
+        let newer = self.keys.find_anew(&keys, issued_at).await?.ok_or(TokenProblem::UnknownKey)?;
         Ok(self.verify_with(&newer, token, intended)?)
     }
 

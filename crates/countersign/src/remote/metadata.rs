@@ -44,6 +44,13 @@ pub(super) enum Problem {
     Answer,
 }
 
+impl Problem {
+    /// Whether the issuer said nothing at all: it is away, and may be what it was.
+    pub(super) const fn is_silence(&self) -> bool {
+        matches!(self, Self::Fetch(FetchError::Unavailable(_)) | Self::TooLong | Self::Status(500..=599))
+    }
+}
+
 /// Asks an issuer for its metadata.
 ///
 /// RFC 8414 §3.1 puts the well-known path before the path of the issuer, OpenID Connect Discovery 1.0 §4 puts its own
@@ -52,7 +59,11 @@ pub(super) async fn discover(issuer: &Issuer, fetch: &dyn Fetch) -> Result<(Meta
     let [first, second] = well_known(issuer.as_str());
     let fetched = match get_json(fetch, &first, MAX_METADATA_BYTES).await {
         Ok(fetched) => fetched,
-        Err(Problem::Status(_) | Problem::NotJson) => get_json(fetch, &second, MAX_METADATA_BYTES).await?,
+        Err(problem @ (Problem::Status(_) | Problem::NotJson)) => {
+            let other = get_json(fetch, &second, MAX_METADATA_BYTES).await;
+            // Where one place is silent, that nothing is at the other says nothing.
+            if problem.is_silence() { other.map_err(|_| problem)? } else { other? }
+        }
         Err(problem) => return Err(problem),
     };
     let metadata: Metadata = serde_json::from_slice(&fetched.body).map_err(|_| Problem::Malformed)?;

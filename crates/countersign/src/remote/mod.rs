@@ -15,6 +15,7 @@ mod kept;
 mod keys;
 mod metadata;
 mod owner;
+mod unverified;
 mod url;
 
 use std::{sync::Arc, time::Duration};
@@ -31,6 +32,8 @@ use countersign_core::{
 };
 use serde_json::{Value, json};
 
+#[doc(hidden)]
+pub use self::url::check_told;
 pub use self::{
     builder::{Elsewhere, Introspected, IntrospectingBuilder, RemoteBuilder, Verified},
     fetch::{BasicAuthorization, Fetch, FetchError, Fetched, lifetime_of},
@@ -54,7 +57,7 @@ pub(crate) struct Remote {
 #[derive(Debug)]
 enum Proof {
     Keys(ByKeys),
-    Introspection(ByIntrospection),
+    Introspection(Box<ByIntrospection>),
 }
 
 /// Where people log in, for the docs page.

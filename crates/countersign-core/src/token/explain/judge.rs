@@ -232,9 +232,9 @@ impl<'a> Judge<'a> {
     }
 
     fn kind(&mut self, claims: &Map<String, Value>) {
-        let mark = jwt::find_id_token_mark(claims);
+        let mark = jwt::find_other_mark(claims);
         let fits = self.by_profile(|profile| profile == Profile::Rfc9068 || mark.is_none());
-        let found = mark.map_or_else(|| "no mark of an ID token".to_owned(), |mark| format!("an ID token's `{mark}`"));
+        let found = mark.map_or_else(|| "no mark of an ID token".to_owned(), |mark| format!("another kind's `{mark}`"));
         self.find("kind", "an access token", found, Opinion::of(fits, Step::Kind, Reason::OtherType));
     }
 

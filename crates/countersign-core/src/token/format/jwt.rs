@@ -31,11 +31,12 @@ pub(in crate::token) const CONFIRMATION: &str = "cnf";
 /// acts for whom (RFC 8693 §4.1): whoever reads them trusts the issuer to mean them.
 const SPOKEN_FOR: [&str; 5] = ["auth_time", "acr", "amr", CONFIRMATION, "act"];
 
-/// Claims that only ID tokens have (OpenID Connect Core 1.0 §2, §3.3.2.11).
-const ID_TOKEN_MARKS: [&str; 3] = ["nonce", "at_hash", "c_hash"];
+/// Claims that ID tokens have (OpenID Connect Core 1.0 §2, §3.3.2.11; Financial-grade API 1.0 Part 2 §5.1.1) or logout
+/// tokens (OpenID Connect Back-Channel Logout 1.0 §2.4), and access tokens have not.
+const OTHER_MARKS: [&str; 5] = [NONCE, "at_hash", "c_hash", "s_hash", "events"];
 
-/// How Keycloak and Cognito say in a claim that a token is an ID token.
-const ID_TOKEN_KINDS: [(&str, &str); 2] = [("typ", "ID"), ("token_use", "id")];
+/// What Keycloak puts into access tokens too, before its version 24.
+const NONCE: &str = "nonce";
 
 /// The claim that names the grant: ours alone, so that ending a grant can end its tokens.
 const GRANT_ID: &str = "grant_id";
@@ -75,7 +76,7 @@ pub(in crate::token) fn decode(
 ) -> Result<Claims, TokenProblem> {
     let payload = jose::verify(token, |typ| accepts_type(profile, typ), |id, alg| keys.find(id, alg, now))?;
     let claims = parse_object(&payload).ok_or(TokenProblem::Malformed)?;
-    if profile == Profile::Plain && find_id_token_mark(&claims).is_some() {
+    if profile == Profile::Plain && find_other_mark(&claims).is_some() {
         return Err(TokenProblem::OtherType);
     }
     check_unbound(&claims)?;
@@ -92,11 +93,19 @@ pub(in crate::token) fn accepts_type(profile: Profile, typ: Option<&str>) -> boo
     }
 }
 
-/// The claim that says that this is an ID token, which tells a client who logged in and opens no API.
-pub(in crate::token) fn find_id_token_mark(claims: &Map<String, Value>) -> Option<&'static str> {
-    let is_kind = |(name, kind): &&(&str, &str)| claims.get(*name).is_some_and(|value| value == kind);
-    let mark = ID_TOKEN_MARKS.into_iter().find(|name| claims.contains_key(*name));
-    mark.or_else(|| ID_TOKEN_KINDS.iter().find(is_kind).map(|(name, _)| *name))
+/// The claim that says that this is an ID token, a refresh token or a logout token, which opens no API.
+///
+/// Keycloak says in a claim `typ` what a token is, Cognito in `token_use`: who says it must say that it is an access token,
+/// since nobody can list what else there is. Who does say so may have a `nonce` too.
+pub(in crate::token) fn find_other_mark(claims: &Map<String, Value>) -> Option<&'static str> {
+    let is_bearer = |typ: &Value| typ.as_str().is_some_and(|typ| typ.eq_ignore_ascii_case("bearer"));
+    let is_access = |token_use: &Value| token_use == "access";
+    let said = [("typ", claims.get("typ").map(is_bearer)), ("token_use", claims.get("token_use").map(is_access))];
+    if let Some((name, _)) = said.iter().find(|(_, fits)| *fits == Some(false)) {
+        return Some(name);
+    }
+    let is_said = said.iter().any(|(_, fits)| fits.is_some());
+    OTHER_MARKS.into_iter().find(|name| claims.contains_key(*name) && !(is_said && *name == NONCE))
 }
 
 /// RFC 9449 §7.2: an API that takes bearer tokens "MUST reject a DPoP-bound access token received as a bearer token"; RFC
@@ -143,7 +152,7 @@ pub(in crate::token) fn count_interpreted(claims: &Map<String, Value>) -> usize 
 /// The first of these names that a token of ours may not get from its author: each has a meaning of its own.
 pub(in crate::token) fn find_reserved(claims: &Map<String, Value>) -> Option<&str> {
     claims.keys().map(String::as_str).find(|name| {
-        [&INTERPRETED[..], &SPOKEN_FOR, &ID_TOKEN_MARKS, Profile::Plain.client_id_names(), &[PLAIN_SCOPE]]
+        [&INTERPRETED[..], &SPOKEN_FOR, &OTHER_MARKS, Profile::Plain.client_id_names(), &[PLAIN_SCOPE]]
             .iter()
             .any(|names| names.contains(name))
     })

@@ -270,7 +270,15 @@ async fn a_profile_changes_what_is_expected() {
     let forge = Forge::other("RS256").plain();
     let explanation = explained(&forge, &forge.with_claim("nonce", json!("x")), "me");
     assert_eq!((explanation.reason, finding(&explanation, "kind").verdict), (Some(Reason::OtherType), Verdict::Fails));
-    assert_eq!(finding(&explanation, "kind").found, "an ID token's `nonce`");
+    assert_eq!(finding(&explanation, "kind").found, "another kind's `nonce`");
+    for (name, value, reason) in [
+        ("typ", json!("Refresh"), Some(Reason::OtherType)),
+        ("token_use", json!("id"), Some(Reason::OtherType)),
+        ("events", json!({}), Some(Reason::OtherType)),
+        ("typ", json!("Bearer"), None),
+    ] {
+        assert_eq!(explained(&forge, &forge.with_claim(name, value), "me").reason, reason, "{name}");
+    }
     let strict = Forge { profile: Profile::Rfc9068, ..forge };
     assert_eq!(explained(&strict, &strict.with_claim("nonce", json!("x")), "me").reason, None);
 }

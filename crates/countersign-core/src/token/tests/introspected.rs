@@ -115,6 +115,24 @@ fn c6_members_have_their_type_and_what_is_needed_is_there() {
 }
 
 #[test]
+fn c10_an_active_answer_for_another_kind_of_token_opens_nothing() {
+    for (name, value) in [
+        ("typ", json!("ID")),
+        ("typ", json!("Refresh")),
+        ("typ", json!(null)),
+        ("token_use", json!("refresh")),
+        ("nonce", json!("n")),
+        ("at_hash", json!("h")),
+        ("events", json!({})),
+    ] {
+        refuses(with(name, value), TokenProblem::OtherType);
+    }
+    let mut access = answer();
+    (access["typ"], access["nonce"]) = (json!("Bearer"), json!("n"));
+    assert!(believe(access.to_string()).is_ok());
+}
+
+#[test]
 fn p2_a_token_that_is_bound_to_a_key_is_no_bearer_token() {
     for binding in [json!({ "jkt": "x" }), json!({ "x5t#S256": "x" }), json!({}), json!(null)] {
         refuses(with("cnf", binding), TokenProblem::Bound);

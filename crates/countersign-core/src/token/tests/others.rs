@@ -104,23 +104,59 @@ async fn c10_without_a_profile_only_types_that_say_nothing_are_taken_too() {
 }
 
 #[tokio::test]
-async fn c10_an_id_token_is_no_access_token_whatever_its_type() {
+async fn c10_id_refresh_and_logout_tokens_are_no_access_tokens_whatever_their_type() {
     let forge = Forge::other("RS256").plain();
     for (name, value) in [
         ("nonce", json!("n")),
         ("nonce", json!(null)),
         ("at_hash", json!("h")),
         ("c_hash", json!("h")),
+        ("s_hash", json!("h")),
+        ("events", json!({ "http://schemas.openid.net/event/backchannel-logout": {} })),
         ("typ", json!("ID")),
+        ("typ", json!("Refresh")),
+        ("typ", json!("Offline")),
+        ("typ", json!("Logout")),
+        ("typ", json!("access")),
+        ("typ", json!("")),
+        ("typ", json!(null)),
+        ("typ", json!(["Bearer"])),
         ("token_use", json!("id")),
+        ("token_use", json!("refresh")),
+        ("token_use", json!("Bearer")),
+        ("token_use", json!(null)),
     ] {
         forge.refuses(&forge.with_claim(name, value), TokenProblem::OtherType);
     }
-    for (name, value) in [("typ", json!("Bearer")), ("token_use", json!("access")), ("x", json!("nonce"))] {
+    for (name, value) in
+        [("typ", json!("Bearer")), ("typ", json!("bearer")), ("token_use", json!("access")), ("x", json!("nonce"))]
+    {
         assert!(forge.verify(&forge.with_claim(name, value)).is_ok(), "{name}");
     }
     let strict = Forge::other("RS256");
     assert!(strict.verify(&strict.with_claim("nonce", json!("n"))).is_ok(), "its type says that it is an access token");
+}
+
+#[tokio::test]
+async fn c10_a_nonce_is_no_mark_where_the_token_says_that_it_is_an_access_token_and_the_others_are() {
+    let forge = Forge::other("RS256").plain();
+    let signed = |claims: &Value| forge.sign(forge.header().to_string(), claims.to_string());
+    for (name, kind) in [("typ", "Bearer"), ("token_use", "access")] {
+        let said = |mark: &str| {
+            let mut claims = with(name, kind.into());
+            claims[mark] = json!("x");
+            signed(&claims)
+        };
+        assert!(forge.verify(&said("nonce")).is_ok(), "{name}");
+        for mark in ["at_hash", "c_hash", "s_hash", "events"] {
+            forge.refuses(&said(mark), TokenProblem::OtherType);
+        }
+    }
+    for (typ, token_use) in [("Bearer", "id"), ("ID", "access")] {
+        let mut claims = with("typ", typ.into());
+        claims["token_use"] = token_use.into();
+        forge.refuses(&signed(&claims), TokenProblem::OtherType);
+    }
 }
 
 #[tokio::test]

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use countersign::core::{
-    key::{KeySet, MAX_KEY_SET_BYTES},
-    names::Issuer,
+use countersign::{
+    core::{
+        key::{KeySet, MAX_KEY_SET_BYTES},
+        names::Issuer,
+    },
+    remote::check_told,
 };
 use reqwest::{
     Client, StatusCode, Url,
@@ -63,9 +66,11 @@ impl IssuerUrl {
             })
     }
 
-    /// A URL that its metadata names, if it may be asked: no issuer elsewhere sends anybody to what listens on this machine.
-    fn accepts(&self, named: &str) -> Option<Url> {
-        read_url(named).filter(|url| url.scheme() == "https" || self.is_on_this_machine())
+    /// A URL that its metadata names, if it may be asked: no issuer elsewhere sends anybody to what only this machine can
+    /// reach, and one on this machine to no neighbour of it.
+    fn accepts(&self, named: &str) -> Result<Url, &'static str> {
+        check_told(named, &Issuer::new(&self.written))?;
+        read_url(named).ok_or("it is no https URL, nor http on this machine")
     }
 
     fn is_on_this_machine(&self) -> bool {
@@ -98,10 +103,10 @@ struct Fetching {
 
 impl Fetching {
     fn new(issuer: &IssuerUrl, patience: Duration) -> Result<Self, Failure> {
-        let builder = Client::builder().redirect(Policy::none()).referer(false).timeout(patience);
+        // Whoever can set a variable should not stand between us and the issuer.
+        let builder = Client::builder().redirect(Policy::none()).referer(false).timeout(patience).no_proxy();
         let builder = if issuer.is_on_this_machine() {
-            // No proxy is asked for this machine, and what is plain needs no certificates.
-            let builder = builder.no_proxy();
+            // What is plain needs no certificates.
             if issuer.url.scheme() == "http" { builder.tls_certs_only([]) } else { builder }
         } else {
             builder.https_only(true)
@@ -112,11 +117,12 @@ impl Fetching {
     async fn published(&self, issuer: &IssuerUrl) -> Result<Published, Failure> {
         let metadata = self.metadata(issuer).await?;
         let jwks = metadata["jwks_uri"].as_str().ok_or_else(|| Failure::failed("the issuer names no jwks_uri"))?;
-        let jwks = issuer.accepts(jwks).ok_or_else(|| Failure::failed("the issuer's jwks_uri is no https URL"))?;
+        let refused = |why| Failure::failed(format!("the issuer's jwks_uri is not asked: {why}"));
+        let jwks = issuer.accepts(jwks).map_err(refused)?;
         let document = self.document(jwks.clone(), MAX_KEY_SET_BYTES).await?;
         let keys = KeySet::parse(&document).map_err(|problem| Failure::failed(format!("{jwks}: {problem}")))?;
         let introspection =
-            metadata["introspection_endpoint"].as_str().and_then(|url| issuer.accepts(url)).map(String::from);
+            metadata["introspection_endpoint"].as_str().and_then(|url| issuer.accepts(url).ok()).map(String::from);
         Ok(Published { issuer: Issuer::new(&issuer.written), keys, introspection })
     }
 
@@ -223,9 +229,34 @@ mod tests {
             ("https://me:x@b.example/keys", false, false),
             ("/keys", false, false),
         ] {
-            assert_eq!(elsewhere.accepts(named).is_some(), by_elsewhere, "{named}");
-            assert_eq!(here.accepts(named).is_some(), by_here, "{named}");
+            assert_eq!(elsewhere.accepts(named).is_ok(), by_elsewhere, "{named}");
+            assert_eq!(here.accepts(named).is_ok(), by_here, "{named}");
         }
+    }
+
+    #[test]
+    fn an_issuer_elsewhere_sends_nobody_into_a_private_network() {
+        let issuer = |text| IssuerUrl::parse(text).expect("an issuer");
+        let (elsewhere, here) = (issuer("https://a.example"), issuer("http://127.0.0.1:8000"));
+        for (named, by_elsewhere, by_here) in [
+            ("https://127.0.0.1/keys", false, true),
+            ("https://localhost:8443/keys", false, true),
+            ("https://[::1]/keys", false, true),
+            ("https://169.254.169.254/latest/meta-data", false, false),
+            ("https://[fe80::1]/keys", false, false),
+            ("https://10.0.0.5/keys", false, false),
+            ("https://192.168.1.1/keys", false, false),
+            ("https://[::ffff:10.0.0.1]/keys", false, false),
+            ("https://2130706433/keys", false, false),
+            ("https://0x7f.1/keys", false, false),
+            ("https://8.8.8.8/keys", true, true),
+        ] {
+            assert_eq!(elsewhere.accepts(named).is_ok(), by_elsewhere, "{named}");
+            assert_eq!(here.accepts(named).is_ok(), by_here, "{named}");
+        }
+        let neighbour = issuer("https://10.0.0.5");
+        assert!(neighbour.accepts("https://10.0.0.5:8443/keys").is_ok());
+        assert!(neighbour.accepts("https://10.0.0.6/keys").is_err());
     }
 
     #[tokio::test]

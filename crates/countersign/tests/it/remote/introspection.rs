@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use base64::{Engine, engine::general_purpose::STANDARD};
+use countersign::core::token::BearerToken;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use super::support::{INTROSPECT, Key, METADATA, Place, RemoteApp, claims, fetched, json_at, request, settle};
 use crate::support::answer;
@@ -180,22 +182,97 @@ async fn c15_a_token_that_is_too_long_is_not_sent_on() {
     app.accepts(&"a".repeat(16 * 1024)).await;
 }
 
-#[tokio::test]
-async fn a_flood_of_tokens_is_none_at_the_issuer() {
-    let app = app().await;
-    app.accepts("first").await;
-    app.network.asked();
-    app.network.put(INTROSPECT, Place::Hangs);
-    let requests: Vec<_> = (0..200)
-        .map(|number| {
-            let (router, request) = (app.router.clone(), request("/any", &format!("opaque{number}")));
-            tokio::spawn(async move { answer(&router, request).await.status })
-        })
-        .collect();
+/// Many tokens at once, and nobody waits for the answers.
+async fn flood(app: &RemoteApp, tokens: impl IntoIterator<Item = String>) -> JoinSet<StatusCode> {
+    let mut requests = JoinSet::new();
+    for token in tokens {
+        let (router, request) = (app.router.clone(), request("/any", &token));
+        requests.spawn(async move { answer(&router, request).await.status });
+    }
     settle().await;
+    requests
+}
+
+fn names(what: &str, count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("{what}{number}")).collect()
+}
+
+#[tokio::test]
+async fn a_flood_of_tokens_is_none_at_the_issuer_and_leaves_room_for_good_ones() {
+    let app = app().await;
+    for token in names("good", 20) {
+        app.accepts(&token).await;
+    }
+    app.network.put(INTROSPECT, inactive());
+    app.forward(10);
+    app.refuses("good0").await;
+    app.network.put(INTROSPECT, Place::Hangs);
+    app.forward(589);
+    app.network.asked();
+    let invented = flood(&app, names("opaque", 200)).await;
+    assert_eq!(app.network.count(INTROSPECT), 48);
+    let revoked = flood(&app, ["good0".to_owned()]).await;
+    assert_eq!(app.network.count(INTROSPECT), 48, "it is not good any more");
+    let known = flood(&app, names("good", 20)).await;
     assert_eq!(app.network.count(INTROSPECT), 64);
-    for request in requests {
-        request.abort();
+    drop((invented, revoked, known));
+    settle().await;
+    app.forward(1);
+    app.network.asked();
+    let _invented = flood(&app, names("opaque", 200)).await;
+    let _forgotten = flood(&app, names("good", 20)).await;
+    assert_eq!(app.network.count(INTROSPECT), 48, "ten minutes ago is too long ago");
+}
+
+#[tokio::test]
+async fn tokens_that_were_good_take_every_permit_that_is_free() {
+    let app = app().await;
+    for token in names("good", 100) {
+        app.accepts(&token).await;
+    }
+    app.network.put(INTROSPECT, Place::Hangs);
+    app.forward(10);
+    app.network.asked();
+    let _known = flood(&app, names("good", 100)).await;
+    assert_eq!(app.network.count(INTROSPECT), 64);
+}
+
+#[tokio::test]
+async fn invented_tokens_make_nobody_forget_good_ones() {
+    let app = app().await;
+    let verify = async |token: String| app.oauth2.verify(&BearerToken::new(token)).await.is_ok();
+    for token in names("good", 20) {
+        assert!(verify(token).await);
+    }
+    app.network.put(INTROSPECT, inactive());
+    for token in names("opaque", 11_000) {
+        assert!(!verify(token).await);
+    }
+    app.network.asked();
+    for token in names("opaque", 11_000) {
+        assert!(!verify(token).await);
+    }
+    assert!(app.network.count(INTROSPECT) >= 10_000, "of no more than 1,000 it is remembered");
+    app.network.put(INTROSPECT, Place::Refuses);
+    for token in names("good", 20) {
+        assert!(verify(token).await);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_of_more_than_four_kibibytes_is_not_remembered() {
+    for (body, status) in [(active(|_| {}), StatusCode::OK), (inactive(), StatusCode::UNAUTHORIZED)] {
+        let Place::Answers(short) = body else { panic!("it answers") };
+        for (bytes, asked) in [(4096, 1), (4097, 2)] {
+            let app = app().await;
+            let mut long = short.body.clone();
+            long.resize(bytes, b' ');
+            app.network.put(INTROSPECT, fetched(200, "application/json", long));
+            for _ in 0..2 {
+                app.expects("opaque", status).await;
+            }
+            assert_eq!(app.network.count(INTROSPECT), asked, "{bytes}");
+        }
     }
 }
 

@@ -36,11 +36,37 @@ async fn a_user_is_what_the_token_says() {
         assert_eq!((&user["sub"], &user["username"]), (&said["sub"], &username.into()), "{said}");
         assert_eq!((&user["disabled"], &user["scopes"]), (&json!(false), &json!([])));
     }
-    let said = json!({ "name": "Alice Wonderland", "email": "alice@example.com", "scope": "me read:items" });
+    let said = json!({
+        "name": "Alice Wonderland", "email": "alice@example.com", "email_verified": true, "scope": "me read:items",
+    });
     let user = app.get("/users/me", &token(&said)).await.expect(StatusCode::OK).json();
     assert_eq!(user["full_name"], "Alice Wonderland");
     assert_eq!((&user["email"], &user["scopes"]), (&json!("alice@example.com"), &json!(["me", "read:items"])));
     app.get("/user", &token(&json!({ "sub": "a".repeat(256) }))).await.expect_invalid_token();
+}
+
+#[tokio::test]
+async fn an_address_that_nobody_verified_is_none() {
+    let app = RemoteApp::new(&key()).await;
+    let email = async |said: &Value| {
+        let user = app.get("/users/me", &token(said)).await.expect(StatusCode::OK).json();
+        assert_eq!(user["full_name"], "Alice", "{said}");
+        user["email"].clone()
+    };
+    let said = json!({ "name": "Alice", "email": "admin@example.com", "scope": "me" });
+    assert_eq!(email(&said).await, json!(null));
+    for (verified, expected) in [
+        (json!(false), json!(null)),
+        (json!("true"), json!(null)),
+        (json!(1), json!(null)),
+        (json!(null), json!(null)),
+        (json!([true]), json!(null)),
+        (json!(true), json!("admin@example.com")),
+    ] {
+        let mut said = said.clone();
+        said["email_verified"] = verified;
+        assert_eq!(email(&said).await, expected, "{said}");
+    }
 }
 
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Brings what `make test` needs beside Rust: a C compiler, curl, Python with a virtual environment, Node.js, Chromium.
-# Installs Debian packages only for what is missing; done again, it does nothing. Versions of the rest are pinned.
+# Brings what `make test` needs beside Rust: a C compiler, curl, Python with a virtual environment, Node.js, Chromium,
+# the command line `jose`. Installs Debian packages only for what is missing; done again, it does nothing. Versions of the
+# rest are pinned.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -31,6 +32,7 @@ missing_packages() {
     command -v node >/dev/null || echo nodejs
     command -v npm >/dev/null || echo npm
     [ -x "$CHROMIUM" ] || echo chromium
+    command -v jose >/dev/null || echo jose
 }
 
 apt() {
@@ -79,4 +81,5 @@ if [ "$(cat interop/node_modules/made-of 2>/dev/null)" != "$wanted" ]; then
 fi
 
 browser=$("$CHROMIUM" --version --no-sandbox 2>/dev/null) || fail "$CHROMIUM does not start"
+jose alg >/dev/null 2>&1 || fail "the jose in front of the path, $(command -v jose), is not Debian's"
 echo "setup: $(cargo --version), $(.venv/bin/python --version), Node.js $node_version, $browser"

@@ -47,6 +47,10 @@ impl Jwk {
         Self::signing([("kty", "OKP"), ("crv", curve), ("x", x)], algorithm)
     }
 
+    pub(super) fn rsa(modulus: &str, exponent: &str, algorithm: &str) -> Self {
+        Self::signing([("kty", "RSA"), ("n", modulus), ("e", exponent)], algorithm)
+    }
+
     fn signing<const N: usize>(key: [(&str, &str); N], algorithm: &str) -> Self {
         let mut jwk = Self(key.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect());
         let id = jwk.thumbprint();

@@ -40,15 +40,15 @@ pub(crate) const BASE64URL: GeneralPurpose = GeneralPurpose::new(
 
 /// A signature algorithm (RFC 7518 §3, RFC 8037).
 ///
-/// We sign with [`Es256`](Self::Es256), [`EdDsa`](Self::EdDsa) or [`Hs256`](Self::Hs256); the others are for tokens of
-/// other issuers.
+/// We sign with [`Es256`](Self::Es256), [`EdDsa`](Self::EdDsa), [`Rs256`](Self::Rs256) or [`Hs256`](Self::Hs256); the
+/// others are for tokens of other issuers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Algorithm {
     /// ECDSA on P-256 with SHA-256.
     Es256,
     /// ECDSA on P-384 with SHA-384: verified only.
     Es384,
-    /// RSASSA-PKCS1-v1_5 with SHA-256: verified only.
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
     Rs256,
     /// RSASSA-PSS with SHA-256: verified only.
     Ps256,

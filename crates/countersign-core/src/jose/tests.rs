@@ -3,16 +3,21 @@
 use std::sync::OnceLock;
 
 use aws_lc_rs::{
+    digest,
     rand::SystemRandom,
     rsa::{KeyPair as RsaKeyPair, KeySize},
     signature::{
         ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PSS_SHA256,
     },
 };
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::{Algorithm, BASE64URL, Engine, Jwk, KeyProblem, VerifyingKey, generate, load};
-use crate::store::PrivateKey;
+use crate::{names::KeyId, store::PrivateKey};
+
+/// Private keys of another library's making: their names, and PKCS #8.
+const PRIVATE_KEYS: &str = include_str!("rsa-keys.txt");
 
 /// A key pair of another issuer.
 pub(crate) enum OtherKey {
@@ -63,6 +68,18 @@ impl OtherKey {
             Self::P384(pair) => pair.sign(&random, input).unwrap().as_ref().to_vec(),
         }
     }
+}
+
+/// A key of ours for RS256, and its name; always the same, since making one takes its time.
+pub(crate) fn own_rsa() -> (KeyId, PrivateKey) {
+    static KEY: OnceLock<(KeyId, PrivateKey)> = OnceLock::new();
+    KEY.get_or_init(|| generate(Algorithm::Rs256).unwrap()).clone()
+}
+
+fn private_key(name: &str) -> PrivateKey {
+    let keys = PRIVATE_KEYS.lines().filter_map(|line| line.split_once(' '));
+    let (_, der) = keys.into_iter().find(|(known, _)| *known == name).unwrap();
+    PrivateKey::from_pkcs8(STANDARD.decode(der).unwrap())
 }
 
 fn keys_of(jwk: &Value) -> Result<Vec<VerifyingKey>, KeyProblem> {
@@ -117,6 +134,61 @@ fn c17_an_rsa_key_that_can_be_broken_is_not_loaded() {
     }
     assert_eq!(refusal(&with(&good, "d", "AQAB")), Some(KeyProblem::NotPublic));
     assert_eq!(refusal(&with(&good, "use", "enc")), Some(KeyProblem::OtherUse));
+}
+
+#[test]
+fn c17_a_private_key_of_ours_that_can_be_broken_is_not_loaded() {
+    let refusal = |private: &PrivateKey| load(Algorithm::Rs256, private).err();
+    // The library asks for 2048 bits by itself, and for no more of the exponent than that it is odd.
+    assert_eq!(refusal(&private_key("1024-bits-exponent-65537")), Some(KeyProblem::Refused));
+    assert_eq!(refusal(&private_key("2048-bits-exponent-3")), Some(KeyProblem::Weak));
+    let good = private_key("2048-bits-exponent-65537");
+    let der = good.secret();
+    let mut changed = der.to_vec();
+    changed[100] ^= 1;
+    let of_curve = generate(Algorithm::Es256).unwrap().1;
+    for unfit in [PrivateKey::from_pkcs8([]), PrivateKey::from_pkcs8(&der[..500]), PrivateKey::from_pkcs8(changed)] {
+        assert_eq!(refusal(&unfit), Some(KeyProblem::Refused));
+    }
+    assert_eq!(refusal(&of_curve), Some(KeyProblem::Refused), "a key on a curve");
+    assert_eq!(load(Algorithm::Es256, &good).err(), Some(KeyProblem::Refused), "nor the other way round");
+    let id = load(Algorithm::Rs256, &good).unwrap().signing.id;
+    assert_eq!(id.as_str(), "CXVv62IvqZ5geQkmhrH5d7DghIdr92XGfPHg1BzRKXw", "as others compute it");
+}
+
+#[test]
+fn c22_we_sign_rs256_as_others_verify_it() {
+    let (id, private) = own_rsa();
+    let rsa_encryption = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+    assert_eq!(private.secret()[4..7], [2, 1, 0], "version 1 of PKCS #8 (RFC 5208 §5)");
+    assert_eq!(private.secret()[11..20], rsa_encryption, "RFC 8017 §C");
+    let keys = load(Algorithm::Rs256, &private).unwrap();
+    let jwk = serde_json::to_value(keys.public.unwrap()).unwrap();
+    let modulus = BASE64URL.decode(jwk["n"].as_str().unwrap()).unwrap();
+    assert_eq!((modulus.len(), modulus[0] >> 7), (256, 1), "2048 bits, and no zero in front");
+    let members: Vec<_> = jwk.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(members, ["alg", "e", "kid", "kty", "n", "use"], "nothing private");
+    let told = (&jwk["kty"], &jwk["e"], &jwk["alg"], &jwk["use"], &jwk["kid"]);
+    let expected = [json!("RSA"), json!("AQAB"), json!("RS256"), json!("sig"), json!(id.as_str())];
+    assert_eq!(told, (&expected[0], &expected[1], &expected[2], &expected[3], &expected[4]));
+    let required = format!(r#"{{"e":"AQAB","kty":"RSA","n":"{}"}}"#, jwk["n"].as_str().unwrap());
+    let thumbprint = digest::digest(&digest::SHA256, required.as_bytes());
+    assert_eq!(id.as_str(), BASE64URL.encode(thumbprint), "RFC 7638 §3");
+
+    let signature = keys.signing.sign(b"input").unwrap();
+    assert_eq!(signature.len(), 256);
+    assert_eq!(signature, keys.signing.sign(b"input").unwrap(), "RFC 8017 §8.2.1 has no salt");
+    let [published]: [VerifyingKey; 1] = keys_of(&jwk).unwrap().try_into().unwrap();
+    assert_eq!((published.id(), published.algorithm()), (&id, Algorithm::Rs256));
+    for verifying in [&published, &keys.verifying] {
+        assert!(verifying.holds(b"input", &signature));
+        assert!(!verifying.holds(b"inputs", &signature) && !verifying.holds(b"input", &signature[1..]));
+        assert!(!verifying.holds(b"input", &OtherKey::rsa().sign("RS256", b"input")), "another key's");
+    }
+    let theirs = keys_of(&with(&OtherKey::rsa().jwk(), "alg", "RS256")).unwrap();
+    assert!(!theirs[0].holds(b"input", &signature));
+    let as_pss = keys_of(&with(&jwk, "alg", "PS256")).unwrap();
+    assert!(!as_pss[0].holds(b"input", &signature), "with the padding of RFC 7518 §3.5 it is no signature");
 }
 
 #[test]
@@ -195,7 +267,7 @@ fn c17_a_key_on_p_384_verifies_es384_and_nothing_else() {
 
 #[test]
 fn we_sign_with_none_of_the_algorithms_of_others() {
-    for algorithm in [Algorithm::Es384, Algorithm::Rs256, Algorithm::Ps256] {
+    for algorithm in [Algorithm::Es384, Algorithm::Ps256] {
         assert_eq!(generate(algorithm).err(), Some(KeyProblem::Unsupported));
         assert_eq!(load(algorithm, &PrivateKey::from_pkcs8([0; 40])).err(), Some(KeyProblem::Unsupported));
         assert_eq!(Algorithm::find_by_name(algorithm.name()), Some(algorithm));

@@ -33,8 +33,21 @@ pub enum SigningChoice {
 pub enum KeyPairAlgorithm {
     /// `ES256`, the default: every library verifies it.
     Es256,
-    /// `EdDSA`: the fastest to sign and verify.
+    /// `EdDSA`: the fastest to sign.
     EdDsa,
+    /// `RS256`, for verifiers that know nothing else: the slowest to sign, with the longest tokens.
+    Rs256,
+}
+
+impl KeyPairAlgorithm {
+    /// All of them, the default first.
+    pub const ALL: [Self; 3] = [Self::Es256, Self::EdDsa, Self::Rs256];
+
+    /// The one that signs with this algorithm; `None` if we sign with a secret, or others alone do.
+    #[must_use]
+    pub fn find(algorithm: Algorithm) -> Option<Self> {
+        Self::ALL.into_iter().find(|pair| Algorithm::from(*pair) == algorithm)
+    }
 }
 
 impl From<KeyPairAlgorithm> for Algorithm {
@@ -42,6 +55,7 @@ impl From<KeyPairAlgorithm> for Algorithm {
         match algorithm {
             KeyPairAlgorithm::Es256 => Self::Es256,
             KeyPairAlgorithm::EdDsa => Self::EdDsa,
+            KeyPairAlgorithm::Rs256 => Self::Rs256,
         }
     }
 }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{KeyRing, KeySet, KeySetProblem, MAX_KEY_SET_BYTES, MAX_KEYS, SkippedKey, VerifyingKeys};
+use super::{
+    KeyPairAlgorithm, KeyRing, KeySet, KeySetProblem, MAX_KEY_SET_BYTES, MAX_KEYS, SigningChoice, SkippedKey,
+    VerifyingKeys,
+};
 use crate::{
     clock::Timestamp,
     jose::{self, Algorithm, KeyProblem, tests::OtherKey},
@@ -144,6 +147,18 @@ fn i1_the_generation_of_a_ring_changes_when_a_key_retires() {
     assert!(ring.find(Some(&old.id), "ES256", retires).is_none());
     assert_ne!(ring.generation(retires), ring.generation(NOW));
     assert!(ring.find(None, "ES256", retires).is_none(), "our own tokens name their key");
+}
+
+#[test]
+fn every_key_pair_is_found_by_its_algorithm_and_no_other_algorithm_has_one() {
+    for pair in KeyPairAlgorithm::ALL {
+        assert_eq!(KeyPairAlgorithm::find(pair.into()), Some(pair));
+    }
+    for algorithm in [Algorithm::Es384, Algorithm::Ps256, Algorithm::Hs256] {
+        assert_eq!(KeyPairAlgorithm::find(algorithm), None, "{algorithm}");
+    }
+    let SigningChoice::KeyPair(default) = SigningChoice::default() else { panic!("a secret by default") };
+    assert_eq!(default, KeyPairAlgorithm::ALL[0]);
 }
 
 proptest::proptest! {

@@ -27,10 +27,12 @@ impl Settings {
         self.cost()?;
         match (self.signing_algorithm, &self.hs256_secret_file) {
             (SigningAlgorithm::Hs256, None) => Err(Problem::Together(SECRET_NEEDED.to_owned())),
-            (SigningAlgorithm::Es256 | SigningAlgorithm::EdDsa, Some(_)) => Err(Problem::Together(
-                "hs256_secret_file is set, but signing_algorithm is not HS256: set one or leave out the other"
-                    .to_owned(),
-            )),
+            (SigningAlgorithm::Es256 | SigningAlgorithm::EdDsa | SigningAlgorithm::Rs256, Some(_)) => {
+                Err(Problem::Together(
+                    "hs256_secret_file is set, but signing_algorithm is not HS256: set one or leave out the other"
+                        .to_owned(),
+                ))
+            }
             _ => Ok(()),
         }
     }
@@ -75,6 +77,7 @@ impl Settings {
         match (self.signing_algorithm, &self.hs256_secret_file) {
             (SigningAlgorithm::Es256, _) => Ok(SigningChoice::KeyPair(KeyPairAlgorithm::Es256)),
             (SigningAlgorithm::EdDsa, _) => Ok(SigningChoice::KeyPair(KeyPairAlgorithm::EdDsa)),
+            (SigningAlgorithm::Rs256, _) => Ok(SigningChoice::KeyPair(KeyPairAlgorithm::Rs256)),
             (SigningAlgorithm::Hs256, Some(path)) => {
                 let unfit = |source| Problem::Secret { path: path.clone(), source };
                 let secret = read_secret(path).map_err(|error| unfit(error.into()))?;

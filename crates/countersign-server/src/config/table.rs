@@ -61,8 +61,9 @@ settings! {
     "scopes" scopes: DescribedScopes = Unset("none");
     /// What is granted to those who ask for no scope, as far as the user has it.
     "default_scope" default_scope: Scope = Text("");
-    /// What access tokens are signed with. The keys of ES256 and EdDSA are made at the first start and rest in the
-    /// database. HS256 is for a single process: who can verify its tokens can also make them.
+    /// What access tokens are signed with. The keys of ES256, EdDSA and RS256 are made at the first start and rest in the
+    /// database. RS256 is for verifiers that know nothing else: signing is slower, and tokens are longer. HS256 is for a
+    /// single process: who can verify its tokens can also make them.
     "signing_algorithm" signing_algorithm: SigningAlgorithm = Text("ES256");
     /// The file with the secret for HS256: 32 bytes at least, as `openssl rand -base64 32` makes them. A line break at
     /// its end does not count.

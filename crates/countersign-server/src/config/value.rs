@@ -121,6 +121,7 @@ words! {
     SigningAlgorithm {
         Es256 = "ES256",
         EdDsa = "EdDSA",
+        Rs256 = "RS256",
         Hs256 = "HS256",
     }
     /// How a line of the log looks.

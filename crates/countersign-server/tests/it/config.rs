@@ -136,7 +136,7 @@ fn every_value_is_checked_before_anything_is_opened() {
         ("leeway", "61"),
         ("scopes", "a\"b=No."),
         ("default_scope", "a  b"),
-        ("signing_algorithm", "RS256"),
+        ("signing_algorithm", "PS256"),
         ("signing_algorithm", "none"),
         ("password_grant", "perhaps"),
         ("require_grant_type", "2"),
@@ -194,6 +194,7 @@ fn c_hs256_needs_a_secret_that_nobody_knows() {
     };
     refused("HS256", None, &["hs256_secret_file"]);
     refused("ES256", Some("0123456789abcdef0123456789abcdef"), &["hs256_secret_file", "signing_algorithm"]);
+    refused("RS256", Some("0123456789abcdef0123456789abcdef"), &["hs256_secret_file", "signing_algorithm"]);
     refused("HS256", Some("q8Zr!short"), &["32 bytes"]);
     let published = "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7\n";
     refused("HS256", Some(published), &["published"]);
@@ -204,7 +205,7 @@ async fn the_algorithm_of_the_tokens_is_the_one_of_the_settings() {
     let place = Place::new();
     place.add_user("alice", &[]);
     place.write("secret", format!("{SECRET}\n"));
-    for (algorithm, published) in [("ES256", 1), ("EdDSA", 2), ("HS256", 0)] {
+    for (algorithm, published) in [("ES256", 1), ("EdDSA", 2), ("RS256", 3), ("HS256", 0)] {
         let mut command = place.command(["serve", "--listen", "127.0.0.1:0"]);
         command.env("COUNTERSIGN_SIGNING_ALGORITHM", algorithm);
         if algorithm == "HS256" {

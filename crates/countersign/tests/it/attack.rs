@@ -349,7 +349,8 @@ async fn credentials_of_the_authors_are_attacked_by_their_form_and_walked_with_g
 #[tokio::test]
 async fn every_algorithm_is_attacked() {
     let secret = HmacSecret::new("q3Z!r8Lk0vWn5xTb7yHc2mJd9pSf4gAe").unwrap();
-    for choice in [SigningChoice::KeyPair(KeyPairAlgorithm::EdDsa), SigningChoice::Secret(secret)] {
+    let pairs = KeyPairAlgorithm::ALL.into_iter().map(SigningChoice::KeyPair);
+    for choice in pairs.chain([SigningChoice::Secret(secret)]) {
         let app = TestApp::with(Memory::new(), |builder| builder.signing(choice.clone())).await;
         let report = testing::attack(crate::support::routes(app.oauth2.router())).as_user("alice").await.unwrap();
         report.assert_held();

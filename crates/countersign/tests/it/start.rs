@@ -290,6 +290,7 @@ async fn every_algorithm_signs_and_verifies() {
     for (choice, keys, algorithm) in [
         (SigningChoice::KeyPair(KeyPairAlgorithm::Es256), 1, "ES256"),
         (SigningChoice::KeyPair(KeyPairAlgorithm::EdDsa), 1, "EdDSA"),
+        (SigningChoice::KeyPair(KeyPairAlgorithm::Rs256), 1, "RS256"),
         (SigningChoice::Secret(secret), 0, "HS256"),
     ] {
         let app = TestApp::with(Memory::new(), |builder| builder.signing(choice)).await;

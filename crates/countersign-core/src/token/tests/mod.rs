@@ -19,11 +19,14 @@ use super::{
 };
 use crate::{
     clock::{Timestamp, TurnableClock},
-    jose::{BASE64URL, HmacSecret, tests::OtherKey},
+    jose::{
+        Algorithm, BASE64URL, HmacSecret,
+        tests::{OtherKey, own_rsa},
+    },
     key::{KeyPairAlgorithm, KeyRing, KeySet, SigningChoice, VerifyingKeys},
     names::{Audience, Issuer},
     reason::Reason,
-    store::memory::Memory,
+    store::{KeyRecord, Keys, memory::Memory},
 };
 use base64::Engine;
 
@@ -60,6 +63,18 @@ impl Forge {
         Self::new(SigningChoice::KeyPair(KeyPairAlgorithm::EdDsa)).await
     }
 
+    /// Always with the same key.
+    async fn rs256() -> Self {
+        let (clock, store) = (clock(), Memory::new());
+        let (id, private_key) = own_rsa();
+        let signs_from = Timestamp::from_seconds(NOW);
+        let record = KeyRecord { id, algorithm: Algorithm::Rs256, private_key, signs_from, verifies_until: None };
+        store.put_first_key(&record).await.unwrap();
+        let choice = SigningChoice::KeyPair(KeyPairAlgorithm::Rs256);
+        let keys = KeyRing::open(&store, &choice, &*clock).await.unwrap();
+        Self { hand: Hand::Ours(keys), profile: Profile::Rfc9068, clock }
+    }
+
     /// Another issuer with one key; RSA keys have no `alg`, as RFC 7517 §4.4 allows.
     fn other(algorithm: &'static str) -> Self {
         let key = if algorithm == "ES384" { OtherKey::p384() } else { OtherKey::rsa() };
@@ -69,12 +84,13 @@ impl Forge {
         Self { hand: Hand::Other { key, algorithm, set }, profile: Profile::Rfc9068, clock: clock() }
     }
 
-    /// One of each algorithm.
-    async fn all() -> [Self; 6] {
+    /// One of each algorithm that we sign with, and of each that others do.
+    async fn all() -> [Self; 7] {
         let secret = HmacSecret::new("q3Z!r8Lk0vWn5xTb7yHc2mJd9pSf4gAe").unwrap();
         [
             Self::es256().await,
             Self::eddsa().await,
+            Self::rs256().await,
             Self::new(SigningChoice::Secret(secret)).await,
             Self::other("RS256"),
             Self::other("PS256"),

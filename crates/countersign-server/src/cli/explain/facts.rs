@@ -6,10 +6,9 @@ use countersign::{
     KeyPairAlgorithm, Memory, SigningChoice,
     core::{
         clock::System,
-        jose::Algorithm,
         key::{KeyRing, VerifyingKeys},
         names::{Audience, Issuer},
-        store::{KeyRecord, Keys as _},
+        store::Keys as _,
         token::verify::Profile,
     },
 };
@@ -100,18 +99,14 @@ async fn open_keys(settings: &Settings) -> Result<KeyRing, Failure> {
     let store = store::open_existing(settings.database.as_str()).await?;
     let records = store.find_keys().await?;
     let is_there = records.iter().any(|record| record.algorithm == algorithm.into());
-    let there = if is_there { Some(algorithm) } else { records.iter().find_map(key_pair) };
+    let other = || records.iter().find_map(|record| KeyPairAlgorithm::find(record.algorithm));
+    let there = if is_there { Some(algorithm) } else { other() };
     let there = there.ok_or_else(|| {
         Failure::failed("there is no key in the database yet, so no token is this server's")
             .hint("`countersign serve` makes one")
     })?;
     // With a key of this algorithm in the store, opening makes none.
     Ok(KeyRing::open(&store, &SigningChoice::KeyPair(there), &System).await?)
-}
-
-fn key_pair(record: &KeyRecord) -> Option<KeyPairAlgorithm> {
-    let pairs = [KeyPairAlgorithm::Es256, KeyPairAlgorithm::EdDsa];
-    pairs.into_iter().find(|pair| Algorithm::from(*pair) == record.algorithm)
 }
 
 /// Where `serve` listens, as an issuer; unknown where it takes any port.

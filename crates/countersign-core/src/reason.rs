@@ -54,9 +54,9 @@ reasons! {
     /// `other_scheme`: the `Authorization` header is of another scheme than `Bearer`.
     OtherScheme, "other_scheme",
         "Use the scheme Bearer in the Authorization header; Basic, Token and others are not read.";
-    /// `several_credentials`: there is more than one `Authorization` header (RFC 6750 §2).
+    /// `several_credentials`: two `Authorization` headers, or one beside a token in the address or a form (RFC 6750 §2).
     SeveralCredentials, "several_credentials",
-        "Send one Authorization header; a proxy on the way may add a second.";
+        "Send the token once, in one Authorization header; a proxy on the way may add a second.";
     /// `credential_in_url`: a token stands in the address, where it ends in logs (RFC 9700 §4.3.2).
     CredentialInUrl, "credential_in_url",
         "Send the token in the Authorization header instead of the address, and let this one expire.";

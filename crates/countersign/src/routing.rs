@@ -224,7 +224,7 @@ macro_rules! methods {
             #[doc = concat!("Calls the handler for `", $METHOD, "`, and reads its guards for the check at the start and the document.")]
             pub fn $method<H, I, O, T, S>(handler: H) -> MethodRouter<S>
             where
-                H: TakesArguments<I> + OperationHandler<I, O> + Handler<T, S>,
+                H: TakesArguments<I> + OperationHandler<I, O> + Handler<T, S, Future: Unpin>,
                 I: Arguments<S> + OperationInput,
                 O: OperationOutput,
                 T: 'static,
@@ -239,7 +239,7 @@ macro_rules! methods {
                 #[doc = concat!("Also calls this handler for `", $METHOD, "`.")]
                 pub fn $method<H, I, O, T>(mut self, handler: H) -> Self
                 where
-                    H: TakesArguments<I> + OperationHandler<I, O> + Handler<T, S>,
+                    H: TakesArguments<I> + OperationHandler<I, O> + Handler<T, S, Future: Unpin>,
                     I: Arguments<S> + OperationInput,
                     O: OperationOutput,
                     T: 'static,

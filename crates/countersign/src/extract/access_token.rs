@@ -51,7 +51,7 @@ impl<S> Deref for AccessToken<S> {
 #[derive(Clone)]
 struct Verified {
     by: OAuth2,
-    /// The header in which it came: one that somebody put in its place is looked at anew.
+    /// The one header in which it came: what somebody put in its place, or beside it, is looked at anew.
     header: HeaderValue,
     token: token::AccessToken,
 }
@@ -61,7 +61,7 @@ async fn verified(parts: &mut Parts, oauth2: &OAuth2) -> Result<token::AccessTok
     if several
         && let Some(known) = parts.extensions.get::<Verified>()
         && known.by.is(oauth2)
-        && parts.headers.get(header::AUTHORIZATION) == Some(&known.header)
+        && parts.headers.get_all(header::AUTHORIZATION).iter().eq([&known.header])
     {
         return Ok(known.token.clone());
     }

@@ -69,5 +69,5 @@ where
     }
 }
 
-guard!(Claims<C, S> needs <AccessToken<S> as Argument<AppState>>::requirement();
+guard!(Claims<C, S> needs <AccessToken<S> as Argument<AppState>>::requirement().claiming::<C>();
     where AppState: HoldsOAuth2, C: DeserializeOwned, S: ScopeSet);

@@ -2,6 +2,7 @@
 
 mod arguments;
 pub(crate) mod challenge;
+mod form_token;
 pub(crate) mod refusal;
 pub(crate) mod requirement;
 pub(crate) mod route;

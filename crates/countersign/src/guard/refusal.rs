@@ -86,6 +86,17 @@ impl Refusal {
         Self::new(parts, cause, scheme, challenge, Scope::empty())
     }
 
+    /// A refusal of what no guard saw, on a route where this scheme is read.
+    pub(super) fn by_route(
+        route: Arc<RouteGuards>,
+        error: BearerError,
+        scheme: SchemeRef,
+        challenge: Challenge,
+    ) -> Self {
+        let (cause, needed, route) = (Cause::Credentials(error), Scope::empty(), Some(route));
+        Self(Box::new(Inner { cause, scheme, challenge, needed, beside: Beside::Nothing, route }))
+    }
+
     fn new(parts: &Parts, cause: Cause, scheme: SchemeRef, challenge: Challenge, needed: Scope) -> Self {
         let route = parts.extensions.get::<Arc<RouteGuards>>().cloned();
         Self(Box::new(Inner { cause, scheme, challenge, needed, beside: Beside::Nothing, route }))

@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 
 use countersign_core::scope::Scope;
+use serde::de::DeserializeOwned;
+#[cfg(feature = "testing")]
+use serde::de::IntoDeserializer;
 
 use super::challenge::Challenge;
 use crate::{scheme::SchemeRef, scopes::Declaration};
@@ -50,6 +53,19 @@ pub(crate) struct Need {
     pub(crate) scheme: SchemeRef,
     pub(crate) scopes: Vec<Declaration>,
     pub(crate) check: Check,
+    /// Whether a token must have claims of the author's.
+    #[cfg(feature = "testing")]
+    pub(crate) claims: Claimed,
+}
+
+/// Whether a guard needs claims of the author's.
+#[cfg(feature = "testing")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Claimed {
+    /// None, or such as may be missing.
+    None,
+    /// Some.
+    Some,
 }
 
 /// How far credentials are checked; each goes further than the one before.
@@ -84,6 +100,10 @@ impl Alternative {
             match both.needs.iter_mut().find(|known| known.scheme == need.scheme) {
                 Some(known) => {
                     known.check = known.check.max(need.check);
+                    #[cfg(feature = "testing")]
+                    {
+                        known.claims = known.claims.max(need.claims);
+                    }
                     for scope in &need.scopes {
                         if known.scopes.iter().all(|known| known.token != scope.token) {
                             known.scopes.push(scope.clone());
@@ -118,7 +138,13 @@ impl Requirement {
 
     pub(crate) fn of(scheme: SchemeRef, scopes: Vec<Declaration>) -> Self {
         let check = if scheme.is_own() { Check::Token } else { Check::Form };
-        let needs = vec![Need { scheme, scopes, check }];
+        let needs = vec![Need {
+            scheme,
+            scopes,
+            check,
+            #[cfg(feature = "testing")]
+            claims: Claimed::None,
+        }];
         Self { alternatives: vec![Alternative { needs, ..Alternative::default() }], rules: Vec::new(), guards: 1 }
     }
 
@@ -127,6 +153,21 @@ impl Requirement {
     pub(crate) fn checking(mut self, check: Check) -> Self {
         for need in self.alternatives.iter_mut().flat_map(|alternative| &mut alternative.needs) {
             need.check = check;
+        }
+        self
+    }
+
+    /// Its tokens must have claims of the author's, if there must be some of which to make a `C`.
+    #[must_use]
+    #[cfg_attr(
+        not(feature = "testing"),
+        expect(unused_mut, clippy::extra_unused_type_parameters, reason = "only attacks ask")
+    )]
+    pub(crate) fn claiming<C: DeserializeOwned>(mut self) -> Self {
+        #[cfg(feature = "testing")]
+        for need in self.alternatives.iter_mut().flat_map(|alternative| &mut alternative.needs) {
+            let without = C::deserialize(serde_json::Map::new().into_deserializer());
+            need.claims = if without.is_ok() { Claimed::None } else { Claimed::Some };
         }
         self
     }
@@ -280,6 +321,16 @@ pub(crate) enum Shown {
 impl Requirement {
     /// Whether a request may be let in that has this for each scheme, as far as it is not up to the author.
     pub(crate) fn may_let_in(&self, shown: impl Fn(&SchemeRef) -> Shown) -> bool {
+        self.alternatives.iter().any(|one| Self::holds(one, &shown))
+    }
+
+    /// The same, if every rule refuses.
+    pub(crate) fn may_let_in_without_rules(&self, shown: impl Fn(&SchemeRef) -> Shown) -> bool {
+        let without = self.alternatives.iter().filter(|one| one.rules.is_empty() && self.rules.is_empty());
+        without.into_iter().any(|one| Self::holds(one, &shown))
+    }
+
+    fn holds(one: &Alternative, shown: impl Fn(&SchemeRef) -> Shown) -> bool {
         let has = |need: &Need| match shown(&need.scheme) {
             Shown::Nothing | Shown::Unreadable => false,
             Shown::WellFormed => need.check == Check::Form,
@@ -292,8 +343,7 @@ impl Requirement {
             Shown::WellFormed => !without.scheme.is_own() && without.though == Though::TooLittle,
             Shown::Good(_) => without.though == Though::TooLittle,
         };
-        let holds = |one: &Alternative| one.needs.iter().all(has) && one.without.iter().all(is_without);
-        self.alternatives.iter().any(holds)
+        one.needs.iter().all(has) && one.without.iter().all(is_without)
     }
 }
 

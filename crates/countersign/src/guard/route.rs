@@ -1,11 +1,25 @@
 //! What a whole route needs, known to its guards while they run: so that one refusal tells all of it.
 
-use std::sync::Arc;
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
 
-use axum::{extract::Request, handler::Handler, http::request::Parts};
+use axum::{
+    extract::Request,
+    handler::Handler,
+    http::request::Parts,
+    response::{IntoResponse, Response},
+};
 use countersign_core::{clock::Rng, scope::Scope};
 
-use super::{challenge::Challenge, requirement::Requirement};
+use super::{
+    Refusal,
+    challenge::Challenge,
+    form_token::{self, FormToken},
+    requirement::Requirement,
+};
 use crate::{oauth2::OAuth2, scheme::SchemeRef};
 
 /// What all guards of a route need together.
@@ -13,6 +27,8 @@ use crate::{oauth2::OAuth2, scheme::SchemeRef};
 pub(crate) struct RouteGuards {
     oauth2: OAuth2,
     challenges: Vec<(SchemeRef, Challenge, Scope)>,
+    /// The first of the schemes whose credentials are bearer tokens, if there is one.
+    bearer: Option<(SchemeRef, Challenge)>,
     guards: Guards,
 }
 
@@ -33,7 +49,22 @@ impl RouteGuards {
                 challenges.push(challenge);
             }
         }
-        Arc::new(Self { oauth2: oauth2.clone(), challenges, guards })
+        let bearer = challenges.iter().find(|(_, challenge, _)| challenge.is_bearer());
+        let bearer = bearer.map(|(scheme, challenge, _)| (scheme.clone(), challenge.clone()));
+        Arc::new(Self { oauth2: oauth2.clone(), challenges, bearer, guards })
+    }
+
+    /// Tells the guards before which `request` comes of their route. Where they read bearer tokens, and a form may have a
+    /// second one, its body is watched from here on.
+    pub(super) fn receive(self: Arc<Self>, request: &mut Request) -> Watch {
+        if self.bearer.is_none() || !form_token::could_be_second(request) {
+            request.extensions_mut().insert(self);
+            return Watch(None);
+        }
+        let before = request.extensions_mut().insert(self.clone());
+        // The guards of routers come first, and have put a watch on it.
+        let is_watched = before.is_some_and(|route| Arc::ptr_eq(&route, &self));
+        Watch((!is_watched).then(|| (FormToken::watch(request), self)))
     }
 
     pub(super) fn challenges(&self) -> Vec<(SchemeRef, Challenge, Scope)> {
@@ -62,11 +93,45 @@ pub(crate) struct OnRoute<H> {
     pub(crate) route: Arc<RouteGuards>,
 }
 
-impl<H: Handler<T, S>, T, S> Handler<T, S> for OnRoute<H> {
-    type Future = H::Future;
+impl<H, T, S> Handler<T, S> for OnRoute<H>
+where
+    H: Handler<T, S, Future: Unpin>,
+{
+    type Future = Watched<H::Future>;
 
     fn call(self, mut request: Request, state: S) -> Self::Future {
-        request.extensions_mut().insert(self.route);
-        self.handler.call(request, state)
+        let watch = self.route.receive(&mut request);
+        Watched { answer: self.handler.call(request, state), watch }
+    }
+}
+
+/// The watch on the form of a request, if there is one.
+#[derive(Clone, Debug)]
+pub(super) struct Watch(Option<(FormToken, Arc<RouteGuards>)>);
+
+impl Watch {
+    /// What is answered where `answer` is the handler's: a refusal, if there was a second token in what was read.
+    pub(super) fn end(self, answer: Response) -> Response {
+        let Some((_, route)) = self.0.filter(|(token, _)| token.is_found()) else { return answer };
+        let Some((scheme, challenge)) = route.bearer.clone() else { return answer };
+        Refusal::by_route(route, form_token::REFUSED, scheme, challenge).into_response()
+    }
+}
+
+/// The answer of a handler whose form may be watched.
+pub(crate) struct Watched<F> {
+    answer: F,
+    watch: Watch,
+}
+
+impl<F> Future for Watched<F>
+where
+    F: Future<Output = Response> + Unpin,
+{
+    type Output = Response;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
+        let answer = ready!(Pin::new(&mut self.answer).poll(context));
+        Poll::Ready(std::mem::replace(&mut self.watch, Watch(None)).end(answer))
     }
 }

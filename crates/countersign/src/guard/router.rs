@@ -117,15 +117,15 @@ where
     }
     let guards: Arc<[Shared<S>]> = guards.into();
     let state = state.clone();
-    let before = from_fn(move |request: Request, next: Next| {
+    let before = from_fn(move |mut request: Request, next: Next| {
         let (guards, route, state) = (guards.clone(), route.clone(), state.clone());
         async move {
+            let watch = route.receive(&mut request);
             let (mut parts, body) = request.into_parts();
-            parts.extensions.insert(route);
             for guard in guards.iter() {
                 guard.check(&mut parts, &state).await?;
             }
-            Ok::<_, Response>(next.run(Request::from_parts(parts, body)).await)
+            Ok::<_, Response>(watch.end(next.run(Request::from_parts(parts, body)).await))
         }
     });
     match covers {

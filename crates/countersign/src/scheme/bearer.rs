@@ -1,6 +1,6 @@
 //! HTTP bearer (RFC 6750 §2.1) with tokens that your own code checks.
 
-use axum::http::request::Parts;
+use axum::http::{HeaderMap, header, request::Parts};
 use countersign_core::{error::BearerError, jose::MAX_TOKEN_BYTES, reason::Reason};
 use serde_json::{Value, json};
 
@@ -81,6 +81,15 @@ pub(crate) fn find_in_place(parts: &Parts) -> Result<(&str, &str), BearerError> 
         return Err(BearerError::InvalidToken(Reason::Malformed));
     }
     Ok(found)
+}
+
+/// Whether an `Authorization` header is of the scheme of bearer tokens, whatever is behind it.
+pub(crate) fn is_in(headers: &HeaderMap) -> bool {
+    let mut schemes = headers.get_all(header::AUTHORIZATION).iter().map(|value| {
+        let mut words = value.as_bytes().split(u8::is_ascii_whitespace);
+        words.next().unwrap_or_default()
+    });
+    schemes.any(|scheme| scheme.eq_ignore_ascii_case(b"bearer"))
 }
 
 /// `b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="` (RFC 6750 §2.1).

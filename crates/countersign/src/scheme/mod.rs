@@ -14,9 +14,9 @@ use axum::http::request::Parts;
 use countersign_core::error::BearerError;
 use serde_json::Value;
 
-pub(crate) use self::bearer::find_in_place as find_bearer;
 #[cfg(feature = "testing")]
 pub(crate) use self::bearer::is_b64token;
+pub(crate) use self::bearer::{find_in_place as find_bearer, is_in as has_bearer};
 pub use self::{
     api_key::{ApiKey, ApiKeyValue},
     authorization::HttpCredentials,

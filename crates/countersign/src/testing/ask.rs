@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::{guard::requirement::Shown, scheme::is_b64token};
 
-/// The query parameter of RFC 6750 §2.3, which nobody may use.
-const QUERY_TOKEN: &str = "access_token";
+/// The parameter of RFC 6750 §2.2 and §2.3, of a form or of the address, which nobody may use.
+const PARAMETER: &str = "access_token";
 
 /// Where the credentials of a scheme stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +64,8 @@ impl Place {
 pub(super) struct Ask {
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) query: Vec<(String, String)>,
+    /// The form in its body; none is an empty body.
+    pub(super) form: Vec<(String, String)>,
     /// What the token allows that is in it, if it is a good one.
     pub(super) grants: Option<Scope>,
 }
@@ -83,7 +85,12 @@ impl Ask {
     }
 
     pub(super) fn query_token(self, token: &str) -> Self {
-        self.query(QUERY_TOKEN, token)
+        self.query(PARAMETER, token)
+    }
+
+    pub(super) fn form_token(mut self, token: &str) -> Self {
+        self.form.push((PARAMETER.to_owned(), token.to_owned()));
+        self
     }
 
     pub(super) fn authorization(self, scheme: &str, credentials: &str) -> Self {
@@ -144,9 +151,9 @@ impl Ask {
             return Shown::Nothing;
         }
         let credentials = credentials.trim_matches(' ');
-        let in_query_too = self.query.iter().any(|(name, _)| name == QUERY_TOKEN);
+        let elsewhere_too = self.query.iter().chain(&self.form).any(|(name, _)| name == PARAMETER);
         let is_bearer = scheme.eq_ignore_ascii_case("bearer");
-        if credentials.is_empty() || is_bearer && (in_query_too || !is_b64token(credentials)) {
+        if credentials.is_empty() || is_bearer && (elsewhere_too || !is_b64token(credentials)) {
             return Shown::Unreadable;
         }
         Shown::WellFormed

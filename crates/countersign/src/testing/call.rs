@@ -5,7 +5,7 @@ use std::{convert::Infallible, net::SocketAddr};
 use axum::{
     body::Body,
     extract::ConnectInfo,
-    http::{Method, Request, StatusCode, header},
+    http::{HeaderValue, Method, Request, StatusCode, header},
     response::Response,
 };
 use tower::ServiceExt;
@@ -20,6 +20,9 @@ const MAX_INDEPENDENT: usize = 3;
 
 /// Below the prefix of a fallback, where no route is likely to be.
 const NOWHERE: &str = "/no/such/route/is/in/this/api";
+
+/// The type of a form (RFC 6749 Appendix B).
+pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The address from which requests come.
 const CALLER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1);
@@ -47,23 +50,26 @@ impl Answer {
     }
 }
 
-/// Calls a route without a body.
+/// Calls a route.
 pub(super) async fn call(router: &axum::Router, method: &Method, path: &str, ask: &Ask) -> Answer {
     let response = respond(router, method, path, ask).await;
     Answer { status: response.status(), challenged: response.headers().contains_key(header::WWW_AUTHENTICATE) }
 }
 
 async fn respond(router: &axum::Router, method: &Method, path: &str, ask: &Ask) -> Response {
-    let mut request = Request::new(Body::empty());
+    let mut request = Request::new(Body::from(encoded(&ask.form)));
     *request.method_mut() = method.clone();
-    let query: Vec<_> = ask.query.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
-    let target = if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) };
+    if !ask.form.is_empty() {
+        request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(FORM));
+    }
+    let query = encoded(&ask.query);
+    let target = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
     // A path that is no path finds no route, and so is told as unclear.
     *request.uri_mut() = target.parse().unwrap_or_default();
     for (name, value) in ask.headers.iter().cloned() {
         request.headers_mut().append(name, value);
     }
-    request.headers_mut().insert(header::HOST, axum::http::HeaderValue::from_static("localhost"));
+    request.headers_mut().insert(header::HOST, HeaderValue::from_static("localhost"));
     request.extensions_mut().insert(ConnectInfo(CALLER));
     let answered: Result<_, Infallible> = router.clone().oneshot(request).await;
     let Ok(response) = answered;
@@ -105,6 +111,12 @@ pub(super) async fn methods(router: &axum::Router, name: &str, path: &str) -> Ve
     let allowed: Vec<Method> =
         allowed.unwrap_or("GET, POST").split(',').filter_map(|method| method.trim().parse().ok()).collect();
     allowed.into_iter().filter(|method| method != Method::HEAD).collect()
+}
+
+/// `application/x-www-form-urlencoded`.
+fn encoded(pairs: &[(String, String)]) -> String {
+    let pairs: Vec<_> = pairs.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
+    pairs.join("&")
 }
 
 /// `unreserved` stands as it is (RFC 3986 §2.3), everything else as octets.

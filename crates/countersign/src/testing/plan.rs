@@ -30,6 +30,7 @@ const NOBODY: &str = "nobody";
 pub struct Plan<S, R> {
     app: Router<S>,
     user: Option<String>,
+    outsider: Option<String>,
     issuer: Option<Issuer>,
     known: Known,
     report: PhantomData<fn() -> R>,
@@ -45,13 +46,20 @@ pub(super) struct Known {
 
 impl<S, R> Plan<S, R> {
     pub(super) fn of(app: Router<S>) -> Self {
-        Self { app, user: None, issuer: None, known: Known::default(), report: PhantomData }
+        Self { app, user: None, outsider: None, issuer: None, known: Known::default(), report: PhantomData }
     }
 
     /// Tokens are those of the user of this name. By default of any active user of the store; a table of your own does
     /// not tell who is in it.
     pub fn as_user(mut self, username: &str) -> Self {
         self.user = Some(username.to_owned());
+        self
+    }
+
+    /// Every rule of yours refuses the user of this name, whatever the scopes: an attack makes sure of it, where a rule
+    /// must hold. By default rules are not attacked, since only you know whom they refuse.
+    pub fn outsider(mut self, username: &str) -> Self {
+        self.outsider = Some(username.to_owned());
         self
     }
 
@@ -62,8 +70,9 @@ impl<S, R> Plan<S, R> {
         self
     }
 
-    /// Credentials of this scheme of yours that your own code lets in, as they stand behind the scheme's name or in the
-    /// API key's place. By default they are made up.
+    /// Credentials of this scheme that your own code lets in, as they stand behind the scheme's name or in the API key's
+    /// place: of a scheme of yours, or of the API's own where it is a [`BearerToken`](crate::BearerToken) that you check.
+    /// By default they are made up. An attack takes it that there are no others like them.
     pub fn credentials(mut self, scheme: &str, credentials: &str) -> Self {
         self.known.credentials.insert(scheme.to_owned(), credentials.to_owned());
         self
@@ -90,10 +99,10 @@ where
 {
     /// The API made ready, with its audit and its document.
     pub(super) fn start(self) -> Result<Started, StartError> {
-        let Self { app, user, issuer, known, .. } = self;
+        let Self { app, user, outsider, issuer, known, .. } = self;
         let (audit, oauth2) = (app.audit(), app.oauth2().clone());
         let (router, document) = app.assemble()?;
-        Ok(Started { audit, document, oauth2, router, user, issuer, known })
+        Ok(Started { audit, document, oauth2, router, user, outsider, issuer, known })
     }
 }
 
@@ -105,6 +114,7 @@ pub(super) struct Started {
     oauth2: OAuth2,
     router: axum::Router,
     user: Option<String>,
+    outsider: Option<String>,
     issuer: Option<Issuer>,
     known: Known,
 }
@@ -112,24 +122,33 @@ pub(super) struct Started {
 impl Started {
     /// Chooses who calls, and makes sure that the API believes tokens of theirs.
     pub(super) async fn choose(self) -> Result<(Audit, String, Ground), TestError> {
-        let Self { audit, document, oauth2, router, user, issuer, known } = self;
+        let Self { audit, document, oauth2, router, user, outsider, issuer, known } = self;
         let signer = issuer.map(Signer::Held).or_else(|| Signer::of(&oauth2)).ok_or(TestError::IssuerNeeded)?;
         let users = if owners(&oauth2).is_some() { Users::Here } else { Users::AsTokensSay };
         let subject = match (user, users) {
-            (Some(name), Users::AsTokensSay) => Some(name),
-            (Some(name), Users::Here) => {
-                let found = find_user(&oauth2, &name).await?.filter(ResourceOwner::is_active);
-                Some(found.ok_or(TestError::NoSuchUser(name))?.subject.to_string())
-            }
+            (Some(name), users) => Some(subject_of(&oauth2, users, name).await?),
             (None, Users::AsTokensSay) => Some(NOBODY.to_owned()),
             (None, Users::Here) => some_user(&oauth2, OwnerStatus::Active).await?.map(|user| user.subject.to_string()),
         };
+        let outsider = match outsider {
+            Some(name) => Some(subject_of(&oauth2, users, name).await?),
+            None => None,
+        };
         let disabled = some_user(&oauth2, OwnerStatus::Disabled).await?.map(|user| user.subject.to_string());
         let profile = profile(&oauth2);
-        let ground = Ground { oauth2, router, signer, profile, users, subject, disabled, known };
+        let ground = Ground { oauth2, router, signer, profile, users, subject, outsider, disabled, known };
         ground.good_token(&Scope::empty()).await?;
         Ok((audit, document, ground))
     }
+}
+
+/// The subject of the active user of this name.
+async fn subject_of(oauth2: &OAuth2, users: Users, name: String) -> Result<String, TestError> {
+    if users == Users::AsTokensSay {
+        return Ok(name);
+    }
+    let found = find_user(oauth2, &name).await?.filter(ResourceOwner::is_active);
+    Ok(found.ok_or(TestError::NoSuchUser(name))?.subject.to_string())
 }
 
 /// Where the API looks for the users of tokens.
@@ -152,6 +171,8 @@ pub(super) struct Ground {
     pub(super) users: Users,
     /// An active user, if one is known.
     subject: Option<String>,
+    /// An active user whom every rule of the author's refuses, if one is known.
+    pub(super) outsider: Option<String>,
     /// A user who may not log in, if one is known.
     pub(super) disabled: Option<String>,
     known: Known,
@@ -183,12 +204,12 @@ impl Ground {
 
     /// What is sent for a scheme of the author's.
     pub(super) fn credentials<'a>(&'a self, scheme: &str, place: &Place) -> &'a str {
-        self.known.credentials.get(scheme).map_or(place.made_up(), String::as_str)
+        self.find_credentials(scheme).unwrap_or(place.made_up())
     }
 
-    /// Whether the author gave credentials of this scheme.
-    pub(super) fn has_credentials(&self, scheme: &str) -> bool {
-        self.known.credentials.contains_key(scheme)
+    /// The credentials of this scheme that the author gave.
+    pub(super) fn find_credentials(&self, scheme: &str) -> Option<&str> {
+        self.known.credentials.get(scheme).map(String::as_str)
     }
 
     pub(super) async fn call(&self, method: &axum::http::Method, path: &str, ask: &Ask) -> Answer {

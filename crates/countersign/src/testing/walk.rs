@@ -288,7 +288,7 @@ impl Walk<'_> {
         guards_answered: bool,
     ) -> Option<String> {
         if matches!(expected, Expected::LetIn | Expected::LetInOrRule) {
-            let is_made_up = |scheme: &str| !self.is_own(scheme) && !self.ground.has_credentials(scheme);
+            let is_made_up = |scheme: &str| !self.is_own(scheme) && self.ground.find_credentials(scheme).is_none();
             let made_up = given.iter().find(|(scheme, _)| is_made_up(scheme));
             if let Some((scheme, _)) = made_up {
                 return Some(format!(

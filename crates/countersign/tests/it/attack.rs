@@ -12,13 +12,13 @@ use countersign::{
     AccessToken, Both, Credentials, CurrentUser, Either, HmacSecret, KeyPairAlgorithm, Memory, OAuth2, Refusal, Router,
     Routes, SigningChoice, StartError, Store, argument,
     routing::{any, get, post, public},
-    scheme::{ApiKey, HttpBasic, HttpBearer},
+    scheme::{ApiKey, HttpBearer},
     security_schemes,
     testing::{self, Attack, AttackReport, TestError},
 };
 
 use crate::{
-    broken::{Broken, BrokenOption, BrokenUser, Careless, Mistake},
+    broken::{Basic, Broken, BrokenOption, BrokenUser, Careless, Key, Mistake},
     support::{Me, ReadItems, TestApp},
 };
 
@@ -26,9 +26,13 @@ async fn oauth2() -> OAuth2 {
     TestApp::new().await.oauth2
 }
 
-fn found(report: &AttackReport) -> BTreeSet<Attack> {
+pub(crate) fn found(report: &AttackReport) -> BTreeSet<Attack> {
     report.breaches().iter().map(|breach| breach.attack).collect()
 }
+
+/// Those that a `GET` behind a guard of tokens is spared: for forms, and for what only the author knows.
+pub(crate) const SPARED: [Attack; 5] =
+    [Attack::HeaderAndForm, Attack::FormOnly, Attack::UnknownCredentials, Attack::NoClaims, Attack::RefusedByRule];
 
 async fn attack_on(mistake: Mistake, change: impl FnOnce(Router<Careless>) -> Router<Careless>) -> AttackReport {
     let oauth2 = oauth2().await;
@@ -91,7 +95,7 @@ async fn a_guard_that_does_not_look_for_the_user_is_found() {
 #[tokio::test]
 async fn a_guard_that_refuses_nothing_is_found_by_every_attack_and_every_request() {
     let own = testing::attack(oauth2().await.router()).as_user("alice").await.unwrap();
-    let all = BTreeSet::from_iter(Attack::ALL.iter().copied());
+    let all = &BTreeSet::from_iter(Attack::ALL.iter().copied()) - &BTreeSet::from(SPARED);
     let report = attack_on(Mistake::Everything, |app| app.route("/broken", get(async |_: BrokenUser| "secret"))).await;
     assert_eq!(found(&report), all, "{report}");
     assert_eq!(report.breaches().len(), report.requests() - own.requests());
@@ -108,7 +112,7 @@ async fn b10_an_optional_guard_that_swallows_bad_tokens_is_found_by_each_of_them
     let absent = [Attack::NoCredentials, Attack::QueryOnly, Attack::OtherScheme, Attack::WrongPlace];
     let of_scopes = [Attack::MissingScope, Attack::ScopeInOtherCase, Attack::AlmostTheScope];
     let of_owners = [Attack::UnknownSubject, Attack::DisabledSubject];
-    let others: BTreeSet<_> = absent.into_iter().chain(of_scopes).chain(of_owners).collect();
+    let others: BTreeSet<_> = absent.into_iter().chain(of_scopes).chain(of_owners).chain(SPARED).collect();
     let bad = Attack::ALL.iter().copied().filter(|attack| !others.contains(attack)).collect();
     assert_eq!(found(&swallowed), bad, "{swallowed}");
     report(Mistake::None).await.assert_held();
@@ -143,7 +147,7 @@ async fn what_is_no_refusal_has_got_through_whatever_it_is() {
 
 fn all_but_owners() -> impl Iterator<Item = Attack> {
     let owners = [Attack::UnknownSubject, Attack::DisabledSubject];
-    Attack::ALL.iter().copied().filter(move |attack| !owners.contains(attack))
+    Attack::ALL.iter().copied().filter(move |attack| !owners.contains(attack) && !SPARED.contains(attack))
 }
 
 /// Lets requests to this path alone reach what stands behind it.
@@ -256,14 +260,10 @@ async fn every_route_of_the_audit_is_attacked_wherever_its_guard_stands() {
 }
 
 security_schemes! {
-    /// A key.
-    Key: ApiKey = ApiKey::header("X-Key");
     /// A key in the address.
     QueryKey: ApiKey = ApiKey::query("key");
     /// A key in a cookie.
     CookieKey: ApiKey = ApiKey::cookie("key");
-    /// A user name and a password.
-    Basic: HttpBasic = HttpBasic::new();
     /// A token of somebody else's.
     Theirs: HttpBearer = HttpBearer::new();
 }

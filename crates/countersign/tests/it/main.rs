@@ -2,8 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test program")]
 
 mod attack;
+mod attack_each_guard;
 mod audit;
 mod bearer;
+mod bearer_form;
 mod broken;
 mod docs_page;
 mod document;
@@ -17,6 +19,7 @@ mod remote;
 mod schemes;
 mod start;
 mod support;
+mod swapped;
 mod token_endpoint;
 mod token_forms;
 mod tokens;

@@ -84,7 +84,7 @@ impl<S: Clone + Send + Sync + 'static> PathHandlers<S> {
     #[expect(clippy::needless_pass_by_value, reason = "handlers are handed over, as to `routing::get`")]
     pub fn handler<H, A, T>(mut self, document: OpenApi, handler: H) -> Self
     where
-        H: TakesArguments<A> + Handler<T, S>,
+        H: TakesArguments<A> + Handler<T, S, Future: Unpin>,
         A: Arguments<S>,
         T: 'static,
     {

@@ -9,11 +9,11 @@ use countersign_core::{
     scope::{Scope, ScopeToken},
     token::verify::Profile,
 };
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::{kind::Attack, public_key, siege::Shot};
 use crate::{
-    guard::requirement::{Check, Need},
+    guard::requirement::{Check, Claimed, Need},
     testing::{
         ask::{Ask, Place},
         draft::{Draft, base64url, compact, from_base64url},
@@ -83,6 +83,10 @@ impl<'a> Forger<'a> {
         forgery.headers()?;
         forgery.claims()?;
         forgery.scopes()?;
+        if need.claims == Claimed::Some {
+            let bare = signer.draft_with(Map::new(), ground.subject(), &forgery.scope);
+            forgery.signed(Attack::NoClaims, "", &bare)?;
+        }
         if need.check == Check::Owner && ground.users == Users::Here {
             forgery.subjects(ground.disabled.as_deref())?;
         }
@@ -142,6 +146,9 @@ impl Forgery<'_> {
             (Attack::QueryOnly, "token", self.ask().query("token", &good)),
             (Attack::HeaderAndQuery, "the same", self.ask().bearer(&good).query_token(&good)),
             (Attack::HeaderAndQuery, "garbage in the address", self.ask().bearer(&good).query_token("garbage")),
+            (Attack::HeaderAndForm, "the same", self.ask().bearer(&good).form_token(&good)),
+            (Attack::HeaderAndForm, "garbage in the form", self.ask().bearer(&good).form_token("garbage")),
+            (Attack::FormOnly, "", self.ask().form_token(&good)),
             (Attack::Doubled, "the same twice", self.ask().bearer(&good).bearer(&good)),
             (Attack::Doubled, "garbage second", self.ask().bearer(&good).bearer("garbage")),
             (Attack::Doubled, "garbage first", self.ask().bearer("garbage").bearer(&good)),

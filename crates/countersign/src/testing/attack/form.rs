@@ -1,4 +1,7 @@
-//! Attacks on how credentials stand in a request: for every scheme, whoever checks what is in them.
+//! Attacks on how credentials stand in a request: for every scheme, whoever checks what is in them; and credentials that
+//! nobody gave out, where good ones are known.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{kind::Attack, siege::Shot};
 use crate::testing::ask::{Ask, Place};
@@ -23,7 +26,54 @@ pub(super) fn shots(place: &Place, credentials: &str, others: &Ask) -> Vec<Shot>
         shots.push(shot(Attack::OtherScheme, UNKNOWN_SCHEME, ask().authorization(UNKNOWN_SCHEME, credentials)));
         shots.push(shot(Attack::OtherScheme, "none", ask().at(&header("authorization"), credentials)));
     }
+    if *place == Place::bearer() {
+        let bearer = || ask().at(place, credentials);
+        shots.extend([
+            shot(Attack::HeaderAndQuery, "the same", bearer().query_token(credentials)),
+            shot(Attack::HeaderAndForm, "the same", bearer().form_token(credentials)),
+            shot(Attack::FormOnly, "", ask().form_token(credentials)),
+        ]);
+    }
     shots
+}
+
+/// Requests with credentials that are like `good` ones and that nobody gave out, beside good ones of other schemes.
+pub(super) fn unknown(place: &Place, good: &str, others: &Ask) -> Vec<Shot> {
+    let mut unknown = vec![("made up", place.made_up().to_owned())];
+    match basic(place, good) {
+        Some((user, password)) => {
+            let mut pair = |how, user: &str, password: &str| {
+                unknown.push((how, STANDARD.encode(format!("{user}:{password}"))));
+            };
+            pair("a longer password", &user, &format!("{password}2"));
+            pair("the beginning of the password", &user, but_the_last(&password));
+            pair("no password", &user, "");
+            pair("another user's name", &format!("{user}2"), &password);
+        }
+        None => {
+            unknown.push(("and more", format!("{good}2")));
+            unknown.push(("the beginning", but_the_last(good).to_owned()));
+        }
+    }
+    let is_another = |(_, credentials): &(&str, String)| !credentials.is_empty() && credentials != good;
+    let shot = |(how, credentials): (&str, String)| {
+        Shot::new(Attack::UnknownCredentials, how, others.clone().at(place, &credentials))
+    };
+    unknown.into_iter().filter(is_another).map(shot).collect()
+}
+
+/// The user name and the password of HTTP basic (RFC 7617 §2).
+fn basic(place: &Place, credentials: &str) -> Option<(String, String)> {
+    let Place::Authorization(scheme) = place else { return None };
+    let decoded = STANDARD.decode(credentials).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    let (user, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+    Some((user.to_owned(), password.to_owned()))
+}
+
+fn but_the_last(text: &str) -> &str {
+    let mut characters = text.chars();
+    characters.next_back();
+    characters.as_str()
 }
 
 fn header(name: &'static str) -> Place {

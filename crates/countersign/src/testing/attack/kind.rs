@@ -41,8 +41,14 @@ attacks! {
     Doubled, "doubled";
     /// A good token in the header, and one in the address (RFC 6750 §2).
     HeaderAndQuery, "header and address";
+    /// A good token in the header, and one in a form (RFC 6750 §2): where the document tells of a form.
+    HeaderAndForm, "header and form";
     /// A good token in the address alone (RFC 9700 §4.3.2).
     QueryOnly, "in the address";
+    /// A good token in a form alone (RFC 6750 §2.2), where the method gives a body a meaning.
+    FormOnly, "in a form";
+    /// Credentials of a scheme of yours that nobody gave out, where the test knows good ones.
+    UnknownCredentials, "unknown credentials";
     /// A signature that is none of this token's.
     ForgedSignature, "forged signature";
     /// Signed by a key of the attacker's.
@@ -83,6 +89,10 @@ attacks! {
     ScopeInOtherCase, "scopes in other case";
     /// Scopes of which the needed ones are the beginning, or the other way round.
     AlmostTheScope, "almost the scope";
+    /// Without the claims of yours that a guard needs.
+    NoClaims, "no claims of yours";
+    /// A user whom every rule of yours refuses, where the test knows one.
+    RefusedByRule, "refused by a rule";
     /// A user who does not exist.
     UnknownSubject, "unknown subject";
     /// A user who is disabled.

@@ -13,8 +13,12 @@ use std::{
 };
 
 use axum::extract::FromRef;
+use serde_json::Value;
 
-use self::{forge::Forger, siege::Siege};
+use self::{
+    forge::Forger,
+    siege::{Forms, Siege},
+};
 pub use self::{
     kind::Attack,
     report::{AttackReport, Breach},
@@ -26,10 +30,18 @@ use crate::{audit::AuditedAccess, oauth2::OAuth2, router::Router};
 ///
 /// Each request is a good one but for a single thing ([`Attack`] names them), and so must be refused: by 401 with a
 /// challenge, by 403, or by 400 with a challenge where there are several credentials. Anything else has got through, and
-/// stands in the report. For schemes whose credentials your own code checks, only their form is attacked.
+/// stands in the report.
 ///
-/// Requests have no body. Nothing is changed in the store, nobody is asked for a password, and a route's handler runs
-/// only if its guards let a bad request in.
+/// What only your own code knows, it attacks as far as you tell:
+/// - of schemes whose credentials your code checks, only their form is attacked; with good ones, by [`Plan::credentials`],
+///   others that are like them too;
+/// - rules are attacked with good tokens of a user whom all of them refuse, by [`Plan::outsider`], and may answer with any
+///   4xx.
+///
+/// Requests have no body but where a form has a token: alone, for routes that may have a body, and beside the header, for
+/// those of which the document says that they read a form, since the second is noticed where it is read. Nothing is
+/// changed in the store, nobody is asked for a password, and a route's handler runs only if its guards let a bad request
+/// in.
 ///
 /// ```
 /// use axum::{extract::FromRequestParts, http::request::Parts};
@@ -77,14 +89,16 @@ where
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let (audit, _, ground) = self.start()?.choose().await?;
+            let (audit, document, ground) = self.start()?.choose().await?;
+            let document: Value = serde_json::from_str(&document)?;
             let forger = Forger::new(&ground)?;
             let mut report = AttackReport::default();
             let locked = |access| matches!(access, AuditedAccess::Guarded | AuditedAccess::Optional);
             for route in audit.routes.iter().filter(|route| locked(route.access)) {
                 for method in ground.methods(&route.method, &route.path).await {
                     let unseen = audit.unseen_changes > 0;
-                    let siege = Siege { ground: &ground, forger: &forger, route, method, unseen };
+                    let forms = Forms::of(&document, &method, &route.path);
+                    let siege = Siege { ground: &ground, forger: &forger, route, method, forms, unseen };
                     siege.lay(&mut report).await?;
                 }
             }

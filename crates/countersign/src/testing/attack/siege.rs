@@ -2,6 +2,7 @@
 
 use axum::http::{Method, StatusCode};
 use countersign_core::scope::Scope;
+use serde_json::Value;
 
 use super::{
     forge::Forger,
@@ -15,7 +16,7 @@ use crate::{
     scheme::SchemeRef,
     testing::{
         ask::{Ask, Place},
-        call::Answer,
+        call::{Answer, FORM},
         plan::{Ground, Unclear},
         problem::TestError,
     },
@@ -34,6 +35,11 @@ impl Shot {
         Self { attack, how: how.to_owned(), ask }
     }
 
+    /// Whether this answer is a refusal of it. A rule answers as its author has it.
+    fn is_refused_by(&self, answer: Answer) -> bool {
+        answer.is_refusal() || self.attack == Attack::RefusedByRule && answer.status.is_client_error()
+    }
+
     fn name(&self) -> String {
         if self.how.is_empty() { self.attack.to_string() } else { format!("{} ({})", self.attack, self.how) }
     }
@@ -45,8 +51,41 @@ pub(super) struct Siege<'a> {
     pub(super) forger: &'a Forger<'a>,
     pub(super) route: &'a AuditedRoute,
     pub(super) method: Method,
+    pub(super) forms: Forms,
     /// Whether something of which nothing is known stands before every route.
     pub(super) unseen: bool,
+}
+
+/// What a route does with a form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Forms {
+    /// Its method gives a body no meaning (RFC 6750 §2.2).
+    Meaningless,
+    /// Nobody knows.
+    Unknown,
+    /// It reads one, by the document.
+    Read,
+}
+
+impl Forms {
+    pub(super) fn of(document: &Value, method: &Method, path: &str) -> Self {
+        if ![Method::POST, Method::PUT, Method::PATCH].contains(method) {
+            return Self::Meaningless;
+        }
+        let content = &document["paths"][path][method.as_str().to_lowercase()]["requestBody"]["content"];
+        let mut types = content.as_object().into_iter().flat_map(|types| types.keys());
+        if types.any(|name| name.starts_with(FORM)) { Self::Read } else { Self::Unknown }
+    }
+
+    /// What must be known of a route for this attack to tell anything.
+    fn needed_by(attack: Attack) -> Self {
+        match attack {
+            Attack::FormOnly => Self::Unknown,
+            // Noticed by whoever reads it.
+            Attack::HeaderAndForm => Self::Read,
+            _ => Self::Meaningless,
+        }
+    }
 }
 
 /// Where the credentials of a scheme stand, if that is known.
@@ -85,26 +124,32 @@ impl Siege<'_> {
     /// Every request that must not be let in.
     async fn shots(&self, report: &mut AttackReport) -> Result<Vec<Shot>, TestError> {
         let mut shots: Vec<Shot> = Vec::new();
-        for alternative in self.route.requirement.alternatives() {
+        let mut add = |more: Vec<Shot>| {
+            for shot in more {
+                if self.forms >= Forms::needed_by(shot.attack) && !shots.contains(&shot) {
+                    shots.push(shot);
+                }
+            }
+        };
+        let alternatives = self.route.requirement.alternatives();
+        for alternative in alternatives {
             for need in &alternative.needs {
-                let more = match (place(&need.scheme), self.others(alternative, need).await?) {
-                    (None, _) => {
-                        report.unclear.push(self.unclear("it is not known where its credentials stand"));
-                        continue;
+                match (place(&need.scheme), self.others(alternative, need).await?) {
+                    (None, _) => report.unclear.push(self.unclear("it is not known where its credentials stand")),
+                    (_, None) => report.unclear.push(self.unclear("it needs two kinds of credentials in one header")),
+                    (Some(place), Some(others)) => {
+                        add(self.shots_at(need, &place, &others).await?);
+                        add(self.outsiders(alternative, need, &others).await?);
                     }
-                    (_, None) => {
-                        report.unclear.push(self.unclear("it needs two kinds of credentials in one header"));
-                        continue;
-                    }
-                    (Some(place), Some(others)) if need.check == Check::Form => {
-                        form::shots(&place, self.credentials(need, &place), &others)
-                    }
-                    (_, Some(others)) => self.forger.shots(need, &others).await?,
-                };
-                for shot in more {
-                    if !shots.contains(&shot) {
-                        shots.push(shot);
-                    }
+                }
+            }
+            // Bad credentials for another alternative are never passed over for the good ones of this.
+            let others = alternatives.iter().flat_map(|other| &other.needs);
+            for need in others.filter(|need| alternative.needs.iter().all(|known| known.scheme != need.scheme)) {
+                if let (Some(place), Some(others)) = (place(&need.scheme), self.others(alternative, need).await?)
+                    && others != Ask::default()
+                {
+                    add(self.shots_at(need, &place, &others).await?);
                 }
             }
             if alternative.needs.iter().any(|need| need.check == Check::Owner) && !self.ground.has_user() {
@@ -113,23 +158,72 @@ impl Siege<'_> {
                 report.unclear.push(self.unclear(what));
             }
         }
-        shots.retain(|shot| !self.may_be_let_in(&shot.ask));
         Ok(shots)
     }
 
-    fn may_be_let_in(&self, ask: &Ask) -> bool {
-        self.route.requirement.may_let_in(|scheme| match place(scheme) {
+    /// Requests with bad credentials where `need` has good ones, beside others.
+    async fn shots_at(&self, need: &Need, place: &Place, others: &Ask) -> Result<Vec<Shot>, TestError> {
+        if need.check != Check::Form {
+            let mut shots = self.forger.shots(need, others).await?;
+            shots.retain(|shot| !self.may_be_let_in(&shot.ask, None));
+            return Ok(shots);
+        }
+        let mut shots = form::shots(place, &self.credentials(need, place).await?, others);
+        shots.retain(|shot| !self.may_be_let_in(&shot.ask, None));
+        if let Some(good) = self.ground.find_credentials(self.scheme_name(need)) {
+            let mut unknown = form::unknown(place, good, others);
+            unknown.retain(|shot| !self.may_be_let_in(&shot.ask, Some(&need.scheme)));
+            shots.extend(unknown);
+        }
+        Ok(shots)
+    }
+
+    /// Good tokens of one whom every rule refuses.
+    async fn outsiders(&self, alternative: &Alternative, need: &Need, others: &Ask) -> Result<Vec<Shot>, TestError> {
+        let Some(outsider) = self.ground.outsider.as_deref().filter(|_| need.check > Check::Form) else {
+            return Ok(Vec::new());
+        };
+        let Some(rule) = alternative.rules.first() else { return Ok(Vec::new()) };
+        let scope = need.scope();
+        let token = self.ground.good(&self.ground.signer.draft(outsider, &scope).await?).await?;
+        let ask = others.clone().good(&token, scope);
+        let is_let_in = self.route.requirement.may_let_in_without_rules(|scheme| Self::shown(&ask, scheme));
+        Ok(if is_let_in { Vec::new() } else { vec![Shot::new(Attack::RefusedByRule, &rule.name, ask)] })
+    }
+
+    /// What a guard finds of a scheme.
+    fn shown(ask: &Ask, scheme: &SchemeRef) -> Shown {
+        match place(scheme) {
             _ if scheme.is_own() => ask.shows_token(),
             Some(place) => ask.shows(&place),
             // It may be anywhere.
             None => Shown::WellFormed,
+        }
+    }
+
+    /// Whether the guards may let this in, if credentials of the scheme `bad` are bad though their form is good.
+    fn may_be_let_in(&self, ask: &Ask, bad: Option<&SchemeRef>) -> bool {
+        self.route.requirement.may_let_in(|scheme| match bad {
+            Some(bad) if bad == scheme => Shown::Unreadable,
+            _ => Self::shown(ask, scheme),
         })
     }
 
-    fn credentials(&self, need: &Need, place: &Place) -> &str {
+    fn scheme_name(&self, need: &Need) -> &str {
         match &need.scheme {
-            SchemeRef::Own => place.made_up(),
-            SchemeRef::Named(scheme) => self.ground.credentials(scheme.name, place),
+            SchemeRef::Own => self.ground.oauth2.scheme_name(),
+            SchemeRef::Named(scheme) => scheme.name,
+        }
+    }
+
+    /// Credentials whose form is good. Who reads a token of the API's own may verify it: so that one is good.
+    async fn credentials(&self, need: &Need, place: &Place) -> Result<String, TestError> {
+        let name = self.scheme_name(need);
+        match need.scheme {
+            SchemeRef::Own if self.ground.find_credentials(name).is_none() => {
+                self.ground.good_token(&need.scope()).await
+            }
+            _ => Ok(self.ground.credentials(name, place).to_owned()),
         }
     }
 
@@ -147,7 +241,7 @@ impl Siege<'_> {
                 return Ok(None);
             }
             ask = match need.check {
-                Check::Form => ask.at(&place, self.credentials(need, &place)),
+                Check::Form => ask.at(&place, &self.credentials(need, &place).await?),
                 Check::Token | Check::Owner => {
                     let scope: Scope = need.scope();
                     let token = self.ground.good_token(&scope).await?;
@@ -171,7 +265,7 @@ impl Siege<'_> {
     fn judge(&self, answers: &[(Shot, Answer)], report: &mut AttackReport) {
         let reached = answers.iter().any(|(_, answer)| answer.is_refusal());
         let mut untold = Vec::new();
-        for (shot, answer) in answers.iter().filter(|(_, answer)| !answer.is_refusal()) {
+        for (shot, answer) in answers.iter().filter(|(shot, answer)| !shot.is_refused_by(*answer)) {
             let is_certain = self.guards_come_first() || reached && shot.ask.query.is_empty();
             let status = answer.status;
             let is_of_guards = status == StatusCode::UNAUTHORIZED || status.is_success() || status.is_redirection();

@@ -1,4 +1,4 @@
-//! Guards with one mistake each: what an attack must find.
+//! `AccessToken`, `CurrentUser` and `BearerToken` as careless people would write them.
 
 use axum::{
     extract::FromRequestParts,
@@ -7,7 +7,7 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign::{
-    AccessToken, BearerError, CurrentUser, OAuth2, Reason, argument,
+    AccessToken, BearerError, CurrentUser, Reason, argument,
     core::{
         key::{HeldKey, KeySet},
         names::{Audience, Issuer},
@@ -19,6 +19,7 @@ use countersign::{
 };
 use serde_json::{Value, json};
 
+use super::Careless;
 use crate::support::{Me, ReadItems};
 
 /// What a broken guard does wrong; everything else it does right.
@@ -29,6 +30,7 @@ pub(crate) enum Mistake {
     LetsEverybodyIn,
     TakesEmptyForNobody,
     BelievesWords,
+    BelievesEverything,
     ReadsXAuthorization,
     AcceptsAnyScheme,
     TakesTheFirstOfTwo,
@@ -60,19 +62,6 @@ pub(crate) enum Mistake {
     AnswersWithoutAChallenge,
 }
 
-/// Where the mistakes of a test's guards come from: a route of each would be a type of each.
-#[derive(Clone)]
-pub(crate) struct Careless {
-    pub(crate) oauth2: OAuth2,
-    pub(crate) mistake: Mistake,
-}
-
-impl axum::extract::FromRef<Careless> for OAuth2 {
-    fn from_ref(state: &Careless) -> Self {
-        state.oauth2.clone()
-    }
-}
-
 /// Claims to need what `AccessToken<(ReadItems, Me)>` needs.
 pub(crate) struct Broken;
 
@@ -82,6 +71,11 @@ argument!(Broken: AccessToken<(ReadItems, Me)>);
 pub(crate) struct BrokenUser;
 
 argument!(BrokenUser: CurrentUser<(ReadItems, Me)>);
+
+/// Claims to need what `BearerToken` needs, and does what its author must do with one: verify it.
+pub(crate) struct BrokenBearer;
+
+argument!(BrokenBearer: countersign::BearerToken);
 
 /// Claims to need what `Option<AccessToken>` needs.
 pub(crate) struct BrokenOption;
@@ -99,20 +93,20 @@ impl IntoResponse for Refused {
     }
 }
 
-impl FromRequestParts<Careless> for Broken {
+impl FromRequestParts<Careless<Mistake>> for Broken {
     type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, state: &Careless) -> Result<Self, Refused> {
+    async fn from_request_parts(parts: &mut Parts, state: &Careless<Mistake>) -> Result<Self, Refused> {
         let refused = |status| Refused(status, state.mistake);
         let claims = state.claims(parts).await.map_err(refused)?;
         state.check_scopes(&claims).map(|()| Self).map_err(refused)
     }
 }
 
-impl FromRequestParts<Careless> for BrokenUser {
+impl FromRequestParts<Careless<Mistake>> for BrokenUser {
     type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, state: &Careless) -> Result<Self, Refused> {
+    async fn from_request_parts(parts: &mut Parts, state: &Careless<Mistake>) -> Result<Self, Refused> {
         let refused = |status| Refused(status, state.mistake);
         let claims = state.claims(parts).await.map_err(refused)?;
         state.check_scopes(&claims).map_err(refused)?;
@@ -124,10 +118,18 @@ impl FromRequestParts<Careless> for BrokenUser {
     }
 }
 
-impl FromRequestParts<Careless> for BrokenOption {
+impl FromRequestParts<Careless<Mistake>> for BrokenBearer {
     type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, state: &Careless) -> Result<Self, Refused> {
+    async fn from_request_parts(parts: &mut Parts, state: &Careless<Mistake>) -> Result<Self, Refused> {
+        state.claims(parts).await.map(|_| Self).map_err(|status| Refused(status, state.mistake))
+    }
+}
+
+impl FromRequestParts<Careless<Mistake>> for BrokenOption {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Careless<Mistake>) -> Result<Self, Refused> {
         let is_nobody = !parts.headers.contains_key(header::AUTHORIZATION) || state.is(Mistake::SwallowsBadTokens);
         match state.claims(parts).await {
             Err(status) if !is_nobody => Err(Refused(status, state.mistake)),
@@ -163,11 +165,7 @@ impl<'t> Parsed<'t> {
     }
 }
 
-impl Careless {
-    fn is(&self, mistake: Mistake) -> bool {
-        self.mistake == mistake
-    }
-
+impl Careless<Mistake> {
     /// The claims of the request's token, as far as it is believed.
     async fn claims(&self, parts: &Parts) -> Result<Value, StatusCode> {
         if self.is(Mistake::Everything) {
@@ -235,6 +233,7 @@ impl Careless {
         let server = self.oauth2.server().unwrap();
         let whole = segments.len() == 3 && parsed.signature().len() == 86;
         match self.mistake {
+            Mistake::BelievesEverything => true,
             Mistake::BelievesWords => !parsed.token.is_empty() && header.is_null(),
             Mistake::BelievesZeros => whole && parsed.signature().bytes().all(|byte| byte == b'A'),
             Mistake::BelievesUnknownKeys => {

@@ -2,6 +2,7 @@
 
 #[cfg(any(test, feature = "testing"))]
 mod for_tests;
+mod revocation;
 
 use std::{
     sync::{
@@ -11,28 +12,30 @@ use std::{
     time::Duration,
 };
 
-pub use crate::token::issue::{DEFAULT_LIFETIME, TokenResponse};
+pub use self::revocation::{RevocationSettings, WhenStale};
+pub use crate::token::issue::{DEFAULT_LIFETIME, RefreshLifetimes, TokenResponse};
 use crate::{
     client::{Client, auth},
     clock::{Clock, Rng},
-    error::{BearerError, OAuthError, RequestProblem},
+    error::{BearerError, GrantProblem, OAuthError, RequestProblem},
     extra_claims::{ExtraClaims, IssuedFor, Map, Value},
     form::Form,
     grant::{self, Facts, Home},
-    grant_record::Authorized,
+    grant_record::Decision,
     grant_type::GrantType,
     key::{KeyRing, KeyRingError, SigningChoice},
-    names::{Audience, ClientId, Issuer},
+    names::{Audience, ClientId, Issuer, Subject},
     password::HashingPool,
     reason::Reason,
     resource_owner::{ResourceOwner, ResourceOwners},
     scope::Scope,
     store::{Store, StoreError},
     token::{
-        AccessToken, BorrowedToken,
+        AccessToken, BorrowedToken, TokenFormat,
         issue::{self, Issued, Mint},
+        revoked::Revoked,
         seen::{DEFAULT_REMEMBERED_TOKENS, SeenTokens},
-        verify::{self, Expected, Profile},
+        verify::{self, Expected, Profile, TokenProblem},
     },
 };
 
@@ -42,8 +45,8 @@ const SWEEP_EVERY: usize = 64;
 /// How much one sweep forgets: more than came in since the last, little enough that nobody waits for it.
 const SWEEP_LIMIT: usize = 256;
 
-/// How often a token request is decided upon: once, and once more if the owner changed before the grant was recorded.
-const MAX_DECISIONS: usize = 2;
+/// How often a token request is decided upon: once, and again if the owner or the grant changed before it was recorded.
+const MAX_DECISIONS: usize = 3;
 
 /// How long to wait for an owner who changes faster than requests are answered.
 const OWNER_RETRY: Duration = Duration::from_secs(1);
@@ -77,6 +80,12 @@ pub struct Settings {
     pub audience: Option<Audience>,
     /// How long an access token lives, in whole seconds; 15 minutes by default.
     pub access_token_lifetime: Duration,
+    /// What access tokens look like; JWTs by default.
+    pub token_format: TokenFormat,
+    /// How long grants can be renewed.
+    pub refresh: RefreshLifetimes,
+    /// What is done while nobody knows what has ended.
+    pub revocation: RevocationSettings,
     /// How far two clocks may be apart; 5 seconds by default.
     pub leeway: Duration,
     /// What is granted to those who ask for no scope; nothing by default.
@@ -107,6 +116,9 @@ impl Default for Settings {
             issuer: None,
             audience: None,
             access_token_lifetime: DEFAULT_LIFETIME,
+            token_format: TokenFormat::Jwt,
+            refresh: RefreshLifetimes::default(),
+            revocation: RevocationSettings::default(),
             leeway: verify::DEFAULT_LEEWAY,
             default_scope: Scope::empty(),
             grant_types: GrantType::ALL.to_vec(),
@@ -126,20 +138,23 @@ pub struct AuthorizationServer {
     names: OnceLock<(Issuer, Audience)>,
     requests: AtomicUsize,
     seen: SeenTokens,
+    revoked: Revoked,
 }
 
 impl AuthorizationServer {
-    /// Opens the key ring, making the first key where there is none.
+    /// Opens the key ring, making the first key where there is none, and hears what has ended before its time.
     ///
     /// # Errors
     /// [`KeyRingError`]: the store is away, or holds a key that cannot be used.
     pub async fn open(ports: Ports, settings: Settings) -> Result<Self, KeyRingError> {
         let keys = KeyRing::open(&*ports.store, &settings.signing, &*ports.clock).await?;
         let seen = SeenTokens::new(settings.remembered_tokens);
-        let server = Self { ports, settings, keys, names: OnceLock::new(), requests: AtomicUsize::new(0), seen };
+        let (names, requests, revoked) = (OnceLock::new(), AtomicUsize::new(0), Revoked::new());
+        let server = Self { ports, settings, keys, names, requests, seen, revoked };
         if let Some(issuer) = server.settings.issuer.clone() {
             server.settle_issuer(issuer);
         }
+        server.hear_of_it().await?;
         Ok(server)
     }
 
@@ -221,39 +236,65 @@ impl AuthorizationServer {
     pub async fn token(&self, authorization: Option<&str>, form: &Form) -> Result<TokenResponse, OAuthError> {
         let client = auth::authenticate(&*self.ports.store, authorization, form).await?;
         let grant_type = self.grant_type(&client, form)?;
+        let now = self.ports.clock.now();
         let facts = Facts {
             owners: self.owners(),
             home: if self.owners_are_in_store() { Home::Store } else { Home::Elsewhere },
             hashing: &self.ports.hashing,
             default_scope: &self.settings.default_scope,
-        };
-        let mint = Mint {
-            store: &*self.ports.store,
-            keys: &self.keys,
-            clock: &*self.ports.clock,
-            rng: &*self.ports.rng,
-            issuer: self.issuer(),
-            audience: self.audience(),
-            lifetime: self.settings.access_token_lifetime,
+            grants: &*self.ports.store,
+            now,
+            refresh_leeway: self.settings.refresh.leeway,
         };
         for _ in 0..MAX_DECISIONS {
-            let authorized = grant::decide(grant_type, facts, &client, form).await?;
-            let own = self.own_claims(&authorized, &client.id).await?;
-            if let Issued::Tokens(response) = issue::issue(mint, client.id.clone(), authorized, own).await? {
-                self.sweep_now_and_then().await;
-                return Ok(response);
+            match grant::decide(grant_type, facts, &client, form).await? {
+                Decision::Issue(authorized) => {
+                    let own = self.own_claims(&authorized.subject, &client.id, &authorized.scope).await?;
+                    // Deciding took its time: what is issued lives from now on.
+                    let mint = self.mint(&client);
+                    if let Issued::Tokens(response) = issue::issue(mint, client.id.clone(), authorized, own).await? {
+                        self.sweep_now_and_then().await;
+                        return Ok(response);
+                    }
+                }
+                Decision::Again(again) => {
+                    let own = self.own_claims(&again.grant.subject, &client.id, &again.scope).await?;
+                    return issue::issue_again(self.mint(&client), again, own).await;
+                }
+                Decision::Stolen(grant) => {
+                    self.end_stolen(&grant).await?;
+                    return Err(OAuthError::InvalidGrant(GrantProblem::RefreshToken));
+                }
             }
         }
         Err(OAuthError::TemporarilyUnavailable { retry_after: OWNER_RETRY })
     }
 
+    fn mint(&self, client: &Client) -> Mint<'_> {
+        Mint {
+            store: &*self.ports.store,
+            keys: &self.keys,
+            now: self.ports.clock.now(),
+            rng: &*self.ports.rng,
+            issuer: self.issuer(),
+            audience: self.audience(),
+            format: self.settings.token_format,
+            lifetime: self.settings.access_token_lifetime,
+            refresh: self.can_renew(client).then_some(self.settings.refresh),
+        }
+    }
+
+    fn can_renew(&self, client: &Client) -> bool {
+        self.settings.grant_types.contains(&GrantType::RefreshToken) && client.may_use(GrantType::RefreshToken)
+    }
+
     async fn own_claims(
         &self,
-        authorized: &Authorized,
+        subject: &Subject,
         client_id: &ClientId,
+        scope: &Scope,
     ) -> Result<Map<String, Value>, StoreError> {
         let Some(claims) = &self.ports.claims else { return Ok(Map::new()) };
-        let Authorized { subject, scope, .. } = authorized;
         claims.claims(IssuedFor { subject, client_id, scope }).await
     }
 
@@ -281,7 +322,8 @@ impl AuthorizationServer {
         if !self.requests.fetch_add(1, Ordering::Relaxed).is_multiple_of(SWEEP_EVERY) {
             return;
         }
-        if let Err(error) = self.ports.store.sweep(self.ports.clock.now(), SWEEP_LIMIT).await {
+        let now = self.ports.clock.now();
+        if let Err(error) = self.ports.store.sweep(now, self.settings.refresh.leeway, SWEEP_LIMIT).await {
             tracing::warn!(%error, "what has expired could not be swept");
         }
     }
@@ -289,16 +331,32 @@ impl AuthorizationServer {
     /// Verifies an access token (RFC 9068 §4). The log tells what is wrong with it, the client hears one answer.
     ///
     /// # Errors
-    /// [`BearerError::InvalidToken`], with the reason.
-    pub fn verify<'t>(&self, token: impl Into<BorrowedToken<'t>>) -> Result<AccessToken, BearerError> {
-        let (issuer, audience) = self.names();
-        let leeway = self.settings.leeway;
-        let expected = Expected { keys: &self.keys, profile: Profile::Rfc9068, issuer, audience, leeway };
-        self.seen.verify(token, expected, &*self.ports.clock).map_err(|problem| {
+    /// - [`BearerError::InvalidToken`], with the reason.
+    /// - [`BearerError::TemporarilyUnavailable`]: nobody knows, because the store is away: whether it is one of ours, if
+    ///   it is opaque; or for too long what has ended (see [`RevocationSettings`]).
+    pub async fn verify<'t>(&self, token: impl Into<BorrowedToken<'t>>) -> Result<AccessToken, BearerError> {
+        let (token, now) = (token.into(), self.ports.clock.now());
+        self.keep_up(now).await?;
+        let expected = self.expected();
+        let verified = if verify::is_opaque(token) {
+            verify::verify_opaque(token, expected.intended(), &*self.ports.store, now).await?
+        } else {
+            self.seen.verify(token, expected, &*self.ports.clock)
+        };
+        let believed = verified
+            .and_then(|token| if self.revoked.has_ended(&token) { Err(TokenProblem::Revoked) } else { Ok(token) });
+        believed.map_err(|problem| {
             let reason = Reason::from(problem);
             tracing::debug!(event = "verify", outcome = "denied", %reason, "a token was refused");
             BearerError::InvalidToken(reason)
         })
+    }
+
+    /// What a token for this API must be.
+    fn expected(&self) -> Expected<'_> {
+        let (issuer, audience) = self.names();
+        let leeway = self.settings.leeway;
+        Expected { keys: &self.keys, profile: Profile::Rfc9068, issuer, audience, leeway }
     }
 
     /// The owner of a verified token, as long as the owner is active.

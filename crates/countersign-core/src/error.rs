@@ -14,8 +14,8 @@ pub enum OAuthError {
     InvalidRequest(RequestProblem),
     /// `invalid_client`: the client is unknown or did not prove who it is.
     InvalidClient,
-    /// `invalid_grant`: the user name or the password is wrong, or the owner is disabled: never which.
-    InvalidGrant,
+    /// `invalid_grant`: what was presented is wrong, or its owner is disabled: never which.
+    InvalidGrant(GrantProblem),
     /// `unauthorized_client`: the client may not use this grant type.
     UnauthorizedClient,
     /// `unsupported_grant_type`: the server knows no such grant type, or it is switched off.
@@ -29,6 +29,15 @@ pub enum OAuthError {
     },
     /// `server_error`: a fault of ours; the log has the cause.
     ServerError,
+}
+
+/// What was presented in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrantProblem {
+    /// A user name and a password.
+    Login,
+    /// A refresh token.
+    RefreshToken,
 }
 
 /// What is wrong with a request.
@@ -55,7 +64,7 @@ impl OAuthError {
         match self {
             Self::InvalidRequest(_) => "invalid_request",
             Self::InvalidClient => "invalid_client",
-            Self::InvalidGrant => "invalid_grant",
+            Self::InvalidGrant(_) => "invalid_grant",
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope => "invalid_scope",
@@ -70,7 +79,8 @@ impl OAuthError {
         let text = match self {
             Self::InvalidRequest(problem) => return problem.description(),
             Self::InvalidClient => "Client authentication failed",
-            Self::InvalidGrant => "Incorrect username or password",
+            Self::InvalidGrant(GrantProblem::Login) => "Incorrect username or password",
+            Self::InvalidGrant(GrantProblem::RefreshToken) => "The refresh token is invalid, expired or revoked",
             Self::UnauthorizedClient => "This client may not use this grant type",
             Self::UnsupportedGrantType => "This grant type is not supported",
             Self::InvalidScope => "The scope is malformed, or nothing of it may be granted",
@@ -245,7 +255,8 @@ mod tests {
         let retry_after = STORE_RETRY;
         let errors = problems.map(OAuthError::InvalidRequest).into_iter().chain([
             OAuthError::InvalidClient,
-            OAuthError::InvalidGrant,
+            OAuthError::InvalidGrant(GrantProblem::Login),
+            OAuthError::InvalidGrant(GrantProblem::RefreshToken),
             OAuthError::UnauthorizedClient,
             OAuthError::UnsupportedGrantType,
             OAuthError::InvalidScope,

@@ -5,17 +5,20 @@
 pub enum GrantType {
     /// The resource owner password credentials grant (RFC 6749 §4.3).
     Password,
+    /// The refresh token grant (RFC 6749 §6).
+    RefreshToken,
 }
 
 impl GrantType {
     /// All grant types there are.
-    pub const ALL: [Self; 1] = [Self::Password];
+    pub const ALL: [Self; 2] = [Self::Password, Self::RefreshToken];
 
     /// The name in `grant_type`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Password => "password",
+            Self::RefreshToken => "refresh_token",
         }
     }
 

@@ -2,7 +2,12 @@
 
 use std::fmt;
 
-use crate::clock::{Rng, random_id};
+use base64::Engine;
+
+use crate::{
+    clock::{Rng, random_id},
+    jose::BASE64URL,
+};
 
 /// How many random bytes an identifier of ours has: 128 bits, so that two never meet. An identifier is no secret.
 const ID_BYTES: usize = 16;
@@ -59,6 +64,19 @@ impl Subject {
 }
 
 impl GrantId {
+    /// How many bytes it stands for.
+    pub(crate) const BYTES: usize = ID_BYTES;
+
+    /// The grant of these bytes.
+    pub(crate) fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
+        Self(BASE64URL.encode(bytes))
+    }
+
+    /// The bytes that it stands for, if it is named as ours are.
+    pub(crate) fn to_bytes(&self) -> Option<[u8; Self::BYTES]> {
+        BASE64URL.decode(&self.0).ok()?.try_into().ok()
+    }
+
     /// A grant that was never given before: 128 random bits.
     #[must_use]
     pub fn random(rng: &dyn Rng) -> Self {

@@ -90,6 +90,9 @@ reasons! {
     /// `inactive`: the introspection endpoint says that the token is not active (RFC 7662 §2.2).
     Inactive, "inactive",
         "Get a new token: this one was revoked, has expired, or is not one of that issuer's.";
+    /// `unknown_token`: it is an opaque token that is not known here: revoked, expired, or another issuer's.
+    UnknownToken, "unknown_token",
+        "Get a new token; if it is new, see that it is this API's own and was copied whole.";
     /// `other_issuer`: `iss` is another issuer.
     OtherIssuer, "other_issuer",
         "Set the issuer to what the token says, byte for byte, if that is the right one; mind a slash at the end.";
@@ -99,6 +102,9 @@ reasons! {
     /// `expired`: `exp` has passed.
     Expired, "expired",
         "Get a new token; if it is new, compare the clocks of both machines.";
+    /// `revoked`: the token, its grant, its client or its signing key has ended before its time.
+    Revoked, "revoked",
+        "Log in again: this token was revoked, by a logout or because its user or client changed.";
     /// `not_yet_valid`: `nbf` or `iat` lies in the future.
     NotYetValid, "not_yet_valid",
         "Compare the clocks of both machines: the issuer's is ahead of this one.";
@@ -110,7 +116,7 @@ reasons! {
         "Log in again: the user of this token was removed.";
     /// `owner_disabled`: the user of the token is disabled.
     OwnerDisabled, "owner_disabled",
-        "Enable the user, who may then use the token again.";
+        "Enable the user, who then logs in again.";
     /// `rule`: a rule of the API's author refused the request.
     Rule, "rule",
         "Look at the rule that the author of this API wrote for the route or for its users.";
@@ -141,6 +147,8 @@ impl From<TokenProblem> for Reason {
             TokenProblem::OtherAudience => Self::OtherAudience,
             TokenProblem::Expired => Self::Expired,
             TokenProblem::Inactive => Self::Inactive,
+            TokenProblem::Revoked => Self::Revoked,
+            TokenProblem::UnknownToken => Self::UnknownToken,
             TokenProblem::NotYetValid => Self::NotYetValid,
         }
     }
@@ -153,7 +161,7 @@ mod tests {
     use super::*;
 
     /// Somebody's dashboard reads these: a line may be added, and none changed.
-    const CODES: [&str; 23] = [
+    const CODES: [&str; 25] = [
         "no_credentials",
         "other_scheme",
         "several_credentials",
@@ -168,9 +176,11 @@ mod tests {
         "bound",
         "malformed_claims",
         "inactive",
+        "unknown_token",
         "other_issuer",
         "other_audience",
         "expired",
+        "revoked",
         "not_yet_valid",
         "scope_missing",
         "owner_gone",

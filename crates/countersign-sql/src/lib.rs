@@ -25,6 +25,8 @@ mod migrations;
 #[cfg(feature = "sqlite")]
 mod open_error;
 #[cfg(feature = "sqlite")]
+mod retired;
+#[cfg(feature = "sqlite")]
 mod rows;
 #[cfg(feature = "sqlite")]
 mod sqlite;

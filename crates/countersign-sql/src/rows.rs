@@ -3,18 +3,18 @@
 use countersign_core::{
     client::{AllowedScope, Client, ClientSecretHash, ClientType, Party},
     clock::Timestamp,
-    grant_record::Grant,
+    grant_record::{Grant, Refresh},
     grant_type::GrantType,
     jose::Algorithm,
     names::{ClientId, GrantId, KeyId, Subject},
     password::PasswordHash,
     resource_owner::{OwnerStatus, ResourceOwner},
     scope::Scope,
-    store::{KeyRecord, OneTime, PrivateKey, StoreError},
+    store::{Ended, FeedEntry, HandleHash, KeyRecord, OneTime, OpaqueToken, PrivateKey, StoreError},
     username::Username,
 };
 
-use crate::{hex, migrations::Applied};
+use crate::{hex, migrations::Applied, retired};
 
 /// What stands between the items of a list in a text column.
 const SEPARATOR: &str = " ";
@@ -155,26 +155,108 @@ pub(crate) fn key_values(key: &KeyRecord) -> Vec<Value> {
 }
 
 pub(crate) fn grant(row: &dyn Columns) -> Result<Grant, StoreError> {
+    let refresh = match row.blob("refresh_family")? {
+        None => None,
+        Some(family) => Some(Refresh {
+            family: handle("refresh_family", Some(family))?,
+            current: handle("refresh_current", row.blob("refresh_current")?)?,
+            expires_at: time(row, "refresh_expires_at")?,
+            retired: retired::read(&row.blob("retired")?.unwrap_or_default()).ok_or_else(|| unreadable("retired"))?,
+        }),
+    };
     Ok(Grant {
         id: GrantId::new(text(row, "id")?),
         subject: Subject::new(text(row, "subject")?),
         client_id: ClientId::new(text(row, "client_id")?),
         scope: scope(&text(row, "scope")?)?,
         created_at: time(row, "created_at")?,
-        expires_at: time(row, "expires_at")?,
+        used_at: time(row, "used_at")?,
+        access_until: time(row, "access_until")?,
+        refresh,
     })
 }
 
 /// In the order of [`crate::statements::RECORD_GRANT`].
 pub(crate) fn grant_values(grant: &Grant) -> Vec<Value> {
-    vec![
+    let refresh = grant.refresh.as_ref();
+    let mut values = vec![
         grant.id.as_str().into(),
         grant.subject.as_str().into(),
         grant.client_id.as_str().into(),
         grant.scope.to_string().into(),
         grant.created_at.into(),
-        grant.expires_at.into(),
+        grant.expires_at().into(),
+        grant.used_at.into(),
+        grant.access_until.into(),
+        refresh.map_or(Value::Null, |refresh| refresh.family.as_bytes().into()),
+    ];
+    values.extend(refresh_values(refresh));
+    values
+}
+
+/// In the order of [`crate::statements::ROTATE_REFRESH`].
+pub(crate) fn rotation_values(spent: &HandleHash, grant: &Grant) -> Vec<Value> {
+    let mut values = vec![grant.expires_at().into(), grant.used_at.into(), grant.access_until.into()];
+    values.extend(refresh_values(grant.refresh.as_ref()));
+    values.extend([grant.id.as_str().into(), spent.as_bytes().into()]);
+    values
+}
+
+/// What changes when a grant is renewed.
+fn refresh_values(refresh: Option<&Refresh>) -> [Value; 4] {
+    let Some(refresh) = refresh else { return [Value::Null, Value::Null, Value::Null, Value::Null] };
+    let last = refresh.retired.iter().map(|retired| retired.at).max();
+    [
+        refresh.current.as_bytes().into(),
+        refresh.expires_at.into(),
+        last.map_or(Value::Null, |_| Value::Blob(retired::write(&refresh.retired))),
+        last.map_or(Value::Null, Value::from),
     ]
+}
+
+pub(crate) fn opaque_token(row: &dyn Columns) -> Result<(Option<GrantId>, String, Timestamp), StoreError> {
+    Ok((row.text("grant_id")?.map(GrantId::new), text(row, "claims")?, time(row, "expires_at")?))
+}
+
+/// In the order of [`crate::statements::PUT_OPAQUE_TOKEN`].
+pub(crate) fn opaque_token_values(token: &OpaqueToken) -> Vec<Value> {
+    vec![
+        token.handle.as_bytes().into(),
+        token.grant_id.as_ref().map(GrantId::as_str).into(),
+        token.claims.as_str().into(),
+        token.expires_at.into(),
+    ]
+}
+
+pub(crate) fn feed_entry(row: &dyn Columns) -> Result<FeedEntry, StoreError> {
+    let (kind, name) = (text(row, "kind")?, text(row, "name")?);
+    Ok(FeedEntry {
+        number: row.integer("number")?.and_then(|number| number.try_into().ok()).ok_or_else(|| unreadable("number"))?,
+        ended: match kind.as_str() {
+            "grant" => Ended::Grant(GrantId::new(name)),
+            "token" => Ended::Token(name),
+            "client" => Ended::Client(ClientId::new(name), time(row, "issued_until")?),
+            "key" => Ended::Key(KeyId::new(name)),
+            _ => return Err(unreadable("kind")),
+        },
+        until: time(row, "until")?,
+    })
+}
+
+/// In the order of [`crate::statements::APPEND_FEED`].
+pub(crate) fn feed_values(ended: &Ended, until: Timestamp) -> Vec<Value> {
+    let (kind, name, issued_until) = match ended {
+        Ended::Grant(id) => ("grant", id.as_str(), Value::Null),
+        Ended::Token(id) => ("token", id.as_str(), Value::Null),
+        Ended::Client(id, issued_until) => ("client", id.as_str(), (*issued_until).into()),
+        Ended::Key(id) => ("key", id.as_str(), Value::Null),
+    };
+    vec![kind.into(), name.into(), issued_until, until.into()]
+}
+
+fn handle(column: &'static str, bytes: Option<Vec<u8>>) -> Result<HandleHash, StoreError> {
+    let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
+    bytes.map(HandleHash::from_bytes).ok_or_else(|| unreadable(column))
 }
 
 /// The expiry and the payload of a one-time thing; its kind and handle are what was asked for.

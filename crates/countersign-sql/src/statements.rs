@@ -22,6 +22,49 @@ macro_rules! select_owner {
     };
 }
 
+macro_rules! select_grant {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, subject, client_id, scope, created_at, used_at, access_until, refresh_family, refresh_current, \
+            refresh_expires_at, retired FROM oauth2_grants ",
+            $rest
+        )
+    };
+}
+
+macro_rules! insert_grant {
+    () => {
+        "INSERT INTO oauth2_grants (id, subject, client_id, scope, created_at, expires_at, used_at, access_until, \
+        refresh_family, refresh_current, refresh_expires_at, retired, retired_at) "
+    };
+}
+
+/// How the grants that have `$1` in a column end: the feed is told, their opaque tokens go, they go.
+macro_rules! end_grants {
+    ($column:literal) => {
+        [
+            concat!(
+                "INSERT INTO oauth2_feed (kind, name, until) \
+                SELECT 'grant', id, access_until FROM oauth2_grants WHERE ",
+                $column,
+                " = $1"
+            ),
+            concat!(
+                "DELETE FROM oauth2_opaque_tokens WHERE grant_id IN (SELECT id FROM oauth2_grants WHERE ",
+                $column,
+                " = $1)"
+            ),
+            concat!("DELETE FROM oauth2_grants WHERE ", $column, " = $1"),
+        ]
+    };
+}
+
+/// Ends one grant, all in one transaction. What the last of them removes is what there was.
+pub(crate) const END_GRANT: [&str; 3] = end_grants!("id");
+
+/// Ends the grants of an owner.
+pub(crate) const END_GRANTS_OF_OWNER: [&str; 3] = end_grants!("subject");
+
 statements! {
     FIND_OWNER_BY_USERNAME = select_owner!("WHERE username = $1");
     FIND_OWNER_BY_SUBJECT = select_owner!("WHERE subject = $1");
@@ -48,19 +91,39 @@ statements! {
     PUT_FIRST_KEY = "INSERT INTO oauth2_keys (id, algorithm, private_key, signs_from, verifies_until) \
         SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS (SELECT 1 FROM oauth2_keys WHERE algorithm = $2)";
 
-    FIND_GRANT = "SELECT id, subject, client_id, scope, created_at, expires_at FROM oauth2_grants WHERE id = $1";
+    FIND_GRANT = select_grant!("WHERE id = $1");
+    /// The first page is the one after the empty name, which no grant has.
+    LIST_GRANTS = select_grant!("WHERE subject = $1 AND id > $2 ORDER BY id LIMIT $3");
     /// For an owner who is not in our table.
-    RECORD_GRANT = "INSERT INTO oauth2_grants (id, subject, client_id, scope, created_at, expires_at) \
-        VALUES ($1, $2, $3, $4, $5, $6)";
-    /// For an owner of our table, if active and, where `$7` is not null, with that password hash. With several writers,
+    RECORD_GRANT = concat!(insert_grant!(), "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)");
+    /// For an owner of our table, if active and, where `$14` is not null, with that password hash. With several writers,
     /// the owner could change between this look and its commit: such an engine locks the owner's row first.
-    RECORD_GRANT_OF_OWNER = "INSERT INTO oauth2_grants (id, subject, client_id, scope, created_at, expires_at) \
-        SELECT $1, $2, $3, $4, $5, $6 WHERE EXISTS (SELECT 1 FROM oauth2_owners \
-        WHERE subject = $2 AND status = 'active' AND ($7 IS NULL OR password_hash = $7))";
-    REVOKE_GRANT = "DELETE FROM oauth2_grants WHERE id = $1";
-    END_GRANTS_OF_OWNER = "DELETE FROM oauth2_grants WHERE subject = $1";
+    RECORD_GRANT_OF_OWNER = concat!(
+        insert_grant!(),
+        "SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 WHERE EXISTS (SELECT 1 FROM oauth2_owners \
+        WHERE subject = $2 AND status = 'active' AND ($14 IS NULL OR password_hash = $14))"
+    );
+    /// The one place that spends a refresh token. Of any number of callers exactly one changes the row, and none once the
+    /// grant is gone.
+    ROTATE_REFRESH = "UPDATE oauth2_grants SET expires_at = $1, used_at = $2, access_until = $3, refresh_current = $4, \
+        refresh_expires_at = $5, retired = $6, retired_at = $7 WHERE id = $8 AND refresh_current = $9";
     SWEEP_GRANTS = "DELETE FROM oauth2_grants WHERE id IN \
         (SELECT id FROM oauth2_grants WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+    SWEEP_RETIRED = "UPDATE oauth2_grants SET retired = NULL, retired_at = NULL WHERE id IN \
+        (SELECT id FROM oauth2_grants WHERE retired_at <= $1 ORDER BY retired_at LIMIT $2)";
+
+    /// Of a grant that has ended there is none.
+    PUT_OPAQUE_TOKEN = "INSERT INTO oauth2_opaque_tokens (handle, grant_id, claims, expires_at) \
+        SELECT $1, $2, $3, $4 WHERE $2 IS NULL OR EXISTS (SELECT 1 FROM oauth2_grants WHERE id = $2)";
+    FIND_OPAQUE_TOKEN = "SELECT grant_id, claims, expires_at FROM oauth2_opaque_tokens WHERE handle = $1";
+    REVOKE_OPAQUE_TOKEN = "DELETE FROM oauth2_opaque_tokens WHERE handle = $1";
+    SWEEP_OPAQUE_TOKENS = "DELETE FROM oauth2_opaque_tokens WHERE handle IN \
+        (SELECT handle FROM oauth2_opaque_tokens WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+
+    APPEND_FEED = "INSERT INTO oauth2_feed (kind, name, issued_until, until) VALUES ($1, $2, $3, $4)";
+    FIND_FEED = "SELECT number, kind, name, issued_until, until FROM oauth2_feed WHERE number > $1 ORDER BY number LIMIT $2";
+    SWEEP_FEED = "DELETE FROM oauth2_feed WHERE number IN \
+        (SELECT number FROM oauth2_feed WHERE until <= $1 ORDER BY until LIMIT $2)";
 
     FIND_ONE_TIME = "SELECT expires_at, payload FROM oauth2_one_time \
         WHERE kind = $1 AND handle = $2 AND spent_by IS NULL AND expires_at > $3";
@@ -96,7 +159,7 @@ mod tests {
 
     #[test]
     fn parameters_are_numbered_in_the_order_of_first_occurrence() {
-        for text in ALL {
+        for text in ALL.iter().chain(&END_GRANT) {
             let mut highest = 0;
             for number in parameters(text) {
                 assert!(number <= highest + 1, "{text}");
@@ -114,8 +177,16 @@ mod tests {
     }
 
     #[test]
+    fn n1_exactly_one_conditional_statement_spends_a_refresh_token() {
+        let spending: Vec<_> =
+            ALL.iter().filter(|text| text.contains("SET") && text.contains("refresh_current =")).collect();
+        assert_eq!(spending, [&ROTATE_REFRESH]);
+        assert!(ROTATE_REFRESH.ends_with(" WHERE id = $8 AND refresh_current = $9"));
+    }
+
+    #[test]
     fn no_statement_speaks_one_dialect_only() {
-        for text in ALL {
+        for text in ALL.iter().chain(&END_GRANT) {
             let upper = text.to_uppercase();
             for word in ["INSERT OR ", "REPLACE INTO", "ROWID", "IFNULL", "GLOB", "PRAGMA", "?", "::", "NOW(", "SERIAL"]
             {
@@ -126,7 +197,7 @@ mod tests {
 
     #[test]
     fn every_table_has_the_prefix() {
-        for text in ALL {
+        for text in ALL.iter().chain(&END_GRANT) {
             for verb in ["FROM ", "INTO ", "UPDATE ", "EXISTS "] {
                 for rest in text.split(verb).skip(1).filter(|rest| !rest.starts_with(['(', 'S'])) {
                     assert!(rest.starts_with("oauth2_"), "{text}");

@@ -79,7 +79,7 @@ async fn macs() {
     for _ in 0..MACS {
         for (times, token) in times.iter_mut().zip(&tokens) {
             let began = Instant::now();
-            assert!(oauth2.server().is_some_and(|server| server.verify(token).is_err()));
+            assert!(oauth2.verify(token).await.is_err());
             times.push(began.elapsed().as_secs_f64() * 1e6);
         }
     }

@@ -32,7 +32,11 @@ impl Authority {
     pub(crate) fn document(&self, token_url: &str, scopes: &Scopes) -> Value {
         match self {
             Self::Here { server, .. } if server.settings().grant_types.contains(&GrantType::Password) => {
-                json!({ "type": "oauth2", "flows": { "password": { "tokenUrl": token_url, "scopes": scopes } } })
+                let mut password = json!({ "tokenUrl": token_url, "scopes": scopes });
+                if server.settings().grant_types.contains(&GrantType::RefreshToken) {
+                    password["refreshUrl"] = token_url.into();
+                }
+                json!({ "type": "oauth2", "flows": { "password": password } })
             }
             Self::Here { .. } => json!({ "type": "http", "scheme": "bearer", "bearerFormat": "JWT" }),
             #[cfg(feature = "remote")]

@@ -3,7 +3,9 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use countersign_core::{
-    authorization_server::{AuthorizationServer, GrantTypeParameter, Ports, Settings},
+    authorization_server::{
+        AuthorizationServer, GrantTypeParameter, Ports, RefreshLifetimes, RevocationSettings, Settings,
+    },
     clock::{Clock, Rng, System},
     extra_claims::ExtraClaims,
     grant_type::GrantType,
@@ -13,7 +15,10 @@ use countersign_core::{
     resource_owner::ResourceOwners,
     scope::Scope,
     store::Store,
-    token::verify::{DEFAULT_LEEWAY, MAX_LEEWAY},
+    token::{
+        TokenFormat,
+        verify::{DEFAULT_LEEWAY, MAX_LEEWAY},
+    },
 };
 
 use crate::{
@@ -32,6 +37,9 @@ const MIN_LIFETIME: Duration = Duration::from_secs(1);
 
 /// The longest: a token cannot be called back without asking somebody, so a day is generous (RFC 9700 §2.2.1).
 const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The longest time in which the use of a refresh token may be tried again: in it a thief goes unseen.
+const MAX_REFRESH_LEEWAY: Duration = Duration::from_secs(60);
 
 /// The name of the tokens' scheme in the document: the one that FastAPI gives it.
 const DEFAULT_SCHEME_NAME: &str = "OAuth2PasswordBearer";
@@ -246,6 +254,38 @@ impl Builder {
         self
     }
 
+    /// How long a login can be renewed: unused for `idle`, and at most for `absolute` in all; 14 and 90 days by default.
+    pub fn refresh_token_lifetime(mut self, idle: Duration, absolute: Duration) -> Self {
+        self.authority.settings.refresh = RefreshLifetimes { idle, absolute, ..self.authority.settings.refresh };
+        self
+    }
+
+    /// For how long the use of a refresh token may be tried again and gets the same answer; 10 seconds by default, at most
+    /// a minute. With 0 every second use is a theft, also that of a client whose answer was lost.
+    pub fn refresh_leeway(mut self, leeway: Duration) -> Self {
+        self.authority.settings.refresh.leeway = leeway;
+        self
+    }
+
+    /// Issues no refresh tokens, and takes none: who wants to stay logs in again.
+    pub fn without_refresh_tokens(mut self) -> Self {
+        self.authority.settings.grant_types.retain(|grant_type| *grant_type != GrantType::RefreshToken);
+        self
+    }
+
+    /// What access tokens look like; JWTs by default.
+    pub fn token_format(mut self, format: TokenFormat) -> Self {
+        self.authority.settings.token_format = format;
+        self
+    }
+
+    /// What is done with tokens while the store is away and nobody knows what has ended; after a minute they are refused
+    /// by default, with 503.
+    pub fn revocation(mut self, settings: RevocationSettings) -> Self {
+        self.authority.settings.revocation = settings;
+        self
+    }
+
     /// What is granted to those who ask for no scope; nothing by default.
     pub fn default_scopes<S: ScopeSet>(mut self) -> Self {
         self.authority.settings.default_scope = S::scope();
@@ -343,6 +383,10 @@ impl Builder {
         let lifetime = self.authority.settings.access_token_lifetime;
         if !(MIN_LIFETIME..=MAX_LIFETIME).contains(&lifetime) || lifetime.subsec_nanos() > 0 {
             return Err(StartError::Lifetime { shortest: MIN_LIFETIME.as_secs(), longest: MAX_LIFETIME.as_secs() });
+        }
+        let refresh = self.authority.settings.refresh;
+        if refresh.idle.is_zero() || refresh.absolute < refresh.idle || refresh.leeway > MAX_REFRESH_LEEWAY {
+            return Err(StartError::RefreshLifetime { longest_leeway: MAX_REFRESH_LEEWAY.as_secs() });
         }
         self.common.check()
     }

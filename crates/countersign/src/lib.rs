@@ -61,6 +61,7 @@ pub use async_trait::async_trait;
 pub use countersign_core as core;
 #[doc(no_inline)]
 pub use countersign_core::{
+    authorization_server::{RevocationSettings, WhenStale},
     client::ClientSecret,
     clock::{Clock, Rng, Timestamp},
     error::{BearerError, OAuthError},
@@ -74,6 +75,7 @@ pub use countersign_core::{
     resource_owner::{OwnerStatus, ResourceOwner, ResourceOwners, Upgraded},
     scope::{Scope, ScopeToken},
     store::{Added, Store, StoreError, memory::Memory},
+    token::TokenFormat,
     username::Username,
 };
 pub use schemars;

@@ -114,7 +114,7 @@ impl OAuth2 {
     pub async fn verify<'t>(&self, token: impl Into<BorrowedToken<'t>>) -> Result<AccessToken, BearerError> {
         let token = token.into();
         match &self.0.authority {
-            Authority::Here { server, .. } => server.verify(token),
+            Authority::Here { server, .. } => server.verify(token).await,
             #[cfg(feature = "remote")]
             Authority::Elsewhere(remote) => remote.verify(token).await,
         }

@@ -54,6 +54,14 @@ pub enum StartError {
         /// The most, in seconds.
         longest: u64,
     },
+    /// The lifetimes of refresh tokens are out of bounds.
+    #[error(
+        "a refresh token lives unused for a second or more, in all no shorter, and is tried again within {longest_leeway} seconds"
+    )]
+    RefreshLifetime {
+        /// The longest leeway, in seconds.
+        longest_leeway: u64,
+    },
     /// The leeway is out of bounds.
     #[error("clocks may be apart by at most {} seconds", MAX_LEEWAY.as_secs())]
     Leeway,

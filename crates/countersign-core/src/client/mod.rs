@@ -39,7 +39,7 @@ impl Client {
             id: ClientId::new(Self::BUILT_IN_ID),
             client_type: ClientType::Public,
             party: Party::First,
-            grant_types: vec![GrantType::Password],
+            grant_types: vec![GrantType::Password, GrantType::RefreshToken],
             scope: AllowedScope::Any,
         }
     }

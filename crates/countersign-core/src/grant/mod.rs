@@ -4,10 +4,13 @@
 //! for.
 
 pub(crate) mod password;
+pub(crate) mod refresh_token;
+
+use std::time::Duration;
 
 use crate::{
-    client::Client, error::OAuthError, form::Form, grant_record::Authorized, grant_type::GrantType,
-    password::HashingPool, resource_owner::ResourceOwners, scope::Scope,
+    client::Client, clock::Timestamp, error::OAuthError, form::Form, grant_record::Decision, grant_type::GrantType,
+    password::HashingPool, resource_owner::ResourceOwners, scope::Scope, store::Grants,
 };
 
 /// What a grant may look at to decide.
@@ -17,6 +20,10 @@ pub(crate) struct Facts<'a> {
     pub(crate) home: Home,
     pub(crate) hashing: &'a HashingPool,
     pub(crate) default_scope: &'a Scope,
+    pub(crate) grants: &'a dyn Grants,
+    pub(crate) now: Timestamp,
+    /// For how long a use of a refresh token may be tried again.
+    pub(crate) refresh_leeway: Duration,
 }
 
 /// Whose table the owners are of.
@@ -33,8 +40,9 @@ pub(crate) async fn decide(
     facts: Facts<'_>,
     client: &Client,
     form: &Form,
-) -> Result<Authorized, OAuthError> {
+) -> Result<Decision, OAuthError> {
     match grant_type {
-        GrantType::Password => password::decide(facts, client, form).await,
+        GrantType::Password => password::decide(facts, client, form).await.map(Decision::Issue),
+        GrantType::RefreshToken => refresh_token::decide(facts, client, form).await,
     }
 }

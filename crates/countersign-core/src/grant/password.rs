@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::{Facts, Home};
 use crate::{
     client::Client,
-    error::OAuthError,
+    error::{GrantProblem, OAuthError},
     form::Form,
-    grant_record::Authorized,
+    grant_record::{Authorized, Source},
     names::Subject,
     password::{Password, PasswordHash, Strength, Verification},
     resource_owner::{ResourceOwner, Upgraded},
@@ -47,7 +47,8 @@ pub(crate) async fn decide(facts: Facts<'_>, client: &Client, form: &Form) -> Re
         (Home::Store, Some(hash)) => Standing::ActiveWith(hash),
         (Home::Store, None) => Standing::Active,
     };
-    Ok(Authorized { subject: owner.subject, standing, scope, asked, spend: None })
+    let source = Source::New { standing, spend: None };
+    Ok(Authorized { subject: owner.subject, scope, asked, source })
 }
 
 /// The owner of this name, active, and with the password hash against which this password was verified.
@@ -121,5 +122,5 @@ async fn upgrade(
 fn denied(reason: &'static str, owner: Option<&ResourceOwner>) -> OAuthError {
     let subject = owner.map(|owner| owner.subject.as_str());
     tracing::info!(event = "login", outcome = "denied", reason, subject, "a login was refused");
-    OAuthError::InvalidGrant
+    OAuthError::InvalidGrant(GrantProblem::Login)
 }

@@ -133,6 +133,12 @@ pub enum TokenProblem {
     /// Its issuer says that it is not active (RFC 7662 §2.2): revoked, expired, or none of its tokens.
     #[error("the token's issuer says that it is not active")]
     Inactive,
+    /// It was revoked, or its grant, its client or its user was.
+    #[error("the token has ended before its time")]
+    Revoked,
+    /// It is opaque, and the store knows no such token.
+    #[error("no such token is known")]
+    UnknownToken,
     /// `nbf` or `iat` lies in the future.
     #[error("the token is not valid yet")]
     NotYetValid,

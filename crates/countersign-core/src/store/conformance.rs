@@ -16,6 +16,9 @@
 #![expect(clippy::unwrap_used, reason = "a test suite")]
 #![expect(missing_docs, reason = "each function is named by the fact that it tests")]
 
+mod life;
+mod renewal;
+
 use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
@@ -32,6 +35,17 @@ use crate::{
     resource_owner::{OwnerStatus, ResourceOwner, Upgraded},
     scope::ScopeToken,
     username::Username,
+};
+
+pub use self::{
+    life::{
+        e_grants_live_as_their_model_says, e3_of_many_uses_at_once_one_successor_lives, e8_revocation_beats_renewal,
+    },
+    renewal::{
+        a_grant_that_can_be_renewed_comes_back_as_it_was_recorded, a_number_of_the_feed_is_given_once,
+        answers_to_retired_refresh_tokens_are_swept, e8_nothing_is_rotated_once_the_grant_has_ended,
+        n1_a_refresh_token_is_rotated_once, opaque_tokens_end_with_their_grant, whatever_ends_grants_tells_the_feed,
+    },
 };
 
 /// How many callers race for one thing.
@@ -59,6 +73,16 @@ macro_rules! store_conformance {
             a20_of_many_redeemers_one_wins
             e14_a_handle_of_one_kind_is_no_other
             what_has_expired_cannot_be_spent_and_is_swept
+            a_grant_that_can_be_renewed_comes_back_as_it_was_recorded
+            n1_a_refresh_token_is_rotated_once
+            e8_nothing_is_rotated_once_the_grant_has_ended
+            whatever_ends_grants_tells_the_feed
+            a_number_of_the_feed_is_given_once
+            opaque_tokens_end_with_their_grant
+            answers_to_retired_refresh_tokens_are_swept
+            e3_of_many_uses_at_once_one_successor_lives
+            e8_revocation_beats_renewal
+            e_grants_live_as_their_model_says
         }
     };
     ($make:path: $($test:ident)+) => {$(
@@ -106,7 +130,9 @@ fn grant(id: &str, subject: &Subject) -> Grant {
         client_id: ClientId::new("client"),
         scope: "me".parse().unwrap(),
         created_at: NOW,
-        expires_at: NOW.plus(Duration::from_secs(900)),
+        used_at: NOW,
+        access_until: NOW.plus(Duration::from_secs(900)),
+        refresh: None,
     }
 }
 
@@ -200,14 +226,14 @@ pub async fn a_new_password_or_status_ends_the_grants(store: Arc<impl Store>) {
         store.add_owner(owner).await.unwrap();
     }
     let of_bob = grant("bob's", &bob.subject);
-    assert_eq!(store.redeem(&Standing::Active, None, &of_bob).await.unwrap(), Redeemed::Whole);
+    assert_eq!(store.redeem(&Standing::Active, None, &of_bob, None).await.unwrap(), Redeemed::Whole);
     let of_alice = grant("alice's", &alice.subject);
 
-    store.redeem(&Standing::Active, None, &of_alice).await.unwrap();
+    store.redeem(&Standing::Active, None, &of_alice, None).await.unwrap();
     assert_eq!(store.set_password(&alice.subject, &PasswordHash::new("new")).await.unwrap(), Found::Yes);
     assert_eq!(store.find_grant(&of_alice.id).await.unwrap(), None);
     assert_eq!(store.set_status(&alice.subject, OwnerStatus::Active).await.unwrap(), Found::Yes);
-    store.redeem(&Standing::Active, None, &of_alice).await.unwrap();
+    store.redeem(&Standing::Active, None, &of_alice, None).await.unwrap();
     assert_eq!(store.set_status(&alice.subject, OwnerStatus::Disabled).await.unwrap(), Found::Yes);
     assert_eq!(store.find_grant(&of_alice.id).await.unwrap(), None);
 
@@ -223,7 +249,7 @@ pub async fn removed_owners_are_gone_with_their_grants(store: Arc<impl Store>) {
     let alice = owner("alice");
     store.add_owner(&alice).await.unwrap();
     let grant = grant("alice's", &alice.subject);
-    assert_eq!(store.redeem(&Standing::Active, None, &grant).await.unwrap(), Redeemed::Whole);
+    assert_eq!(store.redeem(&Standing::Active, None, &grant, None).await.unwrap(), Redeemed::Whole);
     assert_eq!(store.remove_owner(&alice.subject).await.unwrap(), Found::Yes);
     assert_eq!(store.remove_owner(&alice.subject).await.unwrap(), Found::No);
     assert_eq!(store.find_by_username(&alice.username).await.unwrap(), None);
@@ -291,7 +317,7 @@ pub async fn a_grant_is_recorded_and_revoked(store: Arc<impl Store>) {
     // Owners may live in a table that is not the store's: a grant does not need them here.
     let grant = grant("g", &Subject::new("elsewhere"));
     assert_eq!(store.find_grant(&grant.id).await.unwrap(), None);
-    assert_eq!(store.redeem(&Standing::Elsewhere, None, &grant).await.unwrap(), Redeemed::Whole);
+    assert_eq!(store.redeem(&Standing::Elsewhere, None, &grant, None).await.unwrap(), Redeemed::Whole);
     assert_eq!(store.find_grant(&grant.id).await.unwrap().as_ref(), Some(&grant));
     assert_eq!(store.revoke_grant(&grant.id).await.unwrap(), Found::Yes);
     assert_eq!(store.revoke_grant(&grant.id).await.unwrap(), Found::No);
@@ -310,7 +336,7 @@ pub async fn a18_nothing_is_recorded_once_the_owner_changed(store: Arc<impl Stor
             for standing in standings {
                 for spend in [None, Some(&code)] {
                     assert_eq!(
-                        store.redeem(&standing, spend, &grant).await.unwrap(),
+                        store.redeem(&standing, spend, &grant, None).await.unwrap(),
                         Redeemed::OwnerChanged,
                         "{standing:?}"
                     );
@@ -329,9 +355,9 @@ pub async fn a18_nothing_is_recorded_once_the_owner_changed(store: Arc<impl Stor
     store.set_status(&alice.subject, OwnerStatus::Disabled).await.unwrap();
     refused(vec![Standing::Active, of(&second)]).await;
     store.set_status(&alice.subject, OwnerStatus::Active).await.unwrap();
-    assert_eq!(store.redeem(&of(&second), Some(&code), &grant).await.unwrap(), Redeemed::Whole);
+    assert_eq!(store.redeem(&of(&second), Some(&code), &grant, None).await.unwrap(), Redeemed::Whole);
     store.remove_owner(&alice.subject).await.unwrap();
-    assert_eq!(store.redeem(&Standing::Active, None, &grant).await.unwrap(), Redeemed::OwnerChanged);
+    assert_eq!(store.redeem(&Standing::Active, None, &grant, None).await.unwrap(), Redeemed::OwnerChanged);
 }
 
 pub async fn n1_a_one_time_thing_is_spent_once(store: Arc<impl Store>) {
@@ -341,13 +367,13 @@ pub async fn n1_a_one_time_thing_is_spent_once(store: Arc<impl Store>) {
     assert_eq!(store.find_one_time(CODE, &thing.handle, NOW).await.unwrap().as_ref(), Some(&thing));
     let (first, second) = (grant("first", &subject), grant("second", &subject));
     assert_eq!(
-        store.redeem(&Standing::Elsewhere, Some(&spend("unknown")), &first).await.unwrap(),
+        store.redeem(&Standing::Elsewhere, Some(&spend("unknown")), &first, None).await.unwrap(),
         Redeemed::AlreadySpent
     );
     assert_eq!(store.find_grant(&first.id).await.unwrap(), None, "nothing is granted for nothing");
-    assert_eq!(store.redeem(&Standing::Elsewhere, Some(&spend("code")), &first).await.unwrap(), Redeemed::Whole);
+    assert_eq!(store.redeem(&Standing::Elsewhere, Some(&spend("code")), &first, None).await.unwrap(), Redeemed::Whole);
     assert_eq!(
-        store.redeem(&Standing::Elsewhere, Some(&spend("code")), &second).await.unwrap(),
+        store.redeem(&Standing::Elsewhere, Some(&spend("code")), &second, None).await.unwrap(),
         Redeemed::AlreadySpent
     );
     assert_eq!(store.find_grant(&second.id).await.unwrap(), None);
@@ -360,7 +386,7 @@ pub async fn a20_of_many_redeemers_one_wins(store: Arc<impl Store>) {
         let store = store.clone();
         async move {
             let grant = grant(&racer.to_string(), &Subject::new("elsewhere"));
-            let redeemed = store.redeem(&Standing::Elsewhere, Some(&spend("code")), &grant).await.unwrap();
+            let redeemed = store.redeem(&Standing::Elsewhere, Some(&spend("code")), &grant, None).await.unwrap();
             (redeemed, store.find_grant(&grant.id).await.unwrap().is_some())
         }
     })
@@ -377,11 +403,11 @@ pub async fn e14_a_handle_of_one_kind_is_no_other(store: Arc<impl Store>) {
     assert_eq!(store.find_one_time(other, &HandleHash::of("handle"), NOW).await.unwrap(), None);
     let wrong = Spend { kind: other, ..spend("handle") };
     assert_eq!(
-        store.redeem(&Standing::Elsewhere, Some(&wrong), &grant("g", &subject)).await.unwrap(),
+        store.redeem(&Standing::Elsewhere, Some(&wrong), &grant("g", &subject), None).await.unwrap(),
         Redeemed::AlreadySpent
     );
     assert_eq!(
-        store.redeem(&Standing::Elsewhere, Some(&spend("handle")), &grant("g", &subject)).await.unwrap(),
+        store.redeem(&Standing::Elsewhere, Some(&spend("handle")), &grant("g", &subject), None).await.unwrap(),
         Redeemed::Whole
     );
 }
@@ -393,22 +419,26 @@ pub async fn what_has_expired_cannot_be_spent_and_is_swept(store: Arc<impl Store
     let late = Spend { now: thing.expires_at, ..spend("code") };
     assert_eq!(store.find_one_time(CODE, &thing.handle, thing.expires_at).await.unwrap(), None);
     assert_eq!(
-        store.redeem(&Standing::Elsewhere, Some(&late), &grant("g", &subject)).await.unwrap(),
+        store.redeem(&Standing::Elsewhere, Some(&late), &grant("g", &subject), None).await.unwrap(),
         Redeemed::AlreadySpent
     );
 
     let ids: HashSet<_> = (0..5).map(|i| format!("old {i}")).collect();
     for id in &ids {
-        store.redeem(&Standing::Elsewhere, None, &grant(id, &subject)).await.unwrap();
+        store.redeem(&Standing::Elsewhere, None, &grant(id, &subject), None).await.unwrap();
     }
-    let young = Grant { expires_at: NOW.plus(Duration::from_secs(901)), ..grant("young", &subject) };
-    store.redeem(&Standing::Elsewhere, None, &young).await.unwrap();
+    let young = Grant { access_until: NOW.plus(Duration::from_secs(901)), ..grant("young", &subject) };
+    store.redeem(&Standing::Elsewhere, None, &young, None).await.unwrap();
 
     let later = NOW.plus(Duration::from_secs(900));
-    assert_eq!(store.sweep(NOW, 10).await.unwrap(), 0, "nothing has expired yet");
-    assert_eq!(store.sweep(later, 3).await.unwrap(), 4, "three grants and the code: no more than the limit of each");
-    assert_eq!(store.sweep(later, 3).await.unwrap(), 2);
-    assert_eq!(store.sweep(later, 3).await.unwrap(), 0);
+    assert_eq!(store.sweep(NOW, Duration::ZERO, 10).await.unwrap(), 0, "nothing has expired yet");
+    assert_eq!(
+        store.sweep(later, Duration::ZERO, 3).await.unwrap(),
+        4,
+        "three grants and the code: no more than the limit of each"
+    );
+    assert_eq!(store.sweep(later, Duration::ZERO, 3).await.unwrap(), 2);
+    assert_eq!(store.sweep(later, Duration::ZERO, 3).await.unwrap(), 0);
     assert_eq!(store.find_grant(&young.id).await.unwrap(), Some(young));
     for id in ids {
         assert_eq!(store.find_grant(&GrantId::new(id)).await.unwrap(), None);

@@ -3,13 +3,14 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
 
 use super::{
-    Added, Clients, Found, Grants, HandleHash, KeyRecord, Keys, OneTime, OneTimeKind, OwnerRegistry, Redeemed, Spend,
-    Standing, StoreError,
+    Added, Clients, Ended, FEED_MARGIN, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys, OneTime,
+    OneTimeKind, OpaqueToken, OwnerRegistry, Redeemed, Rotated, Spend, Standing, StoreError,
 };
 use crate::{
     client::Client,
@@ -33,7 +34,10 @@ struct Tables {
     clients: HashMap<ClientId, Client>,
     keys: Vec<KeyRecord>,
     grants: HashMap<GrantId, Grant>,
+    opaque_tokens: HashMap<HandleHash, OpaqueToken>,
     one_time: HashMap<(OneTimeKind, HandleHash), OneTime>,
+    feed: BTreeMap<u64, FeedEntry>,
+    feed_end: u64,
 }
 
 impl Memory {
@@ -54,8 +58,23 @@ impl Tables {
         self.owners.values_mut().find(|owner| owner.subject == *subject)
     }
 
-    fn end_grants_of(&mut self, subject: &Subject) {
-        self.grants.retain(|_, grant| grant.subject != *subject);
+    fn append_feed(&mut self, ended: Ended, until: Timestamp) {
+        self.feed_end += 1;
+        self.feed.insert(self.feed_end, FeedEntry { number: self.feed_end, ended, until });
+    }
+
+    /// Ends the grants that fit, with their tokens, and says how many there were.
+    fn end_grants(&mut self, fits: impl Fn(&Grant) -> bool) -> usize {
+        let ended: Vec<_> = self.grants.extract_if(|_, grant| fits(grant)).map(|(_, grant)| grant).collect();
+        for grant in &ended {
+            self.opaque_tokens.retain(|_, token| token.grant_id.as_ref() != Some(&grant.id));
+            self.append_feed(Ended::Grant(grant.id.clone()), grant.access_until);
+        }
+        ended.len()
+    }
+
+    fn end_grants_of(&mut self, subject: &Subject) -> usize {
+        self.end_grants(|grant| grant.subject == *subject)
     }
 }
 
@@ -161,7 +180,13 @@ impl Keys for Memory {
 
 #[async_trait]
 impl Grants for Memory {
-    async fn redeem(&self, standing: &Standing, spend: Option<&Spend>, grant: &Grant) -> Result<Redeemed, StoreError> {
+    async fn redeem(
+        &self,
+        standing: &Standing,
+        spend: Option<&Spend>,
+        grant: &Grant,
+        token: Option<&OpaqueToken>,
+    ) -> Result<Redeemed, StoreError> {
         let mut tables = self.tables();
         let owner = tables.owner_mut(&grant.subject).filter(|owner| owner.is_active());
         let still_so = match standing {
@@ -179,16 +204,66 @@ impl Grants for Memory {
             }
             tables.one_time.remove(&key);
         }
-        tables.grants.insert(grant.id.clone(), grant.clone());
+        tables.record(grant, token);
         Ok(Redeemed::Whole)
+    }
+
+    async fn rotate_refresh(
+        &self,
+        spent: &HandleHash,
+        grant: &Grant,
+        token: Option<&OpaqueToken>,
+    ) -> Result<Rotated, StoreError> {
+        let mut tables = self.tables();
+        let current = tables.grants.get(&grant.id).and_then(|stored| stored.refresh.as_ref());
+        if current.is_none_or(|refresh| refresh.current != *spent) {
+            return Ok(Rotated::AlreadySpent);
+        }
+        tables.record(grant, token);
+        Ok(Rotated::Whole)
     }
 
     async fn find_grant(&self, id: &GrantId) -> Result<Option<Grant>, StoreError> {
         Ok(self.tables().grants.get(id).cloned())
     }
 
+    async fn list_grants(
+        &self,
+        subject: &Subject,
+        after: Option<&GrantId>,
+        limit: usize,
+    ) -> Result<Vec<Grant>, StoreError> {
+        let tables = self.tables();
+        let theirs = tables.grants.values().filter(|grant| grant.subject == *subject);
+        let mut found: Vec<_> = theirs.filter(|grant| after.is_none_or(|after| grant.id > *after)).cloned().collect();
+        found.sort_by(|a, b| a.id.cmp(&b.id));
+        found.truncate(limit);
+        Ok(found)
+    }
+
     async fn revoke_grant(&self, id: &GrantId) -> Result<Found, StoreError> {
-        Ok(if self.tables().grants.remove(id).is_some() { Found::Yes } else { Found::No })
+        Ok(if self.tables().end_grants(|grant| grant.id == *id) > 0 { Found::Yes } else { Found::No })
+    }
+
+    async fn revoke_grants_of(&self, subject: &Subject) -> Result<usize, StoreError> {
+        Ok(self.tables().end_grants_of(subject))
+    }
+
+    async fn put_opaque_token(&self, token: &OpaqueToken) -> Result<Found, StoreError> {
+        let mut tables = self.tables();
+        if token.grant_id.as_ref().is_some_and(|id| !tables.grants.contains_key(id)) {
+            return Ok(Found::No);
+        }
+        tables.opaque_tokens.insert(token.handle, token.clone());
+        Ok(Found::Yes)
+    }
+
+    async fn find_opaque_token(&self, handle: &HandleHash) -> Result<Option<OpaqueToken>, StoreError> {
+        Ok(self.tables().opaque_tokens.get(handle).cloned())
+    }
+
+    async fn revoke_opaque_token(&self, handle: &HandleHash) -> Result<Found, StoreError> {
+        Ok(if self.tables().opaque_tokens.remove(handle).is_some() { Found::Yes } else { Found::No })
     }
 
     async fn put_one_time(&self, thing: &OneTime) -> Result<(), StoreError> {
@@ -206,18 +281,37 @@ impl Grants for Memory {
         Ok(tables.one_time.get(&(kind, *handle)).filter(|thing| thing.expires_at > now).cloned())
     }
 
-    async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+    async fn sweep(&self, now: Timestamp, leeway: Duration, limit: usize) -> Result<usize, StoreError> {
         let mut tables = self.tables();
-        let grants: Vec<_> =
-            tables.grants.values().filter(|g| g.expires_at <= now).map(|g| g.id.clone()).take(limit).collect();
-        let things: Vec<_> =
-            tables.one_time.values().filter(|t| t.expires_at <= now).map(|t| (t.kind, t.handle)).take(limit).collect();
-        for id in &grants {
-            tables.grants.remove(id);
-        }
-        for key in &things {
-            tables.one_time.remove(key);
-        }
-        Ok(grants.len() + things.len())
+        let grants = tables.grants.extract_if(|_, grant| grant.expires_at() <= now).take(limit).count();
+        let tokens = tables.opaque_tokens.extract_if(|_, token| token.expires_at <= now).take(limit).count();
+        let things = tables.one_time.extract_if(|_, thing| thing.expires_at <= now).take(limit).count();
+        let entries = tables.feed.extract_if(.., |_, entry| entry.until.plus(FEED_MARGIN) <= now).take(limit).count();
+        let refreshes = tables.grants.values_mut().filter_map(|grant| grant.refresh.as_mut());
+        let answers = refreshes.map(|refresh| {
+            let before = refresh.retired.len();
+            refresh.retired.retain(|retired| now < retired.at.plus(leeway));
+            before - refresh.retired.len()
+        });
+        Ok(answers.sum::<usize>() + grants + tokens + things + entries)
+    }
+}
+
+impl Tables {
+    fn record(&mut self, grant: &Grant, token: Option<&OpaqueToken>) {
+        self.grants.insert(grant.id.clone(), grant.clone());
+        self.opaque_tokens.extend(token.map(|token| (token.handle, token.clone())));
+    }
+}
+
+#[async_trait]
+impl Feed for Memory {
+    async fn find_feed(&self, after: u64, limit: usize) -> Result<Vec<FeedEntry>, StoreError> {
+        Ok(self.tables().feed.range(after.saturating_add(1)..).map(|(_, entry)| entry.clone()).take(limit).collect())
+    }
+
+    async fn append_feed(&self, ended: &Ended, until: Timestamp) -> Result<(), StoreError> {
+        self.tables().append_feed(ended.clone(), until);
+        Ok(())
     }
 }

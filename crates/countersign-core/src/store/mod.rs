@@ -1,7 +1,7 @@
 //! The ports that a store fills: what must be remembered, as atomic facts.
 //!
 //! # How to add a store
-//! 1. Implement [`ResourceOwners`], [`OwnerRegistry`], [`Clients`], [`Keys`] and [`Grants`]; [`memory`] is a complete
+//! 1. Implement [`ResourceOwners`], [`OwnerRegistry`], [`Clients`], [`Keys`], [`Grants`] and [`Feed`]; [`memory`] is a complete
 //!    small one. Every method happens whole or not at all, and has happened for good when it returns `Ok`.
 //! 2. Run the conformance suite against it (module `conformance`, feature `testing`): one line a store.
 
@@ -12,12 +12,12 @@ mod record;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 
 pub use self::error::{BoxError, StoreError};
-pub use self::record::{HandleHash, KeyRecord, OneTime, OneTimeKind, PrivateKey, Spend};
+pub use self::record::{Ended, FeedEntry, HandleHash, KeyRecord, OneTime, OneTimeKind, OpaqueToken, PrivateKey, Spend};
 use crate::{
     client::Client,
     clock::Timestamp,
@@ -29,9 +29,9 @@ use crate::{
 };
 
 /// All that countersign asks of a store.
-pub trait Store: OwnerRegistry + Clients + Keys + Grants {}
+pub trait Store: OwnerRegistry + Clients + Keys + Grants + Feed {}
 
-impl<T: OwnerRegistry + Clients + Keys + Grants> Store for T {}
+impl<T: OwnerRegistry + Clients + Keys + Grants + Feed> Store for T {}
 
 /// The built-in table of users: what an operator does with it. Looking them up is [`ResourceOwners`].
 ///
@@ -93,13 +93,53 @@ pub trait Grants: fmt::Debug + Send + Sync + 'static {
     /// Happens whole or not at all. A one-time thing is spent by one conditional statement, so that of any number of
     /// callers exactly one gets [`Redeemed::Whole`]. Nothing is recorded unless the owner still has this `standing`, so
     /// that a login in flight leaves nothing behind once its owner was disabled or removed or got another password.
-    async fn redeem(&self, standing: &Standing, spend: Option<&Spend>, grant: &Grant) -> Result<Redeemed, StoreError>;
+    ///
+    /// `token` is the opaque access token that descends from it, if it is one; it rests from then on too.
+    async fn redeem(
+        &self,
+        standing: &Standing,
+        spend: Option<&Spend>,
+        grant: &Grant,
+        token: Option<&OpaqueToken>,
+    ) -> Result<Redeemed, StoreError>;
+
+    /// Replaces a grant whose refresh token is still `spent` by `grant`, in one conditional write (RFC 9700 §4.14.2).
+    ///
+    /// Of any number of callers that spend the same token exactly one gets [`Rotated::Whole`], and none does once the
+    /// grant has ended. `token` is as in [`Grants::redeem`].
+    async fn rotate_refresh(
+        &self,
+        spent: &HandleHash,
+        grant: &Grant,
+        token: Option<&OpaqueToken>,
+    ) -> Result<Rotated, StoreError>;
 
     /// The grant of this name, expired or not.
     async fn find_grant(&self, id: &GrantId) -> Result<Option<Grant>, StoreError>;
 
-    /// Ends a grant.
+    /// At most `limit` grants of this owner whose names come after `after`, in the order of their names' bytes.
+    async fn list_grants(
+        &self,
+        subject: &Subject,
+        after: Option<&GrantId>,
+        limit: usize,
+    ) -> Result<Vec<Grant>, StoreError>;
+
+    /// Ends a grant with its tokens, and tells the feed.
     async fn revoke_grant(&self, id: &GrantId) -> Result<Found, StoreError>;
+
+    /// Ends all grants of an owner with their tokens, and tells the feed; says how many there were.
+    async fn revoke_grants_of(&self, subject: &Subject) -> Result<usize, StoreError>;
+
+    /// Records an opaque access token beside those that its grant has; one of a grant that has ended is not recorded
+    /// ([`Found::No`]).
+    async fn put_opaque_token(&self, token: &OpaqueToken) -> Result<Found, StoreError>;
+
+    /// The opaque access token of this handle, expired or not.
+    async fn find_opaque_token(&self, handle: &HandleHash) -> Result<Option<OpaqueToken>, StoreError>;
+
+    /// Ends one opaque access token.
+    async fn revoke_opaque_token(&self, handle: &HandleHash) -> Result<Found, StoreError>;
 
     /// Records a one-time thing (an authorization code, a reset link, …), by the hash of its handle, which is random and
     /// so never stands for two.
@@ -113,9 +153,31 @@ pub trait Grants: fmt::Debug + Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Option<OneTime>, StoreError>;
 
-    /// Forgets at most `limit` grants and `limit` one-time things that have expired at `now`; says how many went.
-    async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError>;
+    /// Forgets at most `limit` of each kind of thing that has expired at `now`: grants, the answers to retired refresh
+    /// tokens, opaque access tokens, one-time things, and entries of the feed; says how many went.
+    ///
+    /// A retired refresh token has expired when it is older than `leeway`, an entry of the feed when its `until` is
+    /// longer ago than [`FEED_MARGIN`].
+    async fn sweep(&self, now: Timestamp, leeway: Duration, limit: usize) -> Result<usize, StoreError>;
 }
+
+/// The feed: what verifiers must not believe any more, in the order in which it ended.
+///
+/// Whatever ends grants adds to it in the same write. It is only ever added to; what cannot matter any more is swept.
+///
+/// Every method fails with [`StoreError`] alone (`temporarily_unavailable`): nothing changed, or it cannot be known.
+#[async_trait]
+pub trait Feed: fmt::Debug + Send + Sync + 'static {
+    /// At most `limit` entries that come after the number `after`, in their order.
+    async fn find_feed(&self, after: u64, limit: usize) -> Result<Vec<FeedEntry>, StoreError>;
+
+    /// Adds an entry for something of which the store keeps no record of its own.
+    async fn append_feed(&self, ended: &Ended, until: Timestamp) -> Result<(), StoreError>;
+}
+
+/// How long entries of the feed stay after the last token that they stop has expired: a clock that goes forward by an
+/// hour and back again brings nothing back to life.
+pub const FEED_MARGIN: Duration = Duration::from_secs(60 * 60);
 
 /// What became of an addition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,6 +206,15 @@ pub enum Standing {
     Active,
     /// The owner is of the built-in table, active, and has this password hash.
     ActiveWith(PasswordHash),
+}
+
+/// What became of a rotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotated {
+    /// The successor is the token that is good now.
+    Whole,
+    /// The token was used already, or the grant has ended: nothing changed.
+    AlreadySpent,
 }
 
 /// What became of a redemption.

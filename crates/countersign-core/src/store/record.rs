@@ -5,7 +5,11 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::{clock::Timestamp, jose::Algorithm, names::KeyId};
+use crate::{
+    clock::Timestamp,
+    jose::Algorithm,
+    names::{ClientId, GrantId, KeyId},
+};
 
 /// A signing key at rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +89,19 @@ impl HandleHash {
     /// Hashes a handle as its bearer presents it.
     #[must_use]
     pub fn of(handle: &str) -> Self {
+        Self::of_bytes(handle.as_bytes())
+    }
+
+    /// Hashes the bytes of a handle.
+    #[must_use]
+    pub fn of_bytes(handle: &[u8]) -> Self {
         Self(Sha256::digest(handle).into())
+    }
+
+    /// Takes the hash as a store kept it.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 
     /// The hash as a store keeps it.
@@ -104,4 +120,41 @@ pub struct Spend {
     pub handle: HandleHash,
     /// The present: what has expired by then cannot be spent.
     pub now: Timestamp,
+}
+
+/// An opaque access token at rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpaqueToken {
+    /// The hash of what its bearer presents.
+    pub handle: HandleHash,
+    /// The grant that it descends from, with which it ends; a client's own token has none.
+    pub grant_id: Option<GrantId>,
+    /// What it says: the claims of RFC 9068 §2.2, as JSON.
+    pub claims: String,
+    /// From when on it is worth nothing.
+    pub expires_at: Timestamp,
+}
+
+/// One line of the feed: something that verifiers must not believe any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedEntry {
+    /// Its place: one more than that of any before it.
+    pub number: u64,
+    /// What has ended.
+    pub ended: Ended,
+    /// When the last token that it stops expires: then it may go.
+    pub until: Timestamp,
+}
+
+/// What has ended before its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// A grant, with all tokens that descend from it.
+    Grant(GrantId),
+    /// One access token, by its `jti`.
+    Token(String),
+    /// All tokens that a client got up to this moment.
+    Client(ClientId, Timestamp),
+    /// A signing key, with all tokens that it signed.
+    Key(KeyId),
 }

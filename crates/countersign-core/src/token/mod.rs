@@ -4,6 +4,7 @@ pub mod explain;
 mod format;
 pub mod introspect;
 pub(crate) mod issue;
+pub mod revoked;
 pub mod seen;
 #[cfg(test)]
 mod tests;
@@ -15,8 +16,8 @@ use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-pub use self::introspect::introspected;
 use self::verify::TokenProblem;
+pub use self::{format::TokenFormat, introspect::introspected};
 use crate::{
     clock::Timestamp,
     names::{Audience, ClientId, GrantId, Issuer, Subject},

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use super::{AccessToken, BorrowedToken, Claims, format::jwt};
+use super::{
+    AccessToken, BorrowedToken, Claims,
+    format::{jwt, opaque},
+};
 pub use crate::jose::TokenProblem;
 use crate::{
     clock::{Clock, Timestamp},
     key::VerifyingKeys,
     names::{Audience, Issuer},
+    store::{Grants, HandleHash, StoreError},
 };
 
 /// How far two clocks may be apart by default: enough for machines that keep time, nothing to lean on.
@@ -61,6 +65,10 @@ impl Intended<'_> {
         if !claims.audience.contains(self.audience) {
             return Err(TokenProblem::OtherAudience);
         }
+        self.check_times(claims, now)
+    }
+
+    fn check_times(&self, claims: &Claims, now: Timestamp) -> Result<(), TokenProblem> {
         // RFC 9068 §4: "The current time MUST be before the time represented by the "exp" claim."
         if claims.expires_at.plus(self.leeway) <= now {
             return Err(TokenProblem::Expired);
@@ -109,4 +117,70 @@ pub(super) fn verify_at(
     let claims = jwt::decode(token.secret(), expected.keys, expected.profile, now)?;
     expected.intended().check(&claims, now)?;
     Ok(AccessToken(claims.into()))
+}
+
+/// Whether a token is opaque, by what it says of itself: then [`verify_opaque`] is to verify it.
+pub(crate) fn is_opaque(token: BorrowedToken<'_>) -> bool {
+    opaque::is_opaque(token.secret())
+}
+
+/// Verifies an opaque access token of our own. The store is asked each time, so that it ends everywhere at once.
+///
+/// # Errors
+/// - [`StoreError`]: the store is away, and nobody knows.
+/// - [`TokenProblem`] (`invalid_token`): why, for the log.
+pub(crate) async fn verify_opaque(
+    token: BorrowedToken<'_>,
+    intended: Intended<'_>,
+    grants: &dyn Grants,
+    now: Timestamp,
+) -> Result<Result<AccessToken, TokenProblem>, StoreError> {
+    let claims = find_opaque(token, grants).await?;
+    Ok(claims.and_then(|(_, claims)| {
+        intended.check(&claims, now)?;
+        Ok(AccessToken(claims.into()))
+    }))
+}
+
+async fn find_opaque(
+    token: BorrowedToken<'_>,
+    grants: &dyn Grants,
+) -> Result<Result<(HandleHash, Claims), TokenProblem>, StoreError> {
+    let Some(handle) = opaque::find_handle(token.secret()) else { return Ok(Err(TokenProblem::Malformed)) };
+    let Some(rests) = grants.find_opaque_token(&handle).await? else { return Ok(Err(TokenProblem::UnknownToken)) };
+    Ok(opaque::read(&rests).map(|claims| (handle, claims)))
+}
+
+/// A token that this issuer issued, for whatever API, and that has not expired. For the issuer's own endpoints: it opens
+/// nothing, because nobody asked for whom it is.
+#[derive(Debug)]
+pub(crate) struct IssuedToken {
+    pub(crate) token: AccessToken,
+    /// By what it is found, if it is opaque.
+    pub(crate) handle: Option<HandleHash>,
+}
+
+/// Looks for a token among those that this issuer issued, whoever they are for.
+///
+/// # Errors
+/// - [`StoreError`]: the store is away, and nobody knows.
+/// - [`TokenProblem`]: why it is none, for the log.
+pub(crate) async fn find_issued(
+    token: BorrowedToken<'_>,
+    expected: Expected<'_>,
+    grants: &dyn Grants,
+    now: Timestamp,
+) -> Result<Result<IssuedToken, TokenProblem>, StoreError> {
+    let found = if is_opaque(token) {
+        find_opaque(token, grants).await?.map(|(handle, claims)| (Some(handle), claims))
+    } else {
+        jwt::decode(token.secret(), expected.keys, expected.profile, now).map(|claims| (None, claims))
+    };
+    Ok(found.and_then(|(handle, claims)| {
+        if claims.issuer != *expected.issuer {
+            return Err(TokenProblem::OtherIssuer);
+        }
+        expected.intended().check_times(&claims, now)?;
+        Ok(IssuedToken { token: AccessToken(claims.into()), handle })
+    }))
 }

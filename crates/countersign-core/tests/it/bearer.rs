@@ -11,14 +11,14 @@ use crate::support::{Login, NOW};
 async fn a_refused_token_is_refused_with_the_reason() {
     let login = Login::with_settings(Settings::default()).await;
     let token = login.token().await.unwrap();
-    let refused = |token: &str| login.server.verify(&BearerToken::new(token)).err();
-    assert_eq!(refused("opaque"), Some(BearerError::InvalidToken(Reason::Malformed)));
+    let refused = async |token: &str| login.server.verify(&BearerToken::new(token)).await.err();
+    assert_eq!(refused("opaque").await, Some(BearerError::InvalidToken(Reason::Malformed)));
     let (input, _) = token.secret().rsplit_once('.').unwrap();
-    assert_eq!(refused(&format!("{input}.AAAA")), Some(BearerError::InvalidToken(Reason::BadSignature)));
+    assert_eq!(refused(&format!("{input}.AAAA")).await, Some(BearerError::InvalidToken(Reason::BadSignature)));
     let elsewhere = Login::with_settings(Settings::default()).await.token().await.unwrap();
-    assert_eq!(refused(elsewhere.secret()), Some(BearerError::InvalidToken(Reason::UnknownKey)));
+    assert_eq!(refused(elsewhere.secret()).await, Some(BearerError::InvalidToken(Reason::UnknownKey)));
     login.clock.forward(login.server.settings().access_token_lifetime * 2);
-    assert_eq!(refused(token.secret()), Some(BearerError::InvalidToken(Reason::Expired)));
+    assert_eq!(refused(token.secret()).await, Some(BearerError::InvalidToken(Reason::Expired)));
 }
 
 #[tokio::test]
@@ -42,12 +42,12 @@ async fn the_server_remembers_as_many_tokens_as_it_is_set_to() {
         let login = Login::with_settings(Settings { remembered_tokens, ..Settings::default() }).await;
         let token = login.token().await.unwrap();
         for _ in 0..2 {
-            assert!(login.server.verify(&token).is_ok());
-            assert!(login.server.verify(&BearerToken::new(format!("{}A", token.secret()))).is_err());
+            assert!(login.server.verify(&token).await.is_ok());
+            assert!(login.server.verify(&BearerToken::new(format!("{}A", token.secret()))).await.is_err());
         }
         let shown = format!("{:?}", login.server);
         assert!(shown.contains(expected), "{shown}");
         login.clock.forward(login.server.settings().access_token_lifetime * 2);
-        assert_eq!(login.server.verify(&token).err(), Some(BearerError::InvalidToken(Reason::Expired)));
+        assert_eq!(login.server.verify(&token).await.err(), Some(BearerError::InvalidToken(Reason::Expired)));
     }
 }

@@ -26,11 +26,11 @@ async fn a_ring_signs_what_a_test_gives_it_and_a_held_key_is_a_stranger() {
     let header = json!({ "alg": "ES256", "kid": keys.signing_key_id().as_str(), "typ": "at+jwt" });
     let input = format!("{}.{payload}", encode(header.to_string()));
     let ours = format!("{input}.{}", encode(keys.sign_for_test(input.as_bytes()).unwrap()));
-    assert!(login.server.verify(&BearerToken::new(ours)).is_ok());
+    assert!(login.server.verify(&BearerToken::new(ours)).await.is_ok());
 
     let held = HeldKey::generate(KeyPairAlgorithm::Es256).unwrap();
     let theirs = format!("{input}.{}", encode(held.sign(input.as_bytes()).unwrap()));
-    let refused = login.server.verify(&BearerToken::new(theirs)).unwrap_err();
+    let refused = login.server.verify(&BearerToken::new(theirs)).await.unwrap_err();
     assert_eq!(refused, BearerError::InvalidToken(Reason::BadSignature));
     assert!(keys.find(Some(held.id()), "ES256", NOW).is_none());
     let set = json!({ "keys": [held.public()] }).to_string();

@@ -1,6 +1,6 @@
 //! An authorization server with one user, whose clock tests turn.
 
-use std::{num::NonZeroUsize, sync::Arc};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use countersign_core::{
     authorization_server::{AuthorizationServer, Ports, Settings},
@@ -63,11 +63,11 @@ impl Login {
     }
 
     pub(crate) async fn log_in(&self) -> Result<AccessToken, OAuthError> {
-        Ok(self.server.verify(&self.token().await?).unwrap())
+        Ok(self.server.verify(&self.token().await?).await.unwrap())
     }
 
     /// How many grants the store remembers: all that a sweep at the end of time forgets.
     pub(crate) async fn grants(&self) -> usize {
-        self.store.sweep(Timestamp::from_seconds(i64::MAX), usize::MAX).await.unwrap()
+        self.store.sweep(Timestamp::from_seconds(i64::MAX), Duration::ZERO, usize::MAX).await.unwrap()
     }
 }

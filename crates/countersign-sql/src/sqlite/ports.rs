@@ -1,6 +1,6 @@
 //! The ports of countersign, filled: which statements make up each fact.
 
-use std::slice;
+use std::{slice, time::Duration};
 
 use async_trait::async_trait;
 use countersign_core::{
@@ -11,8 +11,8 @@ use countersign_core::{
     password::PasswordHash,
     resource_owner::{OwnerStatus, ResourceOwner, ResourceOwners, Upgraded},
     store::{
-        Added, Clients, Found, Grants, HandleHash, KeyRecord, Keys, OneTime, OneTimeKind, OwnerRegistry, Redeemed,
-        Spend, Standing, StoreError,
+        Added, Clients, Ended, FEED_MARGIN, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys, OneTime,
+        OneTimeKind, OpaqueToken, OwnerRegistry, Redeemed, Rotated, Spend, Standing, StoreError,
     },
     username::Username,
 };
@@ -96,9 +96,18 @@ impl OwnerRegistry for Sqlite {
 /// Ends the owner's grants if the owner was there to be changed.
 fn end_grants_if(changed: usize, connection: &Connection, subject: &Value) -> Result<Decision<Found>, StoreError> {
     if changed > 0 {
-        execute(connection, sql::END_GRANTS_OF_OWNER, slice::from_ref(subject))?;
+        end_grants(connection, sql::END_GRANTS_OF_OWNER, subject)?;
     }
     Ok(Decision::Keep(found(changed)))
+}
+
+/// Ends grants, and says how many there were.
+fn end_grants(connection: &Connection, statements: [&str; 3], name: &Value) -> Result<usize, StoreError> {
+    let mut changed = 0;
+    for statement in statements {
+        changed = execute(connection, statement, slice::from_ref(name))?;
+    }
+    Ok(changed)
 }
 
 fn found(changed: usize) -> Found {
@@ -138,7 +147,14 @@ impl Keys for Sqlite {
 
 #[async_trait]
 impl Grants for Sqlite {
-    async fn redeem(&self, standing: &Standing, spend: Option<&Spend>, grant: &Grant) -> Result<Redeemed, StoreError> {
+    async fn redeem(
+        &self,
+        standing: &Standing,
+        spend: Option<&Spend>,
+        grant: &Grant,
+        token: Option<&OpaqueToken>,
+    ) -> Result<Redeemed, StoreError> {
+        let token = token.map(rows::opaque_token_values);
         let grant_id = grant.id.as_str();
         let spend = spend.map(|spend| {
             [grant_id.into(), spend.kind.as_str().into(), spend.handle.as_bytes().into(), spend.now.into()]
@@ -159,12 +175,30 @@ impl Grants for Sqlite {
             if execute(connection, record, &grant)? == 0 {
                 return Ok(Decision::Undo(Redeemed::OwnerChanged));
             }
-            match spend {
-                Some(spend) if execute(connection, sql::SPEND_ONE_TIME, &spend)? == 0 => {
-                    Ok(Decision::Undo(Redeemed::AlreadySpent))
-                }
-                _ => Ok(Decision::Keep(Redeemed::Whole)),
+            if let Some(spend) = spend
+                && execute(connection, sql::SPEND_ONE_TIME, &spend)? == 0
+            {
+                return Ok(Decision::Undo(Redeemed::AlreadySpent));
             }
+            put_opaque_token(connection, token)?;
+            Ok(Decision::Keep(Redeemed::Whole))
+        })
+        .await
+    }
+
+    async fn rotate_refresh(
+        &self,
+        spent: &HandleHash,
+        grant: &Grant,
+        token: Option<&OpaqueToken>,
+    ) -> Result<Rotated, StoreError> {
+        let (rotation, token) = (rows::rotation_values(spent, grant), token.map(rows::opaque_token_values));
+        self.write(move |connection| {
+            if execute(connection, sql::ROTATE_REFRESH, &rotation)? == 0 {
+                return Ok(Decision::Undo(Rotated::AlreadySpent));
+            }
+            put_opaque_token(connection, token)?;
+            Ok(Decision::Keep(Rotated::Whole))
         })
         .await
     }
@@ -174,7 +208,41 @@ impl Grants for Sqlite {
     }
 
     async fn revoke_grant(&self, id: &GrantId) -> Result<Found, StoreError> {
-        self.execute(sql::REVOKE_GRANT, vec![id.as_str().into()]).await.map(found)
+        let id = Value::from(id.as_str());
+        self.write(move |connection| {
+            end_grants(connection, sql::END_GRANT, &id).map(|ended| Decision::Keep(found(ended)))
+        })
+        .await
+    }
+
+    async fn list_grants(
+        &self,
+        subject: &Subject,
+        after: Option<&GrantId>,
+        limit: usize,
+    ) -> Result<Vec<Grant>, StoreError> {
+        let after = after.map_or("", GrantId::as_str);
+        self.find_all(sql::LIST_GRANTS, vec![subject.as_str().into(), after.into(), limit.into()], rows::grant).await
+    }
+
+    async fn revoke_grants_of(&self, subject: &Subject) -> Result<usize, StoreError> {
+        let subject = Value::from(subject.as_str());
+        self.write(move |connection| end_grants(connection, sql::END_GRANTS_OF_OWNER, &subject).map(Decision::Keep))
+            .await
+    }
+
+    async fn put_opaque_token(&self, token: &OpaqueToken) -> Result<Found, StoreError> {
+        self.execute(sql::PUT_OPAQUE_TOKEN, rows::opaque_token_values(token)).await.map(found)
+    }
+
+    async fn find_opaque_token(&self, handle: &HandleHash) -> Result<Option<OpaqueToken>, StoreError> {
+        let found = self.find_one(sql::FIND_OPAQUE_TOKEN, vec![handle.as_bytes().into()], rows::opaque_token).await?;
+        let read = |(grant_id, claims, expires_at)| OpaqueToken { handle: *handle, grant_id, claims, expires_at };
+        Ok(found.map(read))
+    }
+
+    async fn revoke_opaque_token(&self, handle: &HandleHash) -> Result<Found, StoreError> {
+        self.execute(sql::REVOKE_OPAQUE_TOKEN, vec![handle.as_bytes().into()]).await.map(found)
     }
 
     async fn put_one_time(&self, thing: &OneTime) -> Result<(), StoreError> {
@@ -192,12 +260,39 @@ impl Grants for Sqlite {
         Ok(found.map(|(expires_at, payload)| OneTime { kind, handle: *handle, expires_at, payload }))
     }
 
-    async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        let values = [Value::from(now), Value::from(limit)];
+    async fn sweep(&self, now: Timestamp, leeway: Duration, limit: usize) -> Result<usize, StoreError> {
+        let expired = [Value::from(now), Value::from(limit)];
+        let retired = [Value::from(now.minus(leeway)), Value::from(limit)];
+        let heard = [Value::from(now.minus(FEED_MARGIN)), Value::from(limit)];
         self.write(move |connection| {
-            let grants = execute(connection, sql::SWEEP_GRANTS, &values)?;
-            Ok(Decision::Keep(grants + execute(connection, sql::SWEEP_ONE_TIME, &values)?))
+            let mut gone = 0;
+            for (statement, values) in [
+                (sql::SWEEP_GRANTS, &expired),
+                (sql::SWEEP_RETIRED, &retired),
+                (sql::SWEEP_OPAQUE_TOKENS, &expired),
+                (sql::SWEEP_ONE_TIME, &expired),
+                (sql::SWEEP_FEED, &heard),
+            ] {
+                gone += execute(connection, statement, values)?;
+            }
+            Ok(Decision::Keep(gone))
         })
         .await
+    }
+}
+
+fn put_opaque_token(connection: &Connection, token: Option<Vec<Value>>) -> Result<(), StoreError> {
+    token.map_or(Ok(()), |token| execute(connection, sql::PUT_OPAQUE_TOKEN, &token).map(drop))
+}
+
+#[async_trait]
+impl Feed for Sqlite {
+    async fn find_feed(&self, after: u64, limit: usize) -> Result<Vec<FeedEntry>, StoreError> {
+        let after = Value::Integer(i64::try_from(after).unwrap_or(i64::MAX));
+        self.find_all(sql::FIND_FEED, vec![after, limit.into()], rows::feed_entry).await
+    }
+
+    async fn append_feed(&self, ended: &Ended, until: Timestamp) -> Result<(), StoreError> {
+        self.execute(sql::APPEND_FEED, rows::feed_values(ended, until)).await.map(drop)
     }
 }

@@ -16,8 +16,11 @@ async fn what_is_acknowledged_is_there_after_reopening() {
     let store = place.open().await;
     assert_eq!(store.add_owner(&owner("alice")).await.unwrap(), Added::Yes);
     store.put_one_time(&code("code")).await.unwrap();
-    assert_eq!(store.redeem(&Standing::Elsewhere, Some(&spend("code")), &grant("g")).await.unwrap(), Redeemed::Whole);
-    assert_eq!(store.redeem(&Standing::Elsewhere, None, &grant("ended")).await.unwrap(), Redeemed::Whole);
+    assert_eq!(
+        store.redeem(&Standing::Elsewhere, Some(&spend("code")), &grant("g"), None).await.unwrap(),
+        Redeemed::Whole
+    );
+    assert_eq!(store.redeem(&Standing::Elsewhere, None, &grant("ended"), None).await.unwrap(), Redeemed::Whole);
     assert_eq!(store.revoke_grant(&grant("ended").id).await.unwrap(), Found::Yes);
     drop(store);
     let store = place.open().await;
@@ -25,7 +28,7 @@ async fn what_is_acknowledged_is_there_after_reopening() {
     assert_eq!(store.find_grant(&grant("g").id).await.unwrap(), Some(grant("g")));
     assert_eq!(store.find_grant(&grant("ended").id).await.unwrap(), None);
     assert_eq!(
-        store.redeem(&Standing::Elsewhere, Some(&spend("code")), &grant("again")).await.unwrap(),
+        store.redeem(&Standing::Elsewhere, Some(&spend("code")), &grant("again"), None).await.unwrap(),
         Redeemed::AlreadySpent
     );
 }
@@ -34,7 +37,7 @@ async fn what_is_acknowledged_is_there_after_reopening() {
 async fn n3_what_is_acknowledged_is_in_the_files_before_anything_is_closed() {
     let place = Place::new();
     let store = place.open().await;
-    store.redeem(&Standing::Elsewhere, None, &grant("g")).await.unwrap();
+    store.redeem(&Standing::Elsewhere, None, &grant("g"), None).await.unwrap();
     // The files as they stand, as a machine that lost its power finds them.
     let copy = Place::new();
     for suffix in ["", "-wal"] {
@@ -50,7 +53,7 @@ async fn many_writes_at_once_are_all_acknowledged_and_present() {
     let mut writers = JoinSet::new();
     for i in 0..MANY {
         let store = store.clone();
-        writers.spawn(async move { store.redeem(&Standing::Elsewhere, None, &grant(&i)).await.unwrap() });
+        writers.spawn(async move { store.redeem(&Standing::Elsewhere, None, &grant(&i), None).await.unwrap() });
     }
     let results = writers.join_all().await;
     assert_eq!(results.iter().filter(|redeemed| **redeemed == Redeemed::Whole).count(), MANY);
@@ -64,12 +67,12 @@ async fn a_caller_that_goes_away_disturbs_nobody() {
     let store = place.open().await;
     for i in 0..RACING {
         let grant = grant(&i);
-        let mut write = std::pin::pin!(store.redeem(&Standing::Elsewhere, None, &grant));
+        let mut write = std::pin::pin!(store.redeem(&Standing::Elsewhere, None, &grant, None));
         // Queued, and then forgotten.
         let queued = write.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         assert!(matches!(queued, Poll::Pending | Poll::Ready(Ok(_))), "{queued:?}");
     }
-    assert_eq!(store.redeem(&Standing::Elsewhere, None, &grant("last")).await.unwrap(), Redeemed::Whole);
+    assert_eq!(store.redeem(&Standing::Elsewhere, None, &grant("last"), None).await.unwrap(), Redeemed::Whole);
     drop(store);
     let store = place.open().await;
     for i in 0..RACING {
@@ -85,7 +88,7 @@ async fn the_last_close_writes_the_log_back() {
     let place = Place::new();
     let store = place.open().await;
     let clone = store.clone();
-    store.redeem(&Standing::Elsewhere, None, &grant("g")).await.unwrap();
+    store.redeem(&Standing::Elsewhere, None, &grant("g"), None).await.unwrap();
     drop(store);
     let wal = format!("{}-wal", place.path.display());
     assert!(std::fs::exists(&wal).unwrap(), "a clone still has it open");

@@ -110,7 +110,7 @@ async fn writers_at_once_are_each_acknowledged() {
         writers.spawn(async move {
             for i in 0..writes {
                 let grant = grant(&format!("{}-{writer}-{i}.", std::process::id()));
-                assert_eq!(store.redeem(&Standing::Elsewhere, None, &grant).await.unwrap(), Redeemed::Whole);
+                assert_eq!(store.redeem(&Standing::Elsewhere, None, &grant, None).await.unwrap(), Redeemed::Whole);
                 writeln!(std::io::stdout(), "{ACKNOWLEDGED}{}", grant.id).unwrap();
             }
         });

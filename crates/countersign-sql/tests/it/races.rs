@@ -21,9 +21,9 @@ async fn n1_of_many_redeemers_over_two_handles_one_wins() {
     let mut racers = JoinSet::new();
     for racer in 0..RACERS {
         let store = handles[racer % 2].clone();
-        racers.spawn(
-            async move { store.redeem(&Standing::Elsewhere, Some(&spend("code")), &grant(&racer)).await.unwrap() },
-        );
+        racers.spawn(async move {
+            store.redeem(&Standing::Elsewhere, Some(&spend("code")), &grant(&racer), None).await.unwrap()
+        });
     }
     let results = racers.join_all().await;
     assert_eq!(results.len(), RACERS);
@@ -105,10 +105,10 @@ async fn a_sweep_beside_writers_takes_only_what_has_expired() {
     for i in 0..RACERS {
         let store = store.clone();
         tasks.spawn(async move {
-            assert_eq!(store.redeem(&Standing::Elsewhere, None, &grant(&i)).await.unwrap(), Redeemed::Whole);
-            store.sweep(NOW, 10).await.unwrap()
+            assert_eq!(store.redeem(&Standing::Elsewhere, None, &grant(&i), None).await.unwrap(), Redeemed::Whole);
+            store.sweep(NOW, std::time::Duration::ZERO, 10).await.unwrap()
         });
     }
     assert_eq!(tasks.join_all().await.into_iter().sum::<usize>(), 0);
-    assert_eq!(store.sweep(grant(&0).expires_at, RACERS + 1).await.unwrap(), RACERS);
+    assert_eq!(store.sweep(grant(&0).expires_at(), std::time::Duration::ZERO, RACERS + 1).await.unwrap(), RACERS);
 }

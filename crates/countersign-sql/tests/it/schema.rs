@@ -15,10 +15,10 @@ use crate::support::{CODE, NOW, Place, code, grant, owner};
 async fn n8_a_newer_schema_is_refused() {
     let place = Place::new();
     drop(place.open().await);
-    place.raw().execute("INSERT INTO oauth2_schema (version, checksum) VALUES (2, 'of tomorrow')", []).unwrap();
+    place.raw().execute("INSERT INTO oauth2_schema (version, checksum) VALUES (99, 'of tomorrow')", []).unwrap();
     let refused = Sqlite::open(&place.path).await.unwrap_err();
-    assert!(matches!(refused, OpenError::NewerSchema { found: 2, known: 1 }), "{refused:?}");
-    assert!(refused.to_string().contains("version 2") && refused.to_string().contains("after 1"), "{refused}");
+    assert!(matches!(refused, OpenError::NewerSchema { found: 99, .. }), "{refused:?}");
+    assert!(refused.to_string().contains("version 99"), "{refused}");
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn rows_that_cannot_be_read_are_errors() {
         store.put_client(&client).await.unwrap();
         assert_eq!(store.find_client(&client.id).await.unwrap(), Some(client));
     }
-    store.redeem(&Standing::Elsewhere, None, &grant("g")).await.unwrap();
+    store.redeem(&Standing::Elsewhere, None, &grant("g"), None).await.unwrap();
     raw.execute("UPDATE oauth2_grants SET scope = 'canary\t'", []).unwrap();
     assert_corrupt(store.find_grant(&grant("g").id).await, "a grant's scope");
     raw.execute("INSERT INTO oauth2_keys VALUES (1, 'k', 'canary', x'00', 0, NULL)", []).unwrap();
@@ -116,7 +116,7 @@ async fn a_status_that_cannot_be_read_records_no_grant() {
     place.raw().execute("UPDATE oauth2_owners SET status = 'perhaps'", []).unwrap();
     let grant = countersign_core::grant_record::Grant { subject: alice.subject, ..grant("g") };
     assert_eq!(
-        store.redeem(&Standing::Active, None, &grant).await.unwrap(),
+        store.redeem(&Standing::Active, None, &grant, None).await.unwrap(),
         countersign_core::store::Redeemed::OwnerChanged
     );
 }

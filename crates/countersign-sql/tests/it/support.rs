@@ -63,7 +63,9 @@ pub(crate) fn grant(id: &(impl ToString + ?Sized)) -> Grant {
         client_id: ClientId::new("client"),
         scope: "me".parse().unwrap(),
         created_at: NOW,
-        expires_at: NOW.plus(Duration::from_secs(900)),
+        used_at: NOW,
+        access_until: NOW.plus(Duration::from_secs(900)),
+        refresh: None,
     }
 }
 

@@ -4,8 +4,11 @@ use axum::Json;
 use countersign_core::{authorization_server::AuthorizationServer, grant_type::GrantType};
 use serde_json::{Value, json};
 
-use super::{JWKS, TOKEN};
+use super::{JWKS, REVOKE, TOKEN};
 use crate::openapi::Scopes;
+
+/// How a client proves who it is, at every endpoint where it does.
+const AUTH_METHODS: [&str; 3] = ["none", "client_secret_basic", "client_secret_post"];
 
 pub(super) fn answer(server: &AuthorizationServer, scopes: &Scopes) -> Json<Value> {
     let issuer = server.issuer().as_str();
@@ -18,7 +21,9 @@ pub(super) fn answer(server: &AuthorizationServer, scopes: &Scopes) -> Json<Valu
         // Required by RFC 8414 §2, and empty: there is no authorization endpoint.
         "response_types_supported": [],
         "grant_types_supported": grant_types,
-        "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
+        "token_endpoint_auth_methods_supported": AUTH_METHODS,
+        "revocation_endpoint": format!("{issuer}{REVOKE}"),
+        "revocation_endpoint_auth_methods_supported": AUTH_METHODS,
     });
     if !server.keys().published().keys.is_empty() {
         metadata["jwks_uri"] = format!("{issuer}{JWKS}").into();

@@ -1,9 +1,11 @@
 //! The endpoints of countersign: HTTP in, HTTP out, one file each. This is the one table of their paths.
 
+mod client_request;
 mod docs;
 mod jwks;
 mod metadata;
 mod openapi;
+mod revoke;
 mod security_headers;
 pub(crate) mod token;
 mod users_me;
@@ -19,8 +21,8 @@ use axum::{
 
 use countersign_core::authorization_server::AuthorizationServer;
 
-use self::token::TokenRequest;
 pub use self::{docs::DocsPage, security_headers::security_headers};
+use self::{revoke::RevocationRequest, token::TokenRequest};
 use crate::{
     audit::{Audit, AuditedRoute},
     oauth2::OAuth2,
@@ -30,6 +32,7 @@ use crate::{
 };
 
 const TOKEN: &str = "/token";
+const REVOKE: &str = "/revoke";
 pub(crate) const USERS_ME: &str = "/users/me";
 const JWKS: &str = "/.well-known/jwks.json";
 const METADATA: &str = "/.well-known/oauth-authorization-server";
@@ -39,10 +42,10 @@ const METADATA: &str = "/.well-known/oauth-authorization-server";
 pub(crate) const TOKEN_URL: &str = "token";
 
 /// The paths of an API that issues its own tokens, which no setting moves.
-const OF_ISSUER: [&str; 3] = [TOKEN, JWKS, METADATA];
+const OF_ISSUER: [&str; 4] = [TOKEN, REVOKE, JWKS, METADATA];
 
 /// The paths that no setting moves.
-const FIXED: [&str; 4] = [TOKEN, USERS_ME, JWKS, METADATA];
+const FIXED: [&str; 5] = [TOKEN, REVOKE, USERS_ME, JWKS, METADATA];
 
 /// The paths that no route of the author's may have. A `/users/me` of theirs takes the place of ours.
 pub(crate) fn ours(oauth2: &OAuth2) -> Vec<String> {
@@ -54,15 +57,17 @@ pub(crate) fn ours(oauth2: &OAuth2) -> Vec<String> {
 pub(crate) fn documented(oauth2: &OAuth2, author_has: impl Fn(&str) -> bool) -> Routes<OAuth2> {
     let mut routes = Routes::new();
     if let Some(server) = oauth2.authority().server() {
-        let server = server.clone();
-        routes = routes.route(TOKEN, public(post(move |request: TokenRequest| token::answer(server, request))));
+        let [for_token, for_revoke] = [(); 2].map(|()| server.clone());
+        routes = routes
+            .route(TOKEN, public(post(move |request: TokenRequest| token::answer(for_token, request))))
+            .route(REVOKE, public(post(move |request: RevocationRequest| revoke::answer(for_revoke, request))));
     }
     if author_has(USERS_ME) { routes } else { routes.route(USERS_ME, get(users_me::handle)) }
 }
 
 /// The endpoints that the document does not tell of, each for everybody.
 pub(crate) fn audit(oauth2: &OAuth2, audit: &mut Audit) {
-    for path in ours(oauth2).iter().filter(|path| *path != TOKEN) {
+    for path in ours(oauth2).iter().filter(|path| ![TOKEN, REVOKE].contains(&path.as_str())) {
         audit.push(AuditedRoute::ours("GET", path));
     }
 }
@@ -88,9 +93,13 @@ pub(crate) fn router(documented: axum::Router<OAuth2>, api: Finished, author_has
 
 /// The endpoints of an API that issues its own tokens, beside those that the document tells of.
 fn of_issuer(server: &Arc<AuthorizationServer>, scopes: Scopes) -> axum::Router {
-    let [for_token, for_jwks, for_metadata] = [(); 3].map(|()| server.clone());
+    let [for_token, for_revoke, for_jwks, for_metadata] = [(); 4].map(|()| server.clone());
     axum::Router::new()
         .route(&with_slash(TOKEN), undocumented::post(move |request: TokenRequest| token::answer(for_token, request)))
+        .route(
+            &with_slash(REVOKE),
+            undocumented::post(move |request: RevocationRequest| revoke::answer(for_revoke, request)),
+        )
         .route(JWKS, undocumented::get(async move || jwks::answer(&for_jwks)))
         .route(METADATA, undocumented::get(async move || metadata::answer(&for_metadata, &scopes)))
 }

@@ -10,52 +10,39 @@ use aide::{
 use axum::{
     Json,
     extract::{FromRequest, Request},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use countersign_core::{
     authorization_server::{AuthorizationServer, TokenResponse},
     error::{OAuthError, RequestProblem},
-    form::Form,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::client_request::ClientRequest;
 use crate::{
-    extract::{OAuth2PasswordRequestForm, read_form},
+    extract::OAuth2PasswordRequestForm,
     guard::{Argument, refusal::unavailable_after},
 };
 
 pub(super) async fn answer(server: Arc<AuthorizationServer>, request: TokenRequest) -> TokenAnswer {
-    let answer = match &request.0 {
-        Ok((authorization, form)) => server.token(authorization.as_deref(), form).await,
-        Err(error) => Err(error.clone()),
+    let granted = async {
+        let (authorization, form) = request.0.read()?;
+        server.token(authorization, form).await
     };
-    TokenAnswer(answer)
+    TokenAnswer(granted.await)
 }
 
-/// The form and the `Authorization` header of a token request, or why they cannot be had. The address is not read.
-pub(super) struct TokenRequest(Result<(Option<String>, Form), OAuthError>);
+pub(super) struct TokenRequest(ClientRequest);
 
 impl<AppState: Sync> FromRequest<AppState> for TokenRequest {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request(request: Request, _: &AppState) -> Result<Self, Self::Rejection> {
-        let (parts, body) = request.into_parts();
-        let read = async { Ok((authorization(&parts.headers)?, read_form(&parts.headers, body).await?)) };
-        Ok(Self(read.await))
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Self::Rejection> {
+        ClientRequest::from_request(request, state).await.map(Self)
     }
-}
-
-fn authorization(headers: &HeaderMap) -> Result<Option<String>, OAuthError> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let first = values.next();
-    if values.next().is_some() {
-        return Err(OAuthError::InvalidRequest(RequestProblem::SeveralClientCredentials));
-    }
-    // A header that is no text names no client.
-    Ok(first.and_then(|value| value.to_str().ok()).map(ToOwned::to_owned))
 }
 
 pub(super) struct TokenAnswer(Result<TokenResponse, OAuthError>);
@@ -70,6 +57,7 @@ impl IntoResponse for TokenAnswer {
             access_token: granted.access_token.secret().to_owned(),
             token_type: "bearer",
             expires_in: granted.expires_in,
+            refresh_token: granted.refresh_token.map(|token| token.secret().to_owned()),
             scope: granted.scope.map(|scope| scope.to_string()),
         };
         (NOT_STORED, Json(body)).into_response()
@@ -78,7 +66,8 @@ impl IntoResponse for TokenAnswer {
 
 /// RFC 6749 §5.1: "The authorization server MUST include the HTTP "Cache-Control" response header field with a value of
 /// "no-store" […] as well as the "Pragma" response header field with a value of "no-cache"."
-const NOT_STORED: [(header::HeaderName, &str); 2] = [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")];
+pub(super) const NOT_STORED: [(header::HeaderName, &str); 2] =
+    [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")];
 
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "TokenResponse")]
@@ -87,6 +76,9 @@ struct Granted {
     token_type: &'static str,
     /// Seconds until the token expires.
     expires_in: u64,
+    /// What gets the next tokens, once: each use gives another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
     /// What was granted, where that is not what was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
@@ -94,7 +86,7 @@ struct Granted {
 
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "TokenError")]
-struct Refused {
+pub(super) struct Refused {
     /// The code (RFC 6749 section 5.2).
     error: &'static str,
     error_description: String,
@@ -134,7 +126,7 @@ const fn status(error: &OAuthError) -> StatusCode {
         OAuthError::TemporarilyUnavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         OAuthError::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
         OAuthError::InvalidRequest(_)
-        | OAuthError::InvalidGrant
+        | OAuthError::InvalidGrant(_)
         | OAuthError::UnauthorizedClient
         | OAuthError::UnsupportedGrantType
         | OAuthError::InvalidScope => StatusCode::BAD_REQUEST,

@@ -10,7 +10,7 @@ use axum::{
 };
 use countersign_core::{
     client::ClientSecret,
-    error::{OAuthError, RequestProblem},
+    error::{GrantProblem, OAuthError, RequestProblem},
     form::Form,
     grant_type::GrantType,
     names::ClientId,
@@ -77,7 +77,7 @@ impl OAuth2PasswordRequestForm {
         Ok(Self {
             grant_type,
             username: username.to_owned(),
-            password: Password::typed(password).map_err(|_| OAuthError::InvalidGrant)?,
+            password: Password::typed(password).map_err(|_| OAuthError::InvalidGrant(GrantProblem::Login))?,
             scope: form.find("scope").map(Scope::parse).transpose().map_err(OAuthError::from)?.unwrap_or_default(),
             client_id: form.find("client_id").map(ClientId::new),
             client_secret: form.find("client_secret").map(ClientSecret::new),

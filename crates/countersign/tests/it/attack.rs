@@ -373,7 +373,11 @@ async fn the_store_stays_as_it_is_and_the_order_of_routes_does_not_matter() {
     assert_eq!((one.requests(), one.breaches().len()), (two.requests(), two.breaches().len()));
     assert_eq!(owners().await.unwrap(), before);
     let end = countersign::Timestamp::from_seconds(i64::MAX);
-    assert_eq!(memory_of(&app).sweep(end, usize::MAX).await.unwrap(), 0, "no grant is recorded");
+    assert_eq!(
+        memory_of(&app).sweep(end, std::time::Duration::ZERO, usize::MAX).await.unwrap(),
+        0,
+        "no grant is recorded"
+    );
 }
 
 fn memory_of(app: &TestApp) -> &dyn Store {

@@ -59,7 +59,7 @@ async fn every_route_is_there_with_what_it_needs_and_where_that_was_said() {
     assert_eq!(route["security"], need);
     assert_eq!(route["guards"][0]["from"], json!({ "router": "/in" }));
     assert_eq!(route["guards"][1]["from"], json!({ "argument": 1 }));
-    assert_eq!(audit.of(AuditedAccess::Public).filter(|route| route.guards.is_empty()).count(), 7);
+    assert_eq!(audit.of(AuditedAccess::Public).filter(|route| route.guards.is_empty()).count(), 8);
 }
 
 #[tokio::test]

@@ -12,10 +12,10 @@ async fn b12_the_document_and_the_behaviour_agree() {
     let report = testing::walk(routes(app.oauth2.router())).as_user("alice").await.unwrap();
     report.assert_held();
     assert!(report.unclear().is_empty(), "{report}");
-    assert_eq!(report.operations(), 13, "{report}");
+    assert_eq!(report.operations(), 14, "{report}");
     let let_in = report.calls().iter().filter(|call| call.expected == Expected::LetIn);
     assert!(let_in.clone().all(|call| call.status == StatusCode::OK), "{:?}", report.calls());
-    // All but the two that everybody may call.
+    // All but the three that everybody may call.
     assert_eq!(let_in.count(), 11);
     let forbidden = report.calls().iter().filter(|call| call.expected == Expected::Forbidden);
     let forbidden: Vec<_> = forbidden.map(|call| (call.operation.as_str(), call.with.as_str())).collect();
@@ -60,6 +60,7 @@ async fn locks_and_scopes_come_from_the_signatures() {
         document["components"]["securitySchemes"],
         json!({ "OAuth2PasswordBearer": { "type": "oauth2", "flows": { "password": {
             "tokenUrl": "token",
+            "refreshUrl": "token",
             "scopes": { "read:items": "Read items.", "me": "Information about the user.", "admin": "Full access." },
         } } } })
     );

@@ -1,8 +1,11 @@
 //! A store that fails: the answer is 503, never a wrong one, and the process goes on.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use axum::http::StatusCode;
@@ -14,8 +17,8 @@ use countersign::{
         names::{ClientId, GrantId},
         resource_owner::Upgraded,
         store::{
-            Added, Clients, Found, Grants, HandleHash, KeyRecord, Keys, OneTime, OneTimeKind, OwnerRegistry, Redeemed,
-            Spend, Standing,
+            Added, Clients, Ended, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys, OneTime, OneTimeKind,
+            OpaqueToken, OwnerRegistry, Redeemed, Rotated, Spend, Standing,
         },
     },
 };
@@ -98,12 +101,27 @@ faulty! {
         fn put_first_key(key: &KeyRecord) -> Vec<KeyRecord>;
     }
     Grants {
-        fn redeem(standing: &Standing, spend: Option<&Spend>, grant: &Grant) -> Redeemed;
+        fn redeem(
+            standing: &Standing,
+            spend: Option<&Spend>,
+            grant: &Grant,
+            token: Option<&OpaqueToken>
+        ) -> Redeemed;
+        fn rotate_refresh(spent: &HandleHash, grant: &Grant, token: Option<&OpaqueToken>) -> Rotated;
         fn find_grant(id: &GrantId) -> Option<Grant>;
+        fn list_grants(subject: &Subject, after: Option<&GrantId>, limit: usize) -> Vec<Grant>;
         fn revoke_grant(id: &GrantId) -> Found;
+        fn revoke_grants_of(subject: &Subject) -> usize;
+        fn put_opaque_token(token: &OpaqueToken) -> Found;
+        fn find_opaque_token(handle: &HandleHash) -> Option<OpaqueToken>;
+        fn revoke_opaque_token(handle: &HandleHash) -> Found;
         fn put_one_time(thing: &OneTime) -> ();
         fn find_one_time(kind: OneTimeKind, handle: &HandleHash, now: Timestamp) -> Option<OneTime>;
-        fn sweep(now: Timestamp, limit: usize) -> usize;
+        fn sweep(now: Timestamp, leeway: Duration, limit: usize) -> usize;
+    }
+    Feed {
+        fn find_feed(after: u64, limit: usize) -> Vec<FeedEntry>;
+        fn append_feed(ended: &Ended, until: Timestamp) -> ();
     }
 }
 
@@ -206,7 +224,7 @@ async fn a18_a_login_under_way_gets_nothing_once_its_owner_changed() {
         let answer = app.post_token("username=alice&password=correct+horse").await;
         answer.expect_error(StatusCode::BAD_REQUEST, "invalid_grant");
         let far = Timestamp::from_seconds(i64::MAX);
-        assert_eq!(store.store.sweep(far, 10).await.unwrap(), 0, "no grant was left behind: {change}");
+        assert_eq!(store.store.sweep(far, Duration::ZERO, 10).await.unwrap(), 0, "no grant was left behind: {change}");
     }
 }
 

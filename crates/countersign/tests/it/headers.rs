@@ -73,7 +73,8 @@ async fn k4_forwarded_headers_change_nothing() {
     let mut request = form("/token", "username=alice&password=correct+horse");
     request.headers_mut().insert("x-forwarded-host", "evil.example".parse().unwrap());
     let token = app.send(request).await.expect(StatusCode::OK).json()["access_token"].as_str().unwrap().to_owned();
-    let verified = app.oauth2.server().unwrap().verify(&countersign::core::token::BearerToken::new(token)).unwrap();
+    let verified =
+        app.oauth2.server().unwrap().verify(&countersign::core::token::BearerToken::new(token)).await.unwrap();
     assert_eq!(verified.issuer().as_str(), ISSUER);
 }
 

@@ -12,6 +12,7 @@ mod document;
 mod examples;
 mod faults;
 mod grant_password;
+mod grant_refresh_token;
 mod guards;
 mod headers;
 mod refused;

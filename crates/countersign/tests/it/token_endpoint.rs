@@ -247,13 +247,15 @@ async fn o2_a_new_client_has_no_password_grant_and_one_setting_ends_it_for_all()
 async fn o4_the_password_grant_is_advertised_while_it_is_on() {
     const METADATA: &str = "/.well-known/oauth-authorization-server";
     let on = TestApp::new().await.get(METADATA).await.json();
-    assert_eq!(on["grant_types_supported"], serde_json::json!(["password"]));
+    assert_eq!(on["grant_types_supported"], serde_json::json!(["password", "refresh_token"]));
     assert_eq!(on["issuer"], crate::support::ISSUER);
     assert_eq!(on["token_endpoint"], "https://api.example.com/token");
+    assert_eq!(on["revocation_endpoint"], "https://api.example.com/revoke");
     assert_eq!(on["jwks_uri"], "https://api.example.com/.well-known/jwks.json");
     assert_eq!(on["scopes_supported"], serde_json::json!(["read:items", "me", "admin"]));
     let off = TestApp::with(Memory::new(), Builder::without_password_grant).await;
-    assert_eq!(off.get(METADATA).await.json()["grant_types_supported"], serde_json::json!([]));
+    // Who logged in before it was switched off stays.
+    assert_eq!(off.get(METADATA).await.json()["grant_types_supported"], serde_json::json!(["refresh_token"]));
     let document = off.get("/openapi.json").await.json();
     assert!(document["components"]["securitySchemes"].to_string().contains("http"), "{document}");
     assert!(!document["components"]["securitySchemes"].to_string().contains("password"), "{document}");

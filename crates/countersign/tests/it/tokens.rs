@@ -37,7 +37,11 @@ async fn a_token_in_one_line_is_that_users_without_a_login() {
     app.get_as("/any", &bare).await.expect(StatusCode::OK);
     app.get_as("/items", &bare).await.expect(StatusCode::FORBIDDEN);
     let end = countersign::Timestamp::from_seconds(i64::MAX);
-    assert_eq!(app.oauth2.server().unwrap().store().sweep(end, 100).await.unwrap(), 0, "nothing is recorded");
+    assert_eq!(
+        app.oauth2.server().unwrap().store().sweep(end, Duration::ZERO, 100).await.unwrap(),
+        0,
+        "nothing is recorded"
+    );
     app.forward(3600);
     app.get_as("/any", &token).await.expect_invalid_token();
 }

@@ -42,6 +42,11 @@ const NONCE: &str = "nonce";
 const GRANT_ID: &str = "grant_id";
 
 pub(in crate::token) fn encode(claims: &Claims, keys: &KeyRing) -> Result<BearerToken, KeyProblem> {
+    jose::sign(keys.signing(), TYP, payload(claims).to_string().as_bytes()).map(BearerToken::new)
+}
+
+/// What a token says, as JSON.
+pub(in crate::token) fn payload(claims: &Claims) -> Value {
     let mut payload = Value::Object(claims.own.clone());
     payload["iss"] = claims.issuer.as_str().into();
     payload["sub"] = claims.subject.as_str().into();
@@ -65,7 +70,7 @@ pub(in crate::token) fn encode(claims: &Claims, keys: &KeyRing) -> Result<Bearer
     if !claims.scope.is_empty() {
         payload["scope"] = claims.scope.to_string().into();
     }
-    jose::sign(keys.signing(), TYP, payload.to_string().as_bytes()).map(BearerToken::new)
+    payload
 }
 
 pub(in crate::token) fn decode(

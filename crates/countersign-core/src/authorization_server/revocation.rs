@@ -1,0 +1,179 @@
+//! How tokens end before their time: the revocation endpoint's rules, and what keeps verifiers up with the feed.
+
+use std::time::Duration;
+
+use super::AuthorizationServer;
+use crate::{
+    client::{Client, auth},
+    clock::Timestamp,
+    error::{BearerError, OAuthError},
+    form::Form,
+    grant_record::Grant,
+    names::{GrantId, Subject},
+    refresh_token::RefreshToken,
+    store::{Ended, Found, StoreError},
+    token::{AccessToken, BorrowedToken, revoked::Revoked, verify},
+};
+
+/// For how long a verifier may not have heard of what has ended by default: a minute, against the second at which it
+/// normally hears of it.
+const DEFAULT_MAX_STALENESS: Duration = Duration::from_secs(60);
+
+/// What is done while nobody knows what has ended, because the store is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RevocationSettings {
+    /// For how long what was heard last is good enough; a minute by default.
+    pub max_staleness: Duration,
+    /// What is done after that.
+    pub when_stale: WhenStale,
+}
+
+/// What is done with tokens while nobody knows whether they have ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenStale {
+    /// They are not believed: `temporarily_unavailable`, with 503.
+    Refuse,
+    /// They are believed until they expire.
+    Accept,
+}
+
+impl Default for RevocationSettings {
+    fn default() -> Self {
+        Self { max_staleness: DEFAULT_MAX_STALENESS, when_stale: WhenStale::Refuse }
+    }
+}
+
+impl RevocationSettings {
+    /// Whether a verifier that heard of what has ended at `heard_at` may believe a token at `now`.
+    #[must_use]
+    pub fn allow(&self, heard_at: Option<Timestamp>, now: Timestamp) -> bool {
+        let fresh = heard_at.is_some_and(|at| now <= at.plus(self.max_staleness));
+        fresh || self.when_stale == WhenStale::Accept
+    }
+}
+
+impl AuthorizationServer {
+    /// Answers a revocation request (RFC 7009 §2.1): `authorization` is the header of this name, `form` the body.
+    ///
+    /// A refresh token ends its grant with all tokens that descend from it, one that was used up too; an access token
+    /// ends alone. When this returns `Ok`, what was named is dead here, and an opaque one everywhere. Of a token that is
+    /// unknown, expired, or another client's nothing is said, and nothing is done (§2.2: "The authorization server
+    /// responds with HTTP status code 200 if the token has been revoked successfully or if the client submitted an
+    /// invalid token"). `token_type_hint` is not needed.
+    ///
+    /// # Errors
+    /// - [`OAuthError::InvalidRequest`]: `token` is missing.
+    /// - [`OAuthError::InvalidClient`]: the client does not prove who it is.
+    /// - [`OAuthError::TemporarilyUnavailable`]: the store is away, and it is not known whether the token is dead.
+    pub async fn revoke(&self, authorization: Option<&str>, form: &Form) -> Result<(), OAuthError> {
+        let client = auth::authenticate(&*self.ports.store, authorization, form).await?;
+        let [token] = form.require(["token"])?;
+        match RefreshToken::read(token) {
+            Some(refresh) => self.revoke_refresh_token(&client, &refresh).await,
+            None => self.revoke_access_token(&client, BorrowedToken::new(token)).await,
+        }
+    }
+
+    async fn revoke_refresh_token(&self, client: &Client, presented: &RefreshToken) -> Result<(), OAuthError> {
+        let grant = self.ports.store.find_grant(&presented.grant_id()).await?;
+        let is_theirs = |grant: &Grant| {
+            let family = grant.refresh.as_ref().map(|refresh| refresh.family);
+            family == Some(presented.family()) && grant.client_id == client.id
+        };
+        let Some(grant) = grant.filter(is_theirs) else { return Ok(()) };
+        self.end_grant(&grant.id).await?;
+        tracing::info!(event = "revocation", outcome = "done", what = "grant", subject = %grant.subject,
+            client = %client.id, grant = %grant.id, "a client ended a grant");
+        Ok(())
+    }
+
+    async fn revoke_access_token(&self, client: &Client, token: BorrowedToken<'_>) -> Result<(), OAuthError> {
+        let now = self.ports.clock.now();
+        let issued = verify::find_issued(token, self.expected(), &*self.ports.store, now).await?;
+        // One that does not hold opens nothing, so there is nothing to end.
+        let Some(issued) = issued.ok().filter(|issued| issued.token.client_id() == Some(&client.id)) else {
+            return Ok(());
+        };
+        let verified = issued.token;
+        if let Some(handle) = issued.handle {
+            self.ports.store.revoke_opaque_token(&handle).await?;
+        } else if let Some(id) = verified.token_id() {
+            self.ports.store.append_feed(&Ended::Token(id.to_owned()), verified.expires_at()).await?;
+            self.hear_of_it().await?;
+        }
+        tracing::info!(event = "revocation", outcome = "done", what = "access_token", subject = %verified.subject(),
+            client = %client.id, grant = verified.grant_id().map(GrantId::as_str), "a client ended an access token");
+        Ok(())
+    }
+
+    /// Ends a grant, with all tokens that descend from it: they are dead when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError`] (`temporarily_unavailable`): it is not known whether they are.
+    pub async fn end_grant(&self, id: &GrantId) -> Result<Found, StoreError> {
+        let found = self.ports.store.revoke_grant(id).await?;
+        self.hear_of_it().await?;
+        Ok(found)
+    }
+
+    /// Ends all grants of an owner, and says how many there were: what an API does whose users are in a table of its own
+    /// when it disables one or gives one another password.
+    ///
+    /// # Errors
+    /// [`StoreError`] (`temporarily_unavailable`): it is not known whether they have ended.
+    pub async fn end_grants_of(&self, subject: &Subject) -> Result<usize, StoreError> {
+        let ended = self.ports.store.revoke_grants_of(subject).await?;
+        self.hear_of_it().await?;
+        tracing::info!(event = "revocation", outcome = "done", what = "grants", %subject, ended, "grants were ended");
+        Ok(ended)
+    }
+
+    /// RFC 9700 §4.14.2: "the authorization server […] revokes the active refresh token as well as the access
+    /// authorization grant associated with it".
+    pub(super) async fn end_stolen(&self, grant: &Grant) -> Result<(), StoreError> {
+        self.end_grant(&grant.id).await?;
+        tracing::warn!(event = "refresh", outcome = "stolen", subject = %grant.subject, client = %grant.client_id,
+            grant = %grant.id, "a refresh token was used that was used up: its grant has ended");
+        Ok(())
+    }
+
+    /// What has ended before its time, as far as is known here.
+    #[must_use]
+    pub const fn revoked(&self) -> &Revoked {
+        &self.revoked
+    }
+
+    /// Hears of what was just ended, so that nobody is told so before it is dead here.
+    ///
+    /// # Errors
+    /// [`StoreError`] (`temporarily_unavailable`): the store is away.
+    pub async fn hear_of_it(&self) -> Result<(), StoreError> {
+        self.revoked.catch_up(&*self.ports.store, self.ports.clock.now()).await
+    }
+
+    /// Hears at most once a second of what others have ended, before a token is believed.
+    pub(super) async fn keep_up(&self, now: Timestamp) -> Result<(), BearerError> {
+        if self.revoked.heard_at() == Some(now) {
+            return Ok(());
+        }
+        let Err(error) = self.revoked.keep_up(&*self.ports.store, now).await else {
+            return self.refuse_if_stale(now);
+        };
+        tracing::warn!(%error, heard_at = self.revoked.heard_at().map(Timestamp::seconds),
+            "the feed of what has ended cannot be read");
+        self.refuse_if_stale(now)
+    }
+
+    fn refuse_if_stale(&self, now: Timestamp) -> Result<(), BearerError> {
+        if self.settings.revocation.allow(self.revoked.heard_at(), now) {
+            return Ok(());
+        }
+        Err(BearerError::TemporarilyUnavailable { retry_after: Duration::from_secs(1) })
+    }
+
+    /// Whether a token has ended before its time, as far as is known here.
+    #[must_use]
+    pub fn has_ended(&self, token: &AccessToken) -> bool {
+        self.revoked.has_ended(token)
+    }
+}

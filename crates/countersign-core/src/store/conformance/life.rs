@@ -1,0 +1,287 @@
+//! Whole lives of grants, through an authorization server over a store: races, and a model that says what must come.
+
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+
+use super::{NOW, RACERS, owner, race};
+use crate::{
+    authorization_server::{AuthorizationServer, Ports, RefreshLifetimes, Settings, TokenResponse},
+    clock::{Clock, Rng, SeededRng, Timestamp, TurnableClock},
+    error::{GrantProblem, OAuthError},
+    form::Form,
+    key::{KeyPairAlgorithm, SigningChoice},
+    password::{Argon2Cost, HashingPool, HashingSettings, Password},
+    resource_owner::{OwnerStatus, ResourceOwner},
+    store::Store,
+    token::BearerToken,
+};
+
+const REFRESH: RefreshLifetimes = RefreshLifetimes {
+    idle: Duration::from_secs(100),
+    absolute: Duration::from_secs(300),
+    leeway: Duration::from_secs(10),
+};
+
+const ACCESS: Duration = Duration::from_secs(30);
+
+/// How many grants race, and how many lives are lived, each of so many steps.
+const GRANTS: usize = 10;
+const REVOCATIONS: usize = 100;
+const LIVES: u64 = 16;
+const STEPS: usize = 80;
+
+/// A store with one user, and servers over it that share a clock.
+struct World<S> {
+    store: Arc<S>,
+    hashing: Arc<HashingPool>,
+    clock: Arc<TurnableClock>,
+    rng: Arc<SeededRng>,
+}
+
+impl<S: Store> World<S> {
+    async fn new(store: Arc<S>, seed: u64) -> Self {
+        let rng = Arc::new(SeededRng::new(seed));
+        let cost = HashingSettings { threads: NonZeroUsize::MIN, queue: 8, cost: Argon2Cost::weak_for_tests() };
+        let hashing = Arc::new(HashingPool::new(cost, rng.clone()).unwrap());
+        let hash = hashing.hash(Password::typed("correct horse").unwrap()).await.unwrap();
+        let alice = ResourceOwner { password_hash: Some(hash), ..owner("alice") };
+        store.add_owner(&alice).await.unwrap();
+        Self { store, hashing, clock: Arc::new(TurnableClock::at(NOW)), rng }
+    }
+
+    /// A server over the store, as one that starts anew.
+    async fn server(&self) -> Arc<AuthorizationServer> {
+        let ports = Ports {
+            store: self.store.clone(),
+            owners: None,
+            hashing: self.hashing.clone(),
+            clock: self.clock.clone(),
+            rng: self.rng.clone(),
+            claims: None,
+        };
+        let settings = Settings {
+            access_token_lifetime: ACCESS,
+            refresh: REFRESH,
+            signing: SigningChoice::KeyPair(KeyPairAlgorithm::EdDsa),
+            ..Settings::default()
+        };
+        Arc::new(AuthorizationServer::open(ports, settings).await.unwrap())
+    }
+}
+
+type Answer = Result<TokenResponse, OAuthError>;
+
+async fn log_in(server: &AuthorizationServer) -> TokenResponse {
+    let form = Form::parse(b"grant_type=password&username=alice&password=correct+horse&scope=me").unwrap();
+    server.token(None, &form).await.unwrap()
+}
+
+async fn renew(server: &AuthorizationServer, token: &BearerToken) -> Answer {
+    let form = format!("grant_type=refresh_token&refresh_token={}", token.secret());
+    server.token(None, &Form::parse(form.as_bytes()).unwrap()).await
+}
+
+async fn revoke(server: &AuthorizationServer, token: &BearerToken) {
+    server.revoke(None, &Form::parse(format!("token={}", token.secret()).as_bytes()).unwrap()).await.unwrap();
+}
+
+fn refresh_token(answer: &TokenResponse) -> &BearerToken {
+    answer.refresh_token.as_ref().unwrap()
+}
+
+#[track_caller]
+fn assert_refused(answer: Answer, why: &str) {
+    let refused = answer.expect_err(why);
+    assert_eq!(refused, OAuthError::InvalidGrant(GrantProblem::RefreshToken), "{why}");
+}
+
+pub async fn e3_of_many_uses_at_once_one_successor_lives(store: Arc<impl Store>) {
+    let world = World::new(store, 1).await;
+    let server = world.server().await;
+    for _ in 0..GRANTS {
+        let first = log_in(&server).await;
+        let answers = race(|_| {
+            let (server, token) = (server.clone(), refresh_token(&first).clone());
+            async move { renew(&server, &token).await.unwrap() }
+        })
+        .await;
+        let all = |of: fn(&TokenResponse) -> &BearerToken| {
+            let mut all: Vec<_> = answers.iter().map(|answer| of(answer).secret()).collect();
+            all.sort_unstable();
+            all.dedup();
+            all.len()
+        };
+        assert_eq!((all(refresh_token), all(|answer| &answer.access_token)), (1, 1), "{RACERS} got one answer");
+        world.clock.forward(REFRESH.leeway);
+        let second = renew(&server, refresh_token(&answers[0])).await.unwrap();
+        // What was used up comes back after the leeway: a theft, which ends all of it.
+        assert_refused(renew(&server, refresh_token(&first)).await, "used up");
+        assert_refused(renew(&server, refresh_token(&second)).await, "its grant has ended");
+        assert!(server.verify(&second.access_token).await.is_err());
+    }
+}
+
+pub async fn e8_revocation_beats_renewal(store: Arc<impl Store>) {
+    let world = World::new(store, 2).await;
+    let server = world.server().await;
+    for _ in 0..REVOCATIONS {
+        let first = log_in(&server).await;
+        let token = refresh_token(&first).clone();
+        let renewal = tokio::spawn({
+            let (server, token) = (server.clone(), token.clone());
+            async move { renew(&server, &token).await }
+        });
+        let revocation = tokio::spawn({
+            let (server, token) = (server.clone(), token.clone());
+            async move { revoke(&server, &token).await }
+        });
+        revocation.await.unwrap();
+        assert_refused(renew(&server, &token).await, "revoked");
+        let Ok(renewed) = renewal.await.unwrap() else { continue };
+        assert_refused(renew(&server, refresh_token(&renewed)).await, "its grant was revoked");
+        assert!(server.verify(&renewed.access_token).await.is_err(), "no token outlives the revocation");
+        assert!(server.verify(&first.access_token).await.is_err());
+    }
+}
+
+/// What must be true of one grant.
+struct Model {
+    /// The refresh tokens in their order, the good one last.
+    tokens: Vec<BearerToken>,
+    /// When each but the last was used.
+    used_at: Vec<Timestamp>,
+    created_at: Timestamp,
+    access: Vec<(BearerToken, Timestamp)>,
+    alive: bool,
+}
+
+impl Model {
+    fn new(answer: TokenResponse, now: Timestamp) -> Self {
+        let mut model =
+            Self { tokens: Vec::new(), used_at: Vec::new(), created_at: now, access: Vec::new(), alive: true };
+        model.take(answer, now);
+        model
+    }
+
+    fn take(&mut self, answer: TokenResponse, now: Timestamp) {
+        assert_eq!(answer.expires_in, ACCESS.as_secs());
+        let token = answer.refresh_token.unwrap();
+        assert!(self.tokens.iter().all(|older| older.secret() != token.secret()), "every token is new");
+        self.tokens.push(token);
+        self.access.push((answer.access_token, now.plus(ACCESS)));
+    }
+
+    fn expires_at(&self) -> Timestamp {
+        let used = self.used_at.last().copied().unwrap_or(self.created_at);
+        used.plus(REFRESH.idle).min(self.created_at.plus(REFRESH.absolute))
+    }
+
+    fn good(&self) -> usize {
+        self.tokens.len() - 1
+    }
+
+    /// Uses the token of this place in their order, and says whether what came is what had to.
+    async fn use_token(&mut self, server: &AuthorizationServer, at: usize, now: Timestamp) {
+        let answer = renew(server, &self.tokens[at]).await;
+        if !self.alive || now >= self.expires_at() {
+            assert_refused(answer, "it has ended or expired");
+        } else if at == self.good() {
+            self.used_at.push(now);
+            self.take(answer.unwrap(), now);
+        } else if now < self.used_at[at].plus(REFRESH.leeway) && self.used_at.len() - at <= 16 {
+            let again = answer.unwrap();
+            assert_eq!(refresh_token(&again).secret(), self.tokens[at + 1].secret(), "the same successor");
+            assert_eq!(again.access_token.secret(), self.access[at + 1].0.secret(), "the same answer");
+        } else {
+            assert_refused(answer, "used up");
+            self.alive = false;
+        }
+    }
+
+    async fn check(&self, server: &AuthorizationServer, now: Timestamp) {
+        for (token, expires_at) in &self.access {
+            let believed = server.verify(token).await.is_ok();
+            let leeway = server.settings().leeway;
+            assert_eq!(believed, self.alive && now < expires_at.plus(leeway), "until {expires_at:?}, now {now:?}");
+        }
+    }
+}
+
+pub async fn e_grants_live_as_their_model_says(store: Arc<impl Store>) {
+    let world = World::new(store, 3).await;
+    let subject = owner("alice").subject;
+    for life in 0..LIVES {
+        let mut server = world.server().await;
+        let mut models = Vec::new();
+        let mut done = Vec::new();
+        for _ in 0..STEPS {
+            let now = world.clock.now();
+            let [kind, which, at, _] = random(&*world.rng);
+            if models.is_empty() {
+                models.push(Model::new(log_in(&server).await, now));
+            }
+            let place = which % models.len();
+            let model: &mut Model = &mut models[place];
+            let at = at % model.tokens.len();
+            done.push((kind % 16, place, at));
+            // The life is printed with what came otherwise: the same every time.
+            let told = Told(life, &done);
+            match kind % 16 {
+                0..5 => model.use_token(&server, model.good(), now).await,
+                5..7 => model.use_token(&server, at, now).await,
+                7 => model.use_token(&server, model.good().saturating_sub(1), now).await,
+                8 => {
+                    let form = format!(
+                        "grant_type=refresh_token&scope=me+admin&refresh_token={}",
+                        model.tokens[model.good()].secret()
+                    );
+                    let wider = server.token(None, &Form::parse(form.as_bytes()).unwrap()).await.unwrap_err();
+                    let expected = if model.alive && now < model.expires_at() {
+                        OAuthError::InvalidScope
+                    } else {
+                        OAuthError::InvalidGrant(GrantProblem::RefreshToken)
+                    };
+                    assert_eq!(wider, expected);
+                }
+                9 => {
+                    revoke(&server, &model.tokens[at]).await;
+                    model.alive = false;
+                }
+                10 => {
+                    for status in [OwnerStatus::Disabled, OwnerStatus::Active] {
+                        world.store.set_status(&subject, status).await.unwrap();
+                    }
+                    server.hear_of_it().await.unwrap();
+                    models.iter_mut().for_each(|model| model.alive = false);
+                }
+                11 => server = world.server().await,
+                12 => models.push(Model::new(log_in(&server).await, now)),
+                13 => world.clock.forward(Duration::from_secs(3)),
+                14 => world.clock.forward(REFRESH.leeway),
+                _ => world.clock.forward(REFRESH.idle / 2),
+            }
+            for model in &models {
+                model.check(&server, world.clock.now()).await;
+            }
+            drop(told);
+        }
+        let end = world.clock.now().plus(REFRESH.absolute);
+        while world.store.sweep(end, REFRESH.leeway, 1000).await.unwrap() > 0 {}
+    }
+}
+
+/// Prints what was done to get here, if a check fails.
+struct Told<'a>(u64, &'a [(usize, usize, usize)]);
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("in life {}, after (what, grant, token): {:?}", self.0, self.1);
+        }
+    }
+}
+
+fn random(rng: &dyn Rng) -> [usize; 4] {
+    let mut bytes = [0; 4];
+    rng.fill(&mut bytes);
+    bytes.map(usize::from)
+}

@@ -1,0 +1,209 @@
+//! Grants that can be renewed, opaque tokens, and the feed of what has ended: what every store must keep of them.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{NOW, RACERS, grant, owner, race};
+use crate::{
+    clock::Timestamp,
+    grant_record::{Grant, Refresh, Retired},
+    names::{ClientId, GrantId, KeyId, Subject},
+    password::PasswordHash,
+    refresh_token::SealedAnswer,
+    resource_owner::OwnerStatus,
+    store::{Ended, FEED_MARGIN, FeedEntry, Found, HandleHash, OpaqueToken, Redeemed, Rotated, Standing, Store},
+};
+
+const LEEWAY: Duration = Duration::from_secs(10);
+
+/// A grant whose refresh token is `current`.
+fn renewable(id: &str, subject: &Subject, current: &str) -> Grant {
+    let refresh = Refresh {
+        family: HandleHash::of(&format!("family of {id}")),
+        current: HandleHash::of(current),
+        expires_at: NOW.plus(Duration::from_secs(3600)),
+        retired: Vec::new(),
+    };
+    Grant { refresh: Some(refresh), ..grant(id, subject) }
+}
+
+/// The same, renewed: `current` took the place of `before`.
+fn renewed(id: &str, subject: &Subject, before: &str, current: &str) -> Grant {
+    let mut grant = renewable(id, subject, current);
+    let answer = SealedAnswer::from_bytes((0..=255).collect());
+    grant.refresh.as_mut().unwrap().retired.push(Retired { handle: HandleHash::of(before), at: NOW, answer });
+    Grant { used_at: NOW.plus(Duration::from_secs(1)), ..grant }
+}
+
+fn opaque(handle: &str, grant_id: Option<&Grant>) -> OpaqueToken {
+    OpaqueToken {
+        handle: HandleHash::of(handle),
+        grant_id: grant_id.map(|grant| grant.id.clone()),
+        claims: r#"{"sub":"ü"}"#.to_owned(),
+        expires_at: NOW.plus(Duration::from_secs(900)),
+    }
+}
+
+async fn record(store: &impl Store, grant: &Grant, token: Option<&OpaqueToken>) {
+    assert_eq!(store.redeem(&Standing::Elsewhere, None, grant, token).await.unwrap(), Redeemed::Whole);
+}
+
+async fn feed(store: &impl Store) -> Vec<FeedEntry> {
+    store.find_feed(0, 1000).await.unwrap()
+}
+
+pub async fn a_grant_that_can_be_renewed_comes_back_as_it_was_recorded(store: Arc<impl Store>) {
+    let alice = Subject::new("alice");
+    for grant in [grant("a", &alice), renewable("b", &alice, "1"), renewed("c", &alice, "1", "2")] {
+        record(&*store, &grant, None).await;
+        assert_eq!(store.find_grant(&grant.id).await.unwrap(), Some(grant));
+    }
+    let mut several = renewed("b", &alice, "1", "2");
+    several.refresh.as_mut().unwrap().retired.extend(renewed("b", &alice, "0", "1").refresh.unwrap().retired);
+    assert_eq!(store.rotate_refresh(&HandleHash::of("1"), &several, None).await.unwrap(), Rotated::Whole);
+    assert_eq!(store.find_grant(&several.id).await.unwrap(), Some(several));
+    record(&*store, &grant("d", &Subject::new("bob")), None).await;
+    let ids = async |after: Option<&str>, limit| {
+        let found = store.list_grants(&alice, after.map(GrantId::new).as_ref(), limit).await.unwrap();
+        found.into_iter().map(|grant| grant.id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(None, 2).await, ["a", "b"]);
+    assert_eq!(ids(Some("b"), 2).await, ["c"]);
+    assert!(ids(Some("c"), 2).await.is_empty());
+}
+
+pub async fn n1_a_refresh_token_is_rotated_once(store: Arc<impl Store>) {
+    let alice = Subject::new("alice");
+    record(&*store, &renewable("g", &alice, "first"), None).await;
+    let next = |current: &str| renewed("g", &alice, "first", current);
+    assert_eq!(store.rotate_refresh(&HandleHash::of("other"), &next("x"), None).await.unwrap(), Rotated::AlreadySpent);
+    let outcomes = race(|racer| {
+        let (store, next) = (store.clone(), next(&racer.to_string()));
+        async move {
+            let token = opaque(&format!("token of {racer}"), Some(&next));
+            (racer, store.rotate_refresh(&HandleHash::of("first"), &next, Some(&token)).await.unwrap())
+        }
+    })
+    .await;
+    let won: Vec<_> = outcomes.iter().filter(|(_, outcome)| *outcome == Rotated::Whole).collect();
+    let [(winner, _)] = won[..] else { panic!("{won:?}") };
+    let stored = store.find_grant(&GrantId::new("g")).await.unwrap().unwrap();
+    assert_eq!(stored, next(&winner.to_string()));
+    for racer in 0..RACERS {
+        let found = store.find_opaque_token(&HandleHash::of(&format!("token of {racer}"))).await.unwrap();
+        assert_eq!(found.is_some(), racer == *winner, "who lost left nothing behind");
+    }
+}
+
+pub async fn e8_nothing_is_rotated_once_the_grant_has_ended(store: Arc<impl Store>) {
+    let alice = Subject::new("alice");
+    let (first, second) = (renewable("g", &alice, "1"), renewed("g", &alice, "1", "2"));
+    record(&*store, &first, None).await;
+    assert_eq!(store.revoke_grant(&first.id).await.unwrap(), Found::Yes);
+    let token = opaque("t", Some(&first));
+    assert_eq!(store.rotate_refresh(&HandleHash::of("1"), &second, Some(&token)).await.unwrap(), Rotated::AlreadySpent);
+    assert_eq!(store.find_grant(&first.id).await.unwrap(), None);
+    assert_eq!(store.find_opaque_token(&token.handle).await.unwrap(), None);
+    assert_eq!(store.put_opaque_token(&token).await.unwrap(), Found::No);
+    assert_eq!(store.revoke_grant(&first.id).await.unwrap(), Found::No);
+    assert_eq!(feed(&*store).await.len(), 1, "what ended once is told once");
+    // A grant that cannot be renewed is not renewed either.
+    record(&*store, &grant("bare", &alice), None).await;
+    let bare = renewed("bare", &alice, "1", "2");
+    assert_eq!(store.rotate_refresh(&HandleHash::of("1"), &bare, None).await.unwrap(), Rotated::AlreadySpent);
+}
+
+pub async fn whatever_ends_grants_tells_the_feed(store: Arc<impl Store>) {
+    let [alice, bob, carol] = ["alice", "bob", "carol"].map(owner);
+    for owner in [&alice, &bob, &carol] {
+        store.add_owner(owner).await.unwrap();
+    }
+    let mut expected = Vec::new();
+    let mut number = 0;
+    let steps: [(&str, &Subject); 5] = [
+        ("set_password", &alice.subject),
+        ("disable", &alice.subject),
+        ("remove", &bob.subject),
+        ("revoke_grants_of", &carol.subject),
+        ("revoke_grant", &carol.subject),
+    ];
+    let other = renewable("another's", &Subject::new("nobody"), "x");
+    record(&*store, &other, None).await;
+    for (step, subject) in steps {
+        let grant = Grant { access_until: NOW.plus(Duration::from_secs(number)), ..renewable(step, subject, step) };
+        record(&*store, &grant, Some(&opaque(step, Some(&grant)))).await;
+        match step {
+            "set_password" => drop(store.set_password(subject, &PasswordHash::new("new")).await.unwrap()),
+            "disable" => drop(store.set_status(subject, OwnerStatus::Disabled).await.unwrap()),
+            "remove" => drop(store.remove_owner(subject).await.unwrap()),
+            "revoke_grants_of" => assert_eq!(store.revoke_grants_of(subject).await.unwrap(), 1),
+            _ => assert_eq!(store.revoke_grant(&grant.id).await.unwrap(), Found::Yes),
+        }
+        number += 1;
+        expected.push(FeedEntry { number, ended: Ended::Grant(grant.id.clone()), until: grant.access_until });
+        assert_eq!(feed(&*store).await, expected, "{step}");
+        assert_eq!(store.find_grant(&grant.id).await.unwrap(), None, "{step}");
+        assert_eq!(store.find_opaque_token(&HandleHash::of(step)).await.unwrap(), None, "{step}");
+    }
+    assert_eq!(store.find_grant(&other.id).await.unwrap(), Some(other));
+    store.set_status(&alice.subject, OwnerStatus::Active).await.unwrap();
+    assert_eq!(store.revoke_grants_of(&alice.subject).await.unwrap(), 0);
+    assert_eq!(feed(&*store).await, expected, "nothing ended, nothing is told");
+    assert_eq!(store.find_feed(3, 1).await.unwrap(), expected[3..4]);
+}
+
+pub async fn a_number_of_the_feed_is_given_once(store: Arc<impl Store>) {
+    let all = [
+        Ended::Grant(GrantId::new("g")),
+        Ended::Token("t".to_owned()),
+        Ended::Client(ClientId::new("c"), Timestamp::from_seconds(7)),
+        Ended::Key(KeyId::new("k")),
+    ];
+    for ended in &all {
+        store.append_feed(ended, NOW).await.unwrap();
+    }
+    let told: Vec<_> = feed(&*store).await.into_iter().map(|entry| entry.ended).collect();
+    assert_eq!(told, all);
+    let end = NOW.plus(FEED_MARGIN);
+    assert_eq!(store.sweep(end.minus(Duration::from_secs(1)), LEEWAY, 10).await.unwrap(), 0, "they may still matter");
+    assert_eq!(store.sweep(end, LEEWAY, 3).await.unwrap(), 3);
+    assert_eq!(store.sweep(end, LEEWAY, 3).await.unwrap(), 1);
+    assert!(feed(&*store).await.is_empty());
+    store.append_feed(&all[0], NOW).await.unwrap();
+    assert_eq!(feed(&*store).await[0].number, 5, "who follows by number misses nothing");
+}
+
+pub async fn opaque_tokens_end_with_their_grant(store: Arc<impl Store>) {
+    let alice = Subject::new("alice");
+    let grant = renewable("g", &alice, "1");
+    let (first, second, own) = (opaque("1", Some(&grant)), opaque("2", Some(&grant)), opaque("own", None));
+    record(&*store, &grant, Some(&first)).await;
+    for token in [&second, &own] {
+        assert_eq!(store.put_opaque_token(token).await.unwrap(), Found::Yes);
+    }
+    for token in [&first, &second, &own] {
+        assert_eq!(store.find_opaque_token(&token.handle).await.unwrap().as_ref(), Some(token));
+    }
+    assert_eq!(store.revoke_opaque_token(&second.handle).await.unwrap(), Found::Yes);
+    assert_eq!(store.revoke_opaque_token(&second.handle).await.unwrap(), Found::No);
+    assert_eq!(store.find_opaque_token(&second.handle).await.unwrap(), None);
+    assert!(store.find_opaque_token(&first.handle).await.unwrap().is_some());
+    store.revoke_grant(&grant.id).await.unwrap();
+    assert_eq!(store.find_opaque_token(&first.handle).await.unwrap(), None);
+    assert!(store.find_opaque_token(&own.handle).await.unwrap().is_some(), "a client's own has no grant to end with");
+    assert_eq!(store.sweep(own.expires_at, LEEWAY, 10).await.unwrap(), 1);
+    assert_eq!(store.find_opaque_token(&own.handle).await.unwrap(), None);
+}
+
+pub async fn answers_to_retired_refresh_tokens_are_swept(store: Arc<impl Store>) {
+    let alice = Subject::new("alice");
+    record(&*store, &renewable("g", &alice, "1"), None).await;
+    let next = renewed("g", &alice, "1", "2");
+    store.rotate_refresh(&HandleHash::of("1"), &next, None).await.unwrap();
+    assert_eq!(store.sweep(NOW.plus(LEEWAY).minus(Duration::from_secs(1)), LEEWAY, 10).await.unwrap(), 0);
+    assert_eq!(store.find_grant(&next.id).await.unwrap(), Some(next.clone()));
+    assert_eq!(store.sweep(NOW.plus(LEEWAY), LEEWAY, 10).await.unwrap(), 1);
+    let mut bare = next;
+    bare.refresh.as_mut().unwrap().retired.clear();
+    assert_eq!(store.find_grant(&bare.id).await.unwrap(), Some(bare), "and nothing else of it");
+    assert_eq!(store.sweep(NOW.plus(LEEWAY), LEEWAY, 10).await.unwrap(), 0);
+}

@@ -1,0 +1,228 @@
+//! What has ended before its time, kept in memory beside the verifier, and filled by the feed.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use tokio::sync::{Mutex, watch};
+
+use super::AccessToken;
+use crate::{
+    clock::Timestamp,
+    store::{Ended, FEED_MARGIN, Feed, FeedEntry, StoreError},
+};
+
+/// How many entries are read at once.
+const PAGE: usize = 1024;
+
+/// How often what no longer matters is forgotten, in seconds: each time costs a look at every entry.
+const PRUNE_EVERY: i64 = 60;
+
+/// Before anything was heard.
+const NEVER: i64 = i64::MIN;
+
+/// What must not be believed although its signature holds.
+///
+/// It follows the feed by number. Looking at a token costs two look-ups in memory, and none while nothing has ended.
+pub struct Revoked {
+    tables: RwLock<Tables>,
+    /// How many entries there are, so that nobody looks where there are none.
+    entries: AtomicUsize,
+    number: AtomicU64,
+    heard_at: AtomicI64,
+    tried_at: AtomicI64,
+    pruned_at: AtomicI64,
+    /// One at a time reads the feed.
+    following: Mutex<()>,
+    news: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct Tables {
+    grants: HashMap<Box<str>, Timestamp>,
+    tokens: HashMap<Box<str>, Timestamp>,
+    clients: HashMap<Box<str>, Cut>,
+}
+
+/// Tokens of a client that were issued up to a moment.
+struct Cut {
+    issued_until: Timestamp,
+    until: Timestamp,
+}
+
+impl Default for Revoked {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Revoked {
+    /// Nothing was heard yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            tables: RwLock::default(),
+            entries: AtomicUsize::new(0),
+            number: AtomicU64::new(0),
+            heard_at: AtomicI64::new(NEVER),
+            tried_at: AtomicI64::new(NEVER),
+            pruned_at: AtomicI64::new(NEVER),
+            following: Mutex::new(()),
+            news: watch::Sender::new(0),
+        }
+    }
+
+    /// Whether a token has ended before its time.
+    #[must_use]
+    pub fn has_ended(&self, token: &AccessToken) -> bool {
+        if self.entries.load(Ordering::Acquire) == 0 {
+            return false;
+        }
+        let tables = self.read();
+        token.grant_id().is_some_and(|grant| tables.grants.contains_key(grant.as_str()))
+            || token.token_id().is_some_and(|id| tables.tokens.contains_key(id))
+            || token.client_id().is_some_and(|client| {
+                tables.clients.get(client.as_str()).is_some_and(|cut| token.issued_at() <= cut.issued_until)
+            })
+    }
+
+    /// Takes what the feed says next.
+    pub fn hear(&self, entries: &[FeedEntry]) {
+        let Some(last) = entries.last() else { return };
+        let mut tables = self.write();
+        for entry in entries {
+            let until = entry.until;
+            match &entry.ended {
+                Ended::Grant(id) => drop(tables.grants.insert(id.as_str().into(), until)),
+                Ended::Token(id) => drop(tables.tokens.insert(id.as_str().into(), until)),
+                Ended::Client(id, issued_until) => {
+                    let cut = Cut { issued_until: *issued_until, until };
+                    tables.clients.insert(id.as_str().into(), cut);
+                }
+                // The key ring and key sets know it: a key that is not there verifies nothing.
+                Ended::Key(_) => {}
+            }
+        }
+        self.entries.store(tables.len(), Ordering::Release);
+        drop(tables);
+        self.number.fetch_max(last.number, Ordering::AcqRel);
+        self.news.send_if_modified(|number| {
+            let is_news = *number < last.number;
+            *number = last.number.max(*number);
+            is_news
+        });
+    }
+
+    /// The number of the last entry that was heard.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number.load(Ordering::Acquire)
+    }
+
+    /// Changes whenever something was heard.
+    #[must_use]
+    pub fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.load(Ordering::Acquire)
+    }
+
+    /// Whether nothing has ended.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// When the feed was last heard to its end; `None` before the first time.
+    #[must_use]
+    pub fn heard_at(&self) -> Option<Timestamp> {
+        Some(self.heard_at.load(Ordering::Acquire)).filter(|at| *at != NEVER).map(Timestamp::from_seconds)
+    }
+
+    /// Says that the feed was heard to its end.
+    pub fn heard_all(&self, now: Timestamp) {
+        self.heard_at.store(now.seconds(), Ordering::Release);
+        if now.seconds().saturating_sub(self.pruned_at.load(Ordering::Relaxed)) >= PRUNE_EVERY {
+            self.pruned_at.store(now.seconds(), Ordering::Relaxed);
+            self.prune(now);
+        }
+    }
+
+    /// Reads the feed to its end unless that was done, or tried, within this second. Says whether anything was tried.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the store is away; [`Revoked::heard_at`] tells since when nothing was heard.
+    pub async fn keep_up(&self, feed: &dyn Feed, now: Timestamp) -> Result<(), StoreError> {
+        if self.is_up_to(now) {
+            return Ok(());
+        }
+        let _one = self.following.lock().await;
+        if self.is_up_to(now) || self.tried_at.swap(now.seconds(), Ordering::AcqRel) == now.seconds() {
+            return Ok(());
+        }
+        self.follow(feed, now).await
+    }
+
+    /// Reads the feed to its end: who has just ended something does, before saying so.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the store is away.
+    pub async fn catch_up(&self, feed: &dyn Feed, now: Timestamp) -> Result<(), StoreError> {
+        let _one = self.following.lock().await;
+        self.follow(feed, now).await
+    }
+
+    fn is_up_to(&self, now: Timestamp) -> bool {
+        self.heard_at.load(Ordering::Acquire) == now.seconds()
+    }
+
+    async fn follow(&self, feed: &dyn Feed, now: Timestamp) -> Result<(), StoreError> {
+        loop {
+            let entries = feed.find_feed(self.number(), PAGE).await?;
+            self.hear(&entries);
+            if entries.len() < PAGE {
+                self.heard_all(now);
+                return Ok(());
+            }
+        }
+    }
+
+    fn prune(&self, now: Timestamp) {
+        let mut tables = self.write();
+        let still = |until: Timestamp| until.plus(FEED_MARGIN) > now;
+        tables.grants.retain(|_, until| still(*until));
+        tables.tokens.retain(|_, until| still(*until));
+        tables.clients.retain(|_, cut| still(cut.until));
+        self.entries.store(tables.len(), Ordering::Release);
+    }
+
+    /// No method leaves the tables half changed, so what a panicking thread held is still whole.
+    fn read(&self) -> RwLockReadGuard<'_, Tables> {
+        self.tables.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Tables> {
+        self.tables.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    fn len(&self) -> usize {
+        self.grants.len() + self.tokens.len() + self.clients.len()
+    }
+}
+
+impl fmt::Debug for Revoked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Revoked({} entries, up to {})", self.len(), self.number())
+    }
+}

@@ -16,12 +16,12 @@ pub use self::revocation::{RevocationSettings, WhenStale};
 pub use crate::token::issue::{DEFAULT_LIFETIME, RefreshLifetimes, TokenResponse};
 use crate::{
     client::{Client, auth},
-    clock::{Clock, Rng},
+    clock::{Clock, Rng, Timestamp},
     error::{BearerError, GrantProblem, OAuthError, RequestProblem},
     extra_claims::{ExtraClaims, IssuedFor, Map, Value},
     form::Form,
     grant::{self, Facts, Home},
-    grant_record::Decision,
+    grant_record::{Decision, Source},
     grant_type::GrantType,
     key::{KeyRing, KeyRingError, SigningChoice},
     names::{Audience, ClientId, Issuer, Subject},
@@ -31,12 +31,13 @@ use crate::{
     scope::Scope,
     store::{Store, StoreError},
     token::{
-        AccessToken, BorrowedToken, TokenFormat,
+        AccessToken, BorrowedToken, TokenSubject,
         issue::{self, Issued, Mint},
         revoked::Revoked,
         seen::{DEFAULT_REMEMBERED_TOKENS, SeenTokens},
         verify::{self, Expected, Profile, TokenProblem},
     },
+    token_format::TokenFormat,
 };
 
 /// How many token requests pass between two sweeps of what has expired.
@@ -217,6 +218,12 @@ impl AuthorizationServer {
         self.ports.owners.is_none()
     }
 
+    /// The present moment, by its clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.ports.clock.now()
+    }
+
     /// Where its randomness comes from.
     #[must_use]
     pub fn rng(&self) -> &dyn Rng {
@@ -234,9 +241,10 @@ impl AuthorizationServer {
     /// # Errors
     /// [`OAuthError`], each as its variant says.
     pub async fn token(&self, authorization: Option<&str>, form: &Form) -> Result<TokenResponse, OAuthError> {
-        let client = auth::authenticate(&*self.ports.store, authorization, form).await?;
+        let client = self.authenticate_client(authorization, form).await?;
         let grant_type = self.grant_type(&client, form)?;
         let now = self.ports.clock.now();
+        self.refuse_if_cut(&client.id, now)?;
         let facts = Facts {
             owners: self.owners(),
             home: if self.owners_are_in_store() { Home::Store } else { Home::Elsewhere },
@@ -245,11 +253,19 @@ impl AuthorizationServer {
             grants: &*self.ports.store,
             now,
             refresh_leeway: self.settings.refresh.leeway,
+            audience: self.audience(),
         };
         for _ in 0..MAX_DECISIONS {
             match grant::decide(grant_type, facts, &client, form).await? {
                 Decision::Issue(authorized) => {
-                    let own = self.own_claims(&authorized.subject, &client.id, &authorized.scope).await?;
+                    let own = match &authorized.source {
+                        // The author's claims are of users: for a client's own token, the author's code would look for
+                        // a user by the client's name.
+                        Source::Client => Map::new(),
+                        Source::New { .. } | Source::Renewed { .. } => {
+                            self.own_claims(&authorized.subject, &client.id, &authorized.scope).await?
+                        }
+                    };
                     // Deciding took its time: what is issued lives from now on.
                     let mint = self.mint(&client);
                     if let Issued::Tokens(response) = issue::issue(mint, client.id.clone(), authorized, own).await? {
@@ -278,7 +294,7 @@ impl AuthorizationServer {
             rng: &*self.ports.rng,
             issuer: self.issuer(),
             audience: self.audience(),
-            format: self.settings.token_format,
+            format: client.token_format.unwrap_or(self.settings.token_format),
             lifetime: self.settings.access_token_lifetime,
             refresh: self.can_renew(client).then_some(self.settings.refresh),
         }
@@ -286,6 +302,24 @@ impl AuthorizationServer {
 
     fn can_renew(&self, client: &Client) -> bool {
         self.settings.grant_types.contains(&GrantType::RefreshToken) && client.may_use(GrantType::RefreshToken)
+    }
+
+    /// The client that makes a request, to whichever endpoint: `authorization` is the header of this name, `form` the
+    /// body. Where none is registered, or none is named, that is [`Client::built_in`], which proves nothing.
+    ///
+    /// # Errors
+    /// - [`OAuthError::InvalidClient`]: a client is named that is unknown or disabled, or does not prove who it is by the
+    ///   method that it is registered for.
+    /// - [`OAuthError::InvalidRequest`]: it authenticates in two ways.
+    /// - [`OAuthError::TemporarilyUnavailable`]: the store is away.
+    pub async fn authenticate_client(&self, authorization: Option<&str>, form: &Form) -> Result<Client, OAuthError> {
+        let door = auth::Door {
+            store: &*self.ports.store,
+            issuer: self.issuer(),
+            leeway: self.settings.leeway,
+            now: self.ports.clock.now(),
+        };
+        auth::authenticate(door, authorization, form).await
     }
 
     async fn own_claims(
@@ -308,7 +342,12 @@ impl AuthorizationServer {
         if !self.settings.grant_types.contains(&named) {
             return Err(OAuthError::UnsupportedGrantType);
         }
-        if client.may_use(named) { Ok(named) } else { Err(OAuthError::UnauthorizedClient) }
+        match client.may_use(named) {
+            true => Ok(named),
+            // RFC 6749 §5.2, `invalid_client`: "no client authentication included".
+            false if client.is_built_in() => Err(OAuthError::InvalidClient),
+            false => Err(OAuthError::UnauthorizedClient),
+        }
     }
 
     /// What is still missing of a login is then told as missing, and not the grant type.
@@ -362,10 +401,14 @@ impl AuthorizationServer {
     /// The owner of a verified token, as long as the owner is active.
     ///
     /// # Errors
-    /// - [`BearerError::InvalidToken`]: the owner is gone ([`Reason::OwnerGone`]) or disabled
-    ///   ([`Reason::OwnerDisabled`]).
+    /// - [`BearerError::InvalidToken`]: the token is a client's own ([`Reason::NotAUser`]), or the owner is gone
+    ///   ([`Reason::OwnerGone`]) or disabled ([`Reason::OwnerDisabled`]).
     /// - [`BearerError::TemporarilyUnavailable`]: it cannot be known now.
     pub async fn find_active_owner(&self, token: &AccessToken) -> Result<ResourceOwner, BearerError> {
+        // Whatever the table of users says: it may be the author's, and have a user of the client's name.
+        if token.whose() == TokenSubject::Client {
+            return Err(BearerError::InvalidToken(Reason::NotAUser));
+        }
         let owner = self.owners().find_by_subject(token.subject()).await?;
         let reason = match owner {
             Some(owner) if owner.is_active() => return Ok(owner),

@@ -22,6 +22,8 @@ pub enum OAuthError {
     UnsupportedGrantType,
     /// `invalid_scope`: malformed, or nothing of it may be granted.
     InvalidScope,
+    /// `invalid_target`: the API that the token should be for is unknown, or is not for this client (RFC 8707 §2).
+    InvalidTarget,
     /// `temporarily_unavailable`: it cannot be known or done now (answered 503, with `Retry-After`).
     TemporarilyUnavailable {
         /// How long to wait before the next try.
@@ -58,7 +60,7 @@ pub enum RequestProblem {
 }
 
 impl OAuthError {
-    /// The code of RFC 6749 §5.2 (for the last two, of §4.1.2.1).
+    /// The code of RFC 6749 §5.2 (for the last two, of §4.1.2.1) or of RFC 8707 §2.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
@@ -68,6 +70,7 @@ impl OAuthError {
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
             Self::TemporarilyUnavailable { .. } => TEMPORARILY_UNAVAILABLE,
             Self::ServerError => "server_error",
         }
@@ -84,6 +87,7 @@ impl OAuthError {
             Self::UnauthorizedClient => "This client may not use this grant type",
             Self::UnsupportedGrantType => "This grant type is not supported",
             Self::InvalidScope => "The scope is malformed, or nothing of it may be granted",
+            Self::InvalidTarget => "This client gets no token for that resource; name one that it may have",
             Self::TemporarilyUnavailable { .. } => "Temporarily unavailable, try again",
             Self::ServerError => "Internal error",
         };
@@ -260,6 +264,7 @@ mod tests {
             OAuthError::UnauthorizedClient,
             OAuthError::UnsupportedGrantType,
             OAuthError::InvalidScope,
+            OAuthError::InvalidTarget,
             OAuthError::TemporarilyUnavailable { retry_after },
             OAuthError::ServerError,
         ]);

@@ -37,7 +37,7 @@ use crate::{
 /// [`MAX_TOKEN_BYTES`](crate::jose::MAX_TOKEN_BYTES): the login then fails with `server_error`, and the log says why.
 #[async_trait]
 pub trait ExtraClaims: fmt::Debug + Send + Sync + 'static {
-    /// The claims to add to a token, asked once for each.
+    /// The claims to add to a user's token, asked once for each. A client's own token has none of them.
     ///
     /// # Errors
     /// [`StoreError`] (`temporarily_unavailable`): they cannot be known now, and nothing is issued.

@@ -65,6 +65,11 @@ impl Form {
         self.0.iter().find(|(stands, _)| stands == name).map(|(_, value)| value.as_str())
     }
 
+    /// All values of a parameter that may stand more than once.
+    pub fn find_all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(stands, _)| stands == name).map(|(_, value)| value.as_str())
+    }
+
     /// The values of parameters that must be there.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     clock::Timestamp,
-    names::{ClientId, GrantId, Subject},
+    names::{Audience, ClientId, GrantId, Subject},
     refresh_token::{RefreshToken, SealedAnswer},
     scope::Scope,
     store::{HandleHash, Spend, Standing},
@@ -104,6 +104,8 @@ pub(crate) struct Authorized {
     pub(crate) scope: Scope,
     /// What was asked for; `None` if nothing was.
     pub(crate) asked: Option<Scope>,
+    /// The API that the tokens are for; `None` for the server's own.
+    pub(crate) audience: Option<Audience>,
     pub(crate) source: Source,
 }
 
@@ -119,4 +121,7 @@ pub(crate) enum Source {
     },
     /// It is renewed, at the cost of this refresh token.
     Renewed { grant: Grant, refresh: Refresh, presented: RefreshToken },
+    /// There is none: a client that asks on its own behalf asks again when its token has expired, and ends with its
+    /// record.
+    Client,
 }

@@ -7,11 +7,13 @@ pub enum GrantType {
     Password,
     /// The refresh token grant (RFC 6749 §6).
     RefreshToken,
+    /// The client credentials grant (RFC 6749 §4.4).
+    ClientCredentials,
 }
 
 impl GrantType {
     /// All grant types there are.
-    pub const ALL: [Self; 2] = [Self::Password, Self::RefreshToken];
+    pub const ALL: [Self; 3] = [Self::Password, Self::RefreshToken, Self::ClientCredentials];
 
     /// The name in `grant_type`.
     #[must_use]
@@ -19,6 +21,7 @@ impl GrantType {
         match self {
             Self::Password => "password",
             Self::RefreshToken => "refresh_token",
+            Self::ClientCredentials => "client_credentials",
         }
     }
 

@@ -12,7 +12,6 @@ pub mod form;
 pub mod grant;
 pub mod grant_record;
 pub mod grant_type;
-#[cfg_attr(not(test), expect(dead_code, reason = "what mints comes next"))]
 mod handle;
 pub mod jose;
 pub mod key;
@@ -25,4 +24,5 @@ pub mod resource_owner;
 pub mod scope;
 pub mod store;
 pub mod token;
+pub mod token_format;
 pub mod username;

@@ -9,6 +9,9 @@ use crate::{
     jose::BASE64URL,
 };
 
+/// The longest client identifier, in bytes: names, random ones and URLs are shorter.
+pub const MAX_CLIENT_ID_BYTES: usize = 255;
+
 /// How many random bytes an identifier of ours has: 128 bits, so that two never meet. An identifier is no secret.
 const ID_BYTES: usize = 16;
 
@@ -62,6 +65,28 @@ impl Subject {
         Self(random_id::<ID_BYTES>(rng))
     }
 }
+
+impl ClientId {
+    /// Reads an identifier by RFC 6749 Appendix A.1: `*VSCHAR`, not empty, at most [`MAX_CLIENT_ID_BYTES`].
+    ///
+    /// # Errors
+    /// [`MalformedClientId`]: it is none.
+    pub fn parse(id: &str) -> Result<Self, MalformedClientId> {
+        let fits = (1..=MAX_CLIENT_ID_BYTES).contains(&id.len()) && id.bytes().all(|byte| matches!(byte, 0x20..=0x7E));
+        if fits { Ok(Self(id.to_owned())) } else { Err(MalformedClientId) }
+    }
+
+    /// An identifier that nobody had before: 128 random bits. It is no secret.
+    #[must_use]
+    pub fn random(rng: &dyn Rng) -> Self {
+        Self(random_id::<ID_BYTES>(rng))
+    }
+}
+
+/// What was read is not a client identifier by RFC 6749 Appendix A.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a client identifier has 1 to {MAX_CLIENT_ID_BYTES} characters of visible ASCII or spaces")]
+pub struct MalformedClientId;
 
 impl GrantId {
     /// How many bytes it stands for.

@@ -111,6 +111,9 @@ reasons! {
     /// `scope_missing`: the token is good and does not have the scope that the route needs.
     ScopeMissing, "scope_missing",
         "Ask for the scope that the challenge names, and see that the user and the client may have it.";
+    /// `not_a_user`: the token is a client's own, by its `sub` and `client_id`, and the route is for users.
+    NotAUser, "not_a_user",
+        "Send a token that a user logged in for; a client's own token opens only routes that ask for no user.";
     /// `owner_gone`: the user of the token does not exist any more.
     OwnerGone, "owner_gone",
         "Log in again: the user of this token was removed.";
@@ -161,7 +164,7 @@ mod tests {
     use super::*;
 
     /// Somebody's dashboard reads these: a line may be added, and none changed.
-    const CODES: [&str; 25] = [
+    const CODES: [&str; 26] = [
         "no_credentials",
         "other_scheme",
         "several_credentials",
@@ -183,6 +186,7 @@ mod tests {
         "revoked",
         "not_yet_valid",
         "scope_missing",
+        "not_a_user",
         "owner_gone",
         "owner_disabled",
         "rule",

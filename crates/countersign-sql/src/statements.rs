@@ -4,7 +4,7 @@
 //! decides something decides it in the statement itself, and the number of rows it changed is the answer.
 //!
 //! Where the engines differ: a `SELECT $1, …` tells PostgreSQL no types, so that back end declares them when it
-//! prepares; two statements lean on SQLite's single writer, and say what an engine with several must add; and what only
+//! prepares; four statements lean on SQLite's single writer, and say what an engine with several must add; and what only
 //! one engine understands is named after it, at the end.
 
 macro_rules! statements {
@@ -22,6 +22,16 @@ macro_rules! select_owner {
     };
 }
 
+macro_rules! select_client {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, name, auth_methods, secrets, jwks, party, grant_types, scope, audience, token_format, status, \
+            created_at FROM oauth2_clients ",
+            $rest
+        )
+    };
+}
+
 macro_rules! select_grant {
     ($rest:literal) => {
         concat!(
@@ -36,6 +46,13 @@ macro_rules! insert_grant {
     () => {
         "INSERT INTO oauth2_grants (id, subject, client_id, scope, created_at, expires_at, used_at, access_until, \
         refresh_family, refresh_current, refresh_expires_at, retired, retired_at) "
+    };
+}
+
+/// The built-in client is in no table.
+macro_rules! client_is_on {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM oauth2_clients WHERE id = $3 AND status = 'disabled')"
     };
 }
 
@@ -65,25 +82,40 @@ pub(crate) const END_GRANT: [&str; 3] = end_grants!("id");
 /// Ends the grants of an owner.
 pub(crate) const END_GRANTS_OF_OWNER: [&str; 3] = end_grants!("subject");
 
+/// Ends what was granted to a client. The feed is told of the client, and not of each of what may be very many grants.
+pub(crate) const END_GRANTS_TO_CLIENT: [&str; 2] = [
+    "DELETE FROM oauth2_opaque_tokens WHERE grant_id IN (SELECT id FROM oauth2_grants WHERE client_id = $1)",
+    "DELETE FROM oauth2_grants WHERE client_id = $1",
+];
+
 statements! {
     FIND_OWNER_BY_USERNAME = select_owner!("WHERE username = $1");
     FIND_OWNER_BY_SUBJECT = select_owner!("WHERE subject = $1");
     /// The first page is the one after the empty name, which nobody has.
     LIST_OWNERS = select_owner!("WHERE username > $1 ORDER BY username LIMIT $2");
-    /// Whichever is taken, the name or the subject, nothing is written.
+    /// Whichever is taken, the name or the subject, nothing is written; nor if the subject is a client's name. With
+    /// several writers, a client of that name could be added meanwhile: such an engine takes a lock first.
     ADD_OWNER = "INSERT INTO oauth2_owners (subject, username, full_name, email, scope, status, password_hash) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
+        SELECT $1, $2, $3, $4, $5, $6, $7 WHERE NOT EXISTS (SELECT 1 FROM oauth2_clients WHERE id = $1) \
+        ON CONFLICT DO NOTHING";
     UPGRADE_PASSWORD = "UPDATE oauth2_owners SET password_hash = $1 WHERE subject = $2 AND password_hash = $3";
     SET_PASSWORD = "UPDATE oauth2_owners SET password_hash = $1 WHERE subject = $2";
     SET_STATUS = "UPDATE oauth2_owners SET status = $1 WHERE subject = $2";
     REMOVE_OWNER = "DELETE FROM oauth2_owners WHERE subject = $1";
 
-    FIND_CLIENT = "SELECT id, client_type, secret_hashes, party, grant_types, scope FROM oauth2_clients WHERE id = $1";
+    FIND_CLIENT = select_client!("WHERE id = $1");
+    /// The first page is the one after the empty name, which nobody has.
+    LIST_CLIENTS = select_client!("WHERE id > $1 ORDER BY id LIMIT $2");
     FIND_ANY_CLIENT = "SELECT id FROM oauth2_clients LIMIT 1";
-    PUT_CLIENT = "INSERT INTO oauth2_clients (id, client_type, secret_hashes, party, grant_types, scope) \
-        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO UPDATE SET client_type = excluded.client_type, \
-        secret_hashes = excluded.secret_hashes, party = excluded.party, grant_types = excluded.grant_types, \
-        scope = excluded.scope";
+    /// Nothing is written if the name is a client's, or some owner's subject. With several writers, an owner of that
+    /// subject could be added meanwhile: such an engine takes a lock first.
+    ADD_CLIENT = "INSERT INTO oauth2_clients (id, name, auth_methods, secrets, jwks, party, grant_types, scope, \
+        audience, token_format, status, created_at) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 \
+        WHERE NOT EXISTS (SELECT 1 FROM oauth2_owners WHERE subject = $1) ON CONFLICT DO NOTHING";
+    SET_CLIENT_STATUS = "UPDATE oauth2_clients SET status = $1 WHERE id = $2";
+    /// Of two rotations that read the same secrets, one changes a row.
+    ROTATE_CLIENT_SECRETS = "UPDATE oauth2_clients SET secrets = $1 WHERE id = $2 AND secrets = $3";
+    REMOVE_CLIENT = "DELETE FROM oauth2_clients WHERE id = $1";
 
     FIND_KEYS = "SELECT id, algorithm, private_key, signs_from, verifies_until FROM oauth2_keys \
         ORDER BY signs_from, position";
@@ -95,12 +127,15 @@ statements! {
     /// The first page is the one after the empty name, which no grant has.
     LIST_GRANTS = select_grant!("WHERE subject = $1 AND id > $2 ORDER BY id LIMIT $3");
     /// For an owner who is not in our table.
-    RECORD_GRANT = concat!(insert_grant!(), "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)");
+    RECORD_GRANT =
+        concat!(insert_grant!(), "SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 WHERE ", client_is_on!());
     /// For an owner of our table, if active and, where `$14` is not null, with that password hash. With several writers,
     /// the owner could change between this look and its commit: such an engine locks the owner's row first.
     RECORD_GRANT_OF_OWNER = concat!(
         insert_grant!(),
-        "SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 WHERE EXISTS (SELECT 1 FROM oauth2_owners \
+        "SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 WHERE ",
+        client_is_on!(),
+        " AND EXISTS (SELECT 1 FROM oauth2_owners \
         WHERE subject = $2 AND status = 'active' AND ($14 IS NULL OR password_hash = $14))"
     );
     /// The one place that spends a refresh token. Of any number of callers exactly one changes the row, and none once the
@@ -134,6 +169,10 @@ statements! {
     /// The one place that spends. Of any number of callers exactly one changes a row.
     SPEND_ONE_TIME = "UPDATE oauth2_one_time SET spent_by = $1 \
         WHERE kind = $2 AND handle = $3 AND spent_by IS NULL AND expires_at > $4";
+    /// Of any number of callers exactly one changes a row; what has expired by then counts as new.
+    REMEMBER_ONCE = "INSERT INTO oauth2_one_time (kind, handle, expires_at, payload) VALUES ($1, $2, $3, '') \
+        ON CONFLICT (kind, handle) DO UPDATE SET expires_at = excluded.expires_at \
+        WHERE oauth2_one_time.expires_at <= $4";
     SWEEP_ONE_TIME = "DELETE FROM oauth2_one_time WHERE (kind, handle) IN \
         (SELECT kind, handle FROM oauth2_one_time WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
 

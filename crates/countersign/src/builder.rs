@@ -15,10 +15,8 @@ use countersign_core::{
     resource_owner::ResourceOwners,
     scope::Scope,
     store::Store,
-    token::{
-        TokenFormat,
-        verify::{DEFAULT_LEEWAY, MAX_LEEWAY},
-    },
+    token::verify::{DEFAULT_LEEWAY, MAX_LEEWAY},
+    token_format::TokenFormat,
 };
 
 use crate::{
@@ -307,6 +305,12 @@ impl Builder {
     /// Switches the password grant off (RFC 9700 §2.4 says it "MUST NOT be used").
     pub fn without_password_grant(mut self) -> Self {
         self.authority.settings.grant_types.retain(|grant_type| *grant_type != GrantType::Password);
+        self
+    }
+
+    /// Switches the client credentials grant off (RFC 6749 §4.4): no client gets a token of its own.
+    pub fn without_client_credentials_grant(mut self) -> Self {
+        self.authority.settings.grant_types.retain(|grant_type| *grant_type != GrantType::ClientCredentials);
         self
     }
 

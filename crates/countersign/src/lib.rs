@@ -35,6 +35,7 @@ mod error;
 pub mod extract;
 mod guard;
 mod issuer;
+mod new_client;
 mod new_user;
 mod oauth2;
 mod openapi;
@@ -62,7 +63,7 @@ pub use countersign_core as core;
 #[doc(no_inline)]
 pub use countersign_core::{
     authorization_server::{RevocationSettings, WhenStale},
-    client::ClientSecret,
+    client::{Client, ClientSecret, SecretMethods},
     clock::{Clock, Rng, Timestamp},
     error::{BearerError, OAuthError},
     extra_claims::{ExtraClaims, IssuedFor},
@@ -75,7 +76,8 @@ pub use countersign_core::{
     resource_owner::{OwnerStatus, ResourceOwner, ResourceOwners, Upgraded},
     scope::{Scope, ScopeToken},
     store::{Added, Store, StoreError, memory::Memory},
-    token::TokenFormat,
+    token::TokenSubject,
+    token_format::TokenFormat,
     username::Username,
 };
 pub use schemars;
@@ -89,6 +91,7 @@ pub use crate::{
         OAuth2PasswordRequestFormStrict,
     },
     guard::{Argument, Arguments, Denied, Refusal, Requirement, Rule, RuleFunction, TakesArguments, Verdict},
+    new_client::{AddedClient, NewClient, NewClientProblem},
     new_user::{NewUser, NewUserProblem},
     oauth2::{HoldsOAuth2, OAuth2},
     router::Router,

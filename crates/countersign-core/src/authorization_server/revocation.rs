@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::AuthorizationServer;
 use crate::{
-    client::{Client, auth},
+    client::Client,
     clock::Timestamp,
     error::{BearerError, OAuthError},
     form::Form,
     grant_record::Grant,
-    names::{GrantId, Subject},
+    names::{ClientId, GrantId, Subject},
     refresh_token::RefreshToken,
     store::{Ended, Found, StoreError},
     token::{AccessToken, BorrowedToken, revoked::Revoked, verify},
@@ -66,7 +66,7 @@ impl AuthorizationServer {
     /// - [`OAuthError::InvalidClient`]: the client does not prove who it is.
     /// - [`OAuthError::TemporarilyUnavailable`]: the store is away, and it is not known whether the token is dead.
     pub async fn revoke(&self, authorization: Option<&str>, form: &Form) -> Result<(), OAuthError> {
-        let client = auth::authenticate(&*self.ports.store, authorization, form).await?;
+        let client = self.authenticate_client(authorization, form).await?;
         let [token] = form.require(["token"])?;
         match RefreshToken::read(token) {
             Some(refresh) => self.revoke_refresh_token(&client, &refresh).await,
@@ -134,6 +134,15 @@ impl AuthorizationServer {
         self.end_grant(&grant.id).await?;
         tracing::warn!(event = "refresh", outcome = "stolen", subject = %grant.subject, client = %grant.client_id,
             grant = %grant.id, "a refresh token was used that was used up: its grant has ended");
+        Ok(())
+    }
+
+    /// A client that was disabled and is enabled again within the same second waits for the next: what it got in this
+    /// one cannot be told from what has ended.
+    pub(super) fn refuse_if_cut(&self, client: &ClientId, now: Timestamp) -> Result<(), OAuthError> {
+        if self.revoked.is_cut(client, now) {
+            return Err(OAuthError::TemporarilyUnavailable { retry_after: Duration::from_secs(1) });
+        }
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 //! To add one: a file with its `decide`, a variant of [`GrantType`], and the line in `decide` that the compiler then asks
 //! for.
 
+pub(crate) mod client_credentials;
 pub(crate) mod password;
 pub(crate) mod refresh_token;
 
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use crate::{
     client::Client, clock::Timestamp, error::OAuthError, form::Form, grant_record::Decision, grant_type::GrantType,
-    password::HashingPool, resource_owner::ResourceOwners, scope::Scope, store::Grants,
+    names::Audience, password::HashingPool, resource_owner::ResourceOwners, scope::Scope, store::Grants,
 };
 
 /// What a grant may look at to decide.
@@ -24,6 +25,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) now: Timestamp,
     /// For how long a use of a refresh token may be tried again.
     pub(crate) refresh_leeway: Duration,
+    /// The server's own audience.
+    pub(crate) audience: &'a Audience,
 }
 
 /// Whose table the owners are of.
@@ -44,5 +47,6 @@ pub(crate) async fn decide(
     match grant_type {
         GrantType::Password => password::decide(facts, client, form).await.map(Decision::Issue),
         GrantType::RefreshToken => refresh_token::decide(facts, client, form).await,
+        GrantType::ClientCredentials => client_credentials::decide(facts, client, form).map(Decision::Issue),
     }
 }

@@ -37,6 +37,10 @@ pub(crate) async fn decide(facts: Facts<'_>, client: &Client, form: &Form) -> Re
     let [username, password] = form.require(["username", "password"])?;
     let asked = form.find("scope").map(Scope::parse).transpose()?;
     let owner = authenticate(facts, username, password).await?;
+    // RFC 9068 §5: a token whose `sub` is its `client_id` is the client's own, so no user's may look like that.
+    if owner.subject.as_str() == client.id.as_str() {
+        return Err(denied("named_like_the_client", Some(&owner)));
+    }
     let allowed = client.scope.narrow(&owner.scope);
     let scope = asked.as_ref().unwrap_or(facts.default_scope).intersection(&allowed);
     if asked.is_some() && scope.is_empty() {
@@ -48,7 +52,7 @@ pub(crate) async fn decide(facts: Facts<'_>, client: &Client, form: &Form) -> Re
         (Home::Store, None) => Standing::Active,
     };
     let source = Source::New { standing, spend: None };
-    Ok(Authorized { subject: owner.subject, scope, asked, source })
+    Ok(Authorized { subject: owner.subject, scope, asked, audience: None, source })
 }
 
 /// The owner of this name, active, and with the password hash against which this password was verified.

@@ -49,7 +49,7 @@ pub(crate) async fn decide(facts: Facts<'_>, client: &Client, form: &Form) -> Re
     }
     let subject = grant.subject.clone();
     let source = Source::Renewed { grant, refresh, presented };
-    Ok(Decision::Issue(Authorized { subject, scope, asked, source }))
+    Ok(Decision::Issue(Authorized { subject, scope, asked, audience: None, source }))
 }
 
 /// What the access token may allow: what was granted, less what owner or client have lost since.

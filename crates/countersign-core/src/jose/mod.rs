@@ -59,6 +59,9 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// Those whose verifier cannot sign: all but the symmetric one.
+    pub const ASYMMETRIC: [Self; 5] = [Self::Es256, Self::Es384, Self::EdDsa, Self::Rs256, Self::Ps256];
+
     /// The name in `alg`.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -16,6 +16,7 @@
 #![expect(clippy::unwrap_used, reason = "a test suite")]
 #![expect(missing_docs, reason = "each function is named by the fact that it tests")]
 
+mod clients;
 mod life;
 mod renewal;
 
@@ -23,12 +24,11 @@ use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
+pub use self::clients::*;
 use super::{Added, Found, HandleHash, KeyRecord, OneTime, OneTimeKind, PrivateKey, Redeemed, Spend, Standing, Store};
 use crate::{
-    client::{AllowedScope, Client, ClientSecret, ClientSecretHash, ClientType, Party},
     clock::Timestamp,
     grant_record::Grant,
-    grant_type::GrantType,
     jose::Algorithm,
     names::{ClientId, GrantId, KeyId, Subject},
     password::PasswordHash,
@@ -65,7 +65,12 @@ macro_rules! store_conformance {
             owners_are_listed_in_pages
             a_new_password_or_status_ends_the_grants
             removed_owners_are_gone_with_their_grants
-            clients_come_back_as_they_were_put
+            clients_come_back_as_they_were_added
+            clients_are_listed_in_pages
+            h9_no_client_has_the_name_of_an_owner
+            h9_of_a_client_and_an_owner_who_race_for_a_name_one_wins
+            h8_of_many_rotations_at_once_none_is_lost
+            h10_a_disabled_or_removed_client_loses_its_grants
             the_first_key_of_an_algorithm_stays
             a_grant_is_recorded_and_revoked
             a18_nothing_is_recorded_once_the_owner_changed
@@ -73,6 +78,8 @@ macro_rules! store_conformance {
             a20_of_many_redeemers_one_wins
             e14_a_handle_of_one_kind_is_no_other
             what_has_expired_cannot_be_spent_and_is_swept
+            h7_of_many_who_come_with_the_same_thing_one_is_first
+            h7_what_is_remembered_is_forgotten_when_it_has_expired
             a_grant_that_can_be_renewed_comes_back_as_it_was_recorded
             n1_a_refresh_token_is_rotated_once
             e8_nothing_is_rotated_once_the_grant_has_ended
@@ -256,34 +263,6 @@ pub async fn removed_owners_are_gone_with_their_grants(store: Arc<impl Store>) {
     assert_eq!(store.find_grant(&grant.id).await.unwrap(), None);
     let again = ResourceOwner { subject: Subject::new("another subject"), ..alice };
     assert_eq!(store.add_owner(&again).await.unwrap(), Added::Yes, "the name is free again");
-}
-
-pub async fn clients_come_back_as_they_were_put(store: Arc<impl Store>) {
-    assert!(!store.has_clients().await.unwrap());
-    let hash = |secret| ClientSecretHash::of(&ClientSecret::new(secret));
-    let public = Client {
-        id: ClientId::new("app"),
-        client_type: ClientType::Public,
-        party: Party::Third,
-        grant_types: Vec::new(),
-        scope: AllowedScope::Only("me".parse().unwrap()),
-    };
-    let confidential = Client {
-        id: ClientId::new("https://client.example.com/ü"),
-        client_type: ClientType::Confidential(vec![hash("new"), hash("old")]),
-        party: Party::First,
-        grant_types: vec![GrantType::Password],
-        scope: AllowedScope::Any,
-    };
-    for client in [&public, &confidential] {
-        store.put_client(client).await.unwrap();
-        assert_eq!(store.find_client(&client.id).await.unwrap().as_ref(), Some(client));
-    }
-    assert!(store.has_clients().await.unwrap());
-    let changed = Client { scope: AllowedScope::Only("".parse().unwrap()), ..public };
-    store.put_client(&changed).await.unwrap();
-    assert_eq!(store.find_client(&changed.id).await.unwrap(), Some(changed));
-    assert_eq!(store.find_client(&ClientId::new("App")).await.unwrap(), None);
 }
 
 pub async fn the_first_key_of_an_algorithm_stays(store: Arc<impl Store>) {

@@ -9,11 +9,12 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    Added, Clients, Ended, FEED_MARGIN, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys, OneTime,
-    OneTimeKind, OpaqueToken, OwnerRegistry, Redeemed, Rotated, Spend, Standing, StoreError,
+    Added, Clients, Ended, FEED_MARGIN, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys,
+    LONGEST_ACCESS_TOKEN, OneTime, OneTimeKind, OpaqueToken, OwnerRegistry, Redeemed, Remembered, Rotated, Spend,
+    Standing, StoreError,
 };
 use crate::{
-    client::Client,
+    client::{Authentication, Client, ClientSecrets, ClientStatus},
     clock::Timestamp,
     grant_record::Grant,
     names::{ClientId, GrantId, Subject},
@@ -31,7 +32,7 @@ pub struct Memory {
 #[derive(Debug, Default)]
 struct Tables {
     owners: BTreeMap<Username, ResourceOwner>,
-    clients: HashMap<ClientId, Client>,
+    clients: BTreeMap<ClientId, Client>,
     keys: Vec<KeyRecord>,
     grants: HashMap<GrantId, Grant>,
     opaque_tokens: HashMap<HandleHash, OpaqueToken>,
@@ -76,6 +77,13 @@ impl Tables {
     fn end_grants_of(&mut self, subject: &Subject) -> usize {
         self.end_grants(|grant| grant.subject == *subject)
     }
+
+    /// Ends what was granted to a client. The feed is told of the client, not of each grant.
+    fn end_grants_to(&mut self, client_id: &ClientId, now: Timestamp) {
+        let ended: Vec<_> = self.grants.extract_if(|_, grant| grant.client_id == *client_id).collect();
+        self.opaque_tokens.retain(|_, token| !ended.iter().any(|(id, _)| token.grant_id.as_ref() == Some(id)));
+        self.append_feed(Ended::Client(client_id.clone(), now), now.plus(LONGEST_ACCESS_TOKEN));
+    }
 }
 
 #[async_trait]
@@ -107,7 +115,8 @@ impl ResourceOwners for Memory {
 impl OwnerRegistry for Memory {
     async fn add_owner(&self, owner: &ResourceOwner) -> Result<Added, StoreError> {
         let mut tables = self.tables();
-        if tables.owners.contains_key(&owner.username) || tables.owner_mut(&owner.subject).is_some() {
+        let is_client = tables.clients.contains_key(&ClientId::new(owner.subject.as_str()));
+        if is_client || tables.owners.contains_key(&owner.username) || tables.owner_mut(&owner.subject).is_some() {
             return Ok(Added::NameTaken);
         }
         tables.owners.insert(owner.username.clone(), owner.clone());
@@ -157,9 +166,58 @@ impl Clients for Memory {
         Ok(!self.tables().clients.is_empty())
     }
 
-    async fn put_client(&self, client: &Client) -> Result<(), StoreError> {
-        self.tables().clients.insert(client.id.clone(), client.clone());
-        Ok(())
+    async fn add_client(&self, client: &Client) -> Result<Added, StoreError> {
+        let mut tables = self.tables();
+        let is_owner = tables.owner_mut(&Subject::new(client.id.as_str())).is_some();
+        if is_owner || tables.clients.contains_key(&client.id) {
+            return Ok(Added::NameTaken);
+        }
+        tables.clients.insert(client.id.clone(), client.clone());
+        Ok(Added::Yes)
+    }
+
+    async fn list_clients(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreError> {
+        let tables = self.tables();
+        let all = tables.clients.values();
+        Ok(all.filter(|client| after.is_none_or(|after| client.id > *after)).take(limit).cloned().collect())
+    }
+
+    async fn set_client_status(
+        &self,
+        id: &ClientId,
+        status: ClientStatus,
+        now: Timestamp,
+    ) -> Result<Found, StoreError> {
+        let mut tables = self.tables();
+        let Some(client) = tables.clients.get_mut(id) else { return Ok(Found::No) };
+        client.status = status;
+        if status == ClientStatus::Disabled {
+            tables.end_grants_to(id, now);
+        }
+        Ok(Found::Yes)
+    }
+
+    async fn rotate_client_secrets(
+        &self,
+        id: &ClientId,
+        from: &ClientSecrets,
+        to: &ClientSecrets,
+    ) -> Result<Rotated, StoreError> {
+        let mut tables = self.tables();
+        match tables.clients.get_mut(id).map(|client| &mut client.authentication) {
+            Some(Authentication::Secret { secrets, .. }) if secrets == from => *secrets = to.clone(),
+            _ => return Ok(Rotated::No),
+        }
+        Ok(Rotated::Yes)
+    }
+
+    async fn remove_client(&self, id: &ClientId, now: Timestamp) -> Result<Found, StoreError> {
+        let mut tables = self.tables();
+        if tables.clients.remove(id).is_none() {
+            return Ok(Found::No);
+        }
+        tables.end_grants_to(id, now);
+        Ok(Found::Yes)
     }
 }
 
@@ -194,7 +252,8 @@ impl Grants for Memory {
             Standing::Active => owner.is_some(),
             Standing::ActiveWith(hash) => owner.is_some_and(|owner| owner.password_hash.as_ref() == Some(hash)),
         };
-        if !still_so {
+        let client = tables.clients.get(&grant.client_id);
+        if !still_so || client.is_some_and(|client| client.status == ClientStatus::Disabled) {
             return Ok(Redeemed::OwnerChanged);
         }
         if let Some(spend) = spend {
@@ -217,10 +276,10 @@ impl Grants for Memory {
         let mut tables = self.tables();
         let current = tables.grants.get(&grant.id).and_then(|stored| stored.refresh.as_ref());
         if current.is_none_or(|refresh| refresh.current != *spent) {
-            return Ok(Rotated::AlreadySpent);
+            return Ok(Rotated::No);
         }
         tables.record(grant, token);
-        Ok(Rotated::Whole)
+        Ok(Rotated::Yes)
     }
 
     async fn find_grant(&self, id: &GrantId) -> Result<Option<Grant>, StoreError> {
@@ -279,6 +338,22 @@ impl Grants for Memory {
     ) -> Result<Option<OneTime>, StoreError> {
         let tables = self.tables();
         Ok(tables.one_time.get(&(kind, *handle)).filter(|thing| thing.expires_at > now).cloned())
+    }
+
+    async fn remember_once(
+        &self,
+        kind: OneTimeKind,
+        handle: &HandleHash,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Remembered, StoreError> {
+        let mut tables = self.tables();
+        let key = (kind, *handle);
+        if tables.one_time.get(&key).is_some_and(|thing| thing.expires_at > now) {
+            return Ok(Remembered::Again);
+        }
+        tables.one_time.insert(key, OneTime { kind, handle: *handle, expires_at, payload: String::new() });
+        Ok(Remembered::First)
     }
 
     async fn sweep(&self, now: Timestamp, leeway: Duration, limit: usize) -> Result<usize, StoreError> {

@@ -19,7 +19,7 @@ use async_trait::async_trait;
 pub use self::error::{BoxError, StoreError};
 pub use self::record::{Ended, FeedEntry, HandleHash, KeyRecord, OneTime, OneTimeKind, OpaqueToken, PrivateKey, Spend};
 use crate::{
-    client::Client,
+    client::{Client, ClientSecrets, ClientStatus},
     clock::Timestamp,
     grant_record::Grant,
     names::{ClientId, GrantId, Subject},
@@ -38,7 +38,8 @@ impl<T: OwnerRegistry + Clients + Keys + Grants + Feed> Store for T {}
 /// Every method fails with [`StoreError`] alone (`temporarily_unavailable`): nothing changed, or it cannot be known.
 #[async_trait]
 pub trait OwnerRegistry: ResourceOwners {
-    /// Adds an owner, unless the name or the subject is taken ([`Added::NameTaken`] either way). Two that race for a name: one wins.
+    /// Adds an owner, unless the name or the subject is taken ([`Added::NameTaken`] either way), or the subject is some
+    /// client's name (RFC 9700 §4.15). Two that race for a name: one wins.
     async fn add_owner(&self, owner: &ResourceOwner) -> Result<Added, StoreError>;
 
     /// At most `limit` owners whose names come after `after`, in the order of their names' bytes.
@@ -65,8 +66,29 @@ pub trait Clients: fmt::Debug + Send + Sync + 'static {
     /// Whether any client was registered. Where none was, the built-in one acts.
     async fn has_clients(&self) -> Result<bool, StoreError>;
 
-    /// Registers a client, or replaces the record of one.
-    async fn put_client(&self, client: &Client) -> Result<(), StoreError>;
+    /// Registers a client, unless its name is taken: by a client, or by an owner of the built-in table as the subject
+    /// (RFC 9700 §4.15). Two that race for a name: one wins.
+    async fn add_client(&self, client: &Client) -> Result<Added, StoreError>;
+
+    /// At most `limit` clients whose names come after `after`, in the order of their names' bytes.
+    async fn list_clients(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreError>;
+
+    /// Disables a client and ends what was granted to it, or enables one. Of a disabled one the feed is told in the same
+    /// write: what it got up to `now` has ended.
+    async fn set_client_status(&self, id: &ClientId, status: ClientStatus, now: Timestamp)
+    -> Result<Found, StoreError>;
+
+    /// Replaces the secrets `from` of a client by `to`, unless they changed meanwhile: two rotations at once never lose
+    /// one.
+    async fn rotate_client_secrets(
+        &self,
+        id: &ClientId,
+        from: &ClientSecrets,
+        to: &ClientSecrets,
+    ) -> Result<Rotated, StoreError>;
+
+    /// Removes a client and what was granted to it, and tells the feed as [`Clients::set_client_status`] does.
+    async fn remove_client(&self, id: &ClientId, now: Timestamp) -> Result<Found, StoreError>;
 }
 
 /// The keys that tokens are signed with.
@@ -92,7 +114,8 @@ pub trait Grants: fmt::Debug + Send + Sync + 'static {
     ///
     /// Happens whole or not at all. A one-time thing is spent by one conditional statement, so that of any number of
     /// callers exactly one gets [`Redeemed::Whole`]. Nothing is recorded unless the owner still has this `standing`, so
-    /// that a login in flight leaves nothing behind once its owner was disabled or removed or got another password.
+    /// that a login in flight leaves nothing behind once its owner was disabled or removed or got another password; and
+    /// nothing for a client that is disabled.
     ///
     /// `token` is the opaque access token that descends from it, if it is one; it rests from then on too.
     async fn redeem(
@@ -105,7 +128,7 @@ pub trait Grants: fmt::Debug + Send + Sync + 'static {
 
     /// Replaces a grant whose refresh token is still `spent` by `grant`, in one conditional write (RFC 9700 §4.14.2).
     ///
-    /// Of any number of callers that spend the same token exactly one gets [`Rotated::Whole`], and none does once the
+    /// Of any number of callers that spend the same token exactly one gets [`Rotated::Yes`], and none does once the
     /// grant has ended. `token` is as in [`Grants::redeem`].
     async fn rotate_refresh(
         &self,
@@ -153,6 +176,16 @@ pub trait Grants: fmt::Debug + Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Option<OneTime>, StoreError>;
 
+    /// Remembers a thing of this kind and handle until `expires_at`, if it is not remembered at `now`. Of any number of
+    /// callers exactly one gets [`Remembered::First`]; what was remembered and has expired counts as new.
+    async fn remember_once(
+        &self,
+        kind: OneTimeKind,
+        handle: &HandleHash,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Remembered, StoreError>;
+
     /// Forgets at most `limit` of each kind of thing that has expired at `now`: grants, the answers to retired refresh
     /// tokens, opaque access tokens, one-time things, and entries of the feed; says how many went.
     ///
@@ -179,6 +212,9 @@ pub trait Feed: fmt::Debug + Send + Sync + 'static {
 /// hour and back again brings nothing back to life.
 pub const FEED_MARGIN: Duration = Duration::from_secs(60 * 60);
 
+/// How long the feed tells of a client: as long as an access token can live.
+pub const LONGEST_ACCESS_TOKEN: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// What became of an addition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Added {
@@ -197,6 +233,24 @@ pub enum Found {
     No,
 }
 
+/// Whether something took the place of what was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotated {
+    /// The new is stored.
+    Yes,
+    /// What is stored is not what was read any more, or is gone: nothing changed.
+    No,
+}
+
+/// Whether something was seen for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remembered {
+    /// It was, and is remembered.
+    First,
+    /// It is remembered already: nothing changed.
+    Again,
+}
+
 /// What an owner must still be for a grant to be recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -208,15 +262,6 @@ pub enum Standing {
     ActiveWith(PasswordHash),
 }
 
-/// What became of a rotation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rotated {
-    /// The successor is the token that is good now.
-    Whole,
-    /// The token was used already, or the grant has ended: nothing changed.
-    AlreadySpent,
-}
-
 /// What became of a redemption.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Redeemed {
@@ -224,6 +269,6 @@ pub enum Redeemed {
     Whole,
     /// The one-time thing is unknown, expired, or spent: nothing changed.
     AlreadySpent,
-    /// The owner has not this standing any more: nothing changed.
+    /// The owner has not this standing any more, or the client is disabled: nothing changed.
     OwnerChanged,
 }

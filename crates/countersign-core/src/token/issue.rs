@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::{
-    BearerToken, Claims, TokenFormat,
+    BearerToken, Claims,
     format::{jwt, opaque},
 };
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     refresh_token::{Answer, RefreshToken},
     scope::Scope,
     store::{Found, Grants, OpaqueToken, Redeemed, Rotated},
+    token_format::TokenFormat,
 };
 
 /// Bytes of randomness that name a token: 128 bits, so that two never meet.
@@ -96,10 +97,13 @@ pub(crate) enum Issued {
 
 /// For whom an access token is made.
 struct For<'a> {
-    grant_id: &'a GrantId,
+    /// The grant from which it descends, if there is one.
+    grant_id: Option<&'a GrantId>,
     subject: &'a Subject,
     client_id: &'a ClientId,
     scope: &'a Scope,
+    /// The API that it is for; `None` for the server's own.
+    audience: Option<&'a Audience>,
 }
 
 /// An access token that nobody has yet.
@@ -125,7 +129,8 @@ pub(crate) async fn issue(
     authorized: Authorized,
     own: Map<String, Value>,
 ) -> Result<Issued, OAuthError> {
-    let Authorized { subject, scope, asked, source } = authorized;
+    let Authorized { subject, scope, asked, audience, source } = authorized;
+    let audience = audience.as_ref();
     let response = |minted: Minted, refresh_token: Option<&RefreshToken>| {
         let as_asked = asked.as_ref().is_some_and(|asked| asked.same_tokens(&scope));
         TokenResponse {
@@ -138,7 +143,8 @@ pub(crate) async fn issue(
     match source {
         Source::New { standing, spend } => {
             let id = GrantId::random(mint.rng);
-            let made_for = For { grant_id: &id, subject: &subject, client_id: &client_id, scope: &scope };
+            let made_for =
+                For { grant_id: Some(&id), subject: &subject, client_id: &client_id, scope: &scope, audience };
             let minted = mint.access_token(made_for, own)?;
             let first = mint.refresh.and_then(|lifetimes| Some((RefreshToken::first(&id, mint.rng)?, lifetimes)));
             let refresh = first.as_ref().map(|(token, lifetimes)| Refresh {
@@ -169,7 +175,8 @@ pub(crate) async fn issue(
         Source::Renewed { grant, refresh, presented } => {
             // Switched off meanwhile: what was promised is not kept.
             let lifetimes = mint.refresh.ok_or(OAuthError::UnauthorizedClient)?;
-            let made_for = For { grant_id: &grant.id, subject: &subject, client_id: &client_id, scope: &scope };
+            let grant_id = Some(&grant.id);
+            let made_for = For { grant_id, subject: &subject, client_id: &client_id, scope: &scope, audience };
             let minted = mint.access_token(made_for, own)?;
             let successor = presented.successor(mint.rng);
             let answer = Answer::new(minted.token.secret(), &successor, minted.expires_at, &scope);
@@ -181,12 +188,22 @@ pub(crate) async fn issue(
             let access_until = grant.access_until.max(minted.expires_at);
             let renewed = Grant { used_at: mint.now, access_until, refresh: Some(refresh), ..grant };
             match mint.store.rotate_refresh(&presented.handle(), &renewed, minted.rests.as_ref()).await? {
-                Rotated::Whole => {}
-                Rotated::AlreadySpent => return Ok(Issued::Changed),
+                Rotated::Yes => {}
+                Rotated::No => return Ok(Issued::Changed),
             }
             tracing::info!(event = "refresh", outcome = "granted", subject = %renewed.subject,
                 client = %renewed.client_id, grant = %renewed.id, scope = %scope, "a grant was renewed");
             Ok(Issued::Tokens(response(minted, Some(&successor))))
+        }
+        Source::Client => {
+            let made_for = For { grant_id: None, subject: &subject, client_id: &client_id, scope: &scope, audience };
+            let minted = mint.access_token(made_for, own)?;
+            if let Some(rests) = &minted.rests {
+                mint.store.put_opaque_token(rests).await?;
+            }
+            tracing::info!(event = "client_token", outcome = "granted", client = %client_id, scope = %scope,
+                "a client got a token of its own");
+            Ok(Issued::Tokens(response(minted, None)))
         }
     }
 }
@@ -212,7 +229,8 @@ pub(crate) async fn issue_again(
         (BearerToken::new(answer.access_token.as_str()), answer.expires_at())
     } else {
         let Grant { id, subject, client_id, .. } = &grant;
-        let minted = mint.access_token(For { grant_id: id, subject, client_id, scope: &scope }, own)?;
+        let made_for = For { grant_id: Some(id), subject, client_id, scope: &scope, audience: None };
+        let minted = mint.access_token(made_for, own)?;
         if let Some(rests) = &minted.rests
             && mint.store.put_opaque_token(rests).await? == Found::No
         {
@@ -241,10 +259,10 @@ impl Mint<'_> {
         let claims = Claims {
             issuer: self.issuer.clone(),
             subject: made_for.subject.clone(),
-            audience: vec![self.audience.clone()],
+            audience: vec![made_for.audience.unwrap_or(self.audience).clone()],
             client_id: Some(made_for.client_id.clone()),
             scope: made_for.scope.clone(),
-            grant_id: Some(made_for.grant_id.clone()),
+            grant_id: made_for.grant_id.cloned(),
             token_id: Some(random_id::<TOKEN_ID_BYTES>(self.rng)),
             issued_at: self.now,
             not_before: None,

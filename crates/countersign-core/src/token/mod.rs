@@ -16,8 +16,8 @@ use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+pub use self::introspect::introspected;
 use self::verify::TokenProblem;
-pub use self::{format::TokenFormat, introspect::introspected};
 use crate::{
     clock::Timestamp,
     names::{Audience, ClientId, GrantId, Issuer, Subject},
@@ -83,6 +83,15 @@ impl fmt::Debug for BearerToken {
 #[derive(Clone, Debug)]
 pub struct AccessToken(Arc<Claims>);
 
+/// Whose an access token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenSubject {
+    /// A resource owner's, who logged in.
+    Owner,
+    /// The client's own, which got it by the client credentials grant.
+    Client,
+}
+
 /// What an access token says (RFC 9068 §2.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Claims {
@@ -111,6 +120,16 @@ impl AccessToken {
     #[must_use]
     pub fn subject(&self) -> &Subject {
         &self.0.subject
+    }
+
+    /// Whether that is a user or the client itself, which asked on its own behalf (RFC 9068 §2.2).
+    ///
+    /// RFC 9068 §5 lets a client's own token be told by its `sub`, which is its `client_id`: no client of ours has an
+    /// identifier that is some user's. Issuers that follow no profile may name their clients otherwise in `sub`.
+    #[must_use]
+    pub fn whose(&self) -> TokenSubject {
+        let is_client = self.client_id().is_some_and(|client_id| client_id.as_str() == self.subject().as_str());
+        if is_client { TokenSubject::Client } else { TokenSubject::Owner }
     }
 
     /// Who that is in all the world: subjects of two issuers may be the same, and are two users (OpenID Connect Core 1.0

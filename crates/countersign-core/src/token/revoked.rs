@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, watch};
 use super::AccessToken;
 use crate::{
     clock::Timestamp,
+    names::ClientId,
     store::{Ended, FEED_MARGIN, Feed, FeedEntry, StoreError},
 };
 
@@ -89,6 +90,12 @@ impl Revoked {
             || token.client_id().is_some_and(|client| {
                 tables.clients.get(client.as_str()).is_some_and(|cut| token.issued_at() <= cut.issued_until)
             })
+    }
+
+    /// Whether what a client gets at `now` could not be told from what has ended of it.
+    #[must_use]
+    pub fn is_cut(&self, client: &ClientId, now: Timestamp) -> bool {
+        !self.is_empty() && self.read().clients.get(client.as_str()).is_some_and(|cut| now <= cut.issued_until)
     }
 
     /// Takes what the feed says next.

@@ -34,13 +34,14 @@ const NEVER_DEPENDS: [(&str, &[&str]); 3] = [
 ];
 
 /// The codes of RFC 6749 and RFC 6750, which `error.rs` alone spells.
-const WIRE_CODES: [&str; 9] = [
+const WIRE_CODES: [&str; 10] = [
     "\"invalid_request\"",
     "\"invalid_client\"",
     "\"invalid_grant\"",
     "\"unauthorized_client\"",
     "\"unsupported_grant_type\"",
     "\"invalid_scope\"",
+    "\"invalid_target\"",
     "\"invalid_token\"",
     "\"insufficient_scope\"",
     "\"temporarily_unavailable\"",
@@ -72,7 +73,7 @@ fn sources(folder: &Path) -> Vec<(String, String)> {
 }
 
 fn is_test(name: &str) -> bool {
-    name.split('/').any(|part| part == "tests" || part == "tests.rs")
+    name.split('/').any(|part| ["tests", "tests.rs", "conformance"].contains(&part))
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The command line: one file a command, each with its flags and what it does.
 
+mod client;
 mod dev;
 mod explain;
 mod openapi;
@@ -47,6 +48,7 @@ enum Command {
     Dev(dev::Dev),
     Serve(serve::Serve),
     User(user::User),
+    Client(client::ClientCommand),
     Openapi(openapi::Openapi),
     Explain(explain::Explain),
     Settings(settings::Reference),
@@ -69,6 +71,7 @@ async fn obey(cli: Cli) -> Outcome {
         Command::Dev(dev) => dev.run(&global).await,
         Command::Serve(serve) => serve.run(&global).await,
         Command::User(user) => user.run(&global).await,
+        Command::Client(client) => client.run(&global).await,
         Command::Openapi(openapi) => openapi.run(&global).await,
         Command::Explain(explain) => explain.run(&global).await,
         Command::Settings(settings) => settings.run(),

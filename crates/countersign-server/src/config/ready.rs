@@ -60,6 +60,9 @@ impl Settings {
         if self.password_grant == Switch::Off {
             builder = builder.without_password_grant();
         }
+        if self.client_credentials_grant == Switch::Off {
+            builder = builder.without_client_credentials_grant();
+        }
         if self.docs == Switch::Off {
             builder = builder.docs(DocsPage::off());
         }

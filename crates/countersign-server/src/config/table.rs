@@ -71,6 +71,9 @@ settings! {
     /// Whether the password grant is on. It is for your own clients only: RFC 9700 §2.4 says that it MUST NOT be used,
     /// since people learn to type their password into programs, and there is no second factor.
     "password_grant" password_grant: Switch = Text("true");
+    /// Whether the client credentials grant is on (RFC 6749 §4.4): registered clients that may use it then get tokens of
+    /// their own, without a user.
+    "client_credentials_grant" client_credentials_grant: Switch = Text("true");
     /// Whether a token request must name its `grant_type` (RFC 6749 §4.3.2). If not, a user name and a password are
     /// enough to ask for `password`, as the clients of tutorials do.
     "require_grant_type" require_grant_type: Switch = Text("false");

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 
 mod cli;
+mod clients;
 mod config;
 mod dev;
 mod explain;

@@ -4,15 +4,16 @@ use std::{slice, time::Duration};
 
 use async_trait::async_trait;
 use countersign_core::{
-    client::Client,
+    client::{Client, ClientSecrets, ClientStatus},
     clock::Timestamp,
     grant_record::Grant,
     names::{ClientId, GrantId, Subject},
     password::PasswordHash,
     resource_owner::{OwnerStatus, ResourceOwner, ResourceOwners, Upgraded},
     store::{
-        Added, Clients, Ended, FEED_MARGIN, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys, OneTime,
-        OneTimeKind, OpaqueToken, OwnerRegistry, Redeemed, Rotated, Spend, Standing, StoreError,
+        Added, Clients, Ended, FEED_MARGIN, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys,
+        LONGEST_ACCESS_TOKEN, OneTime, OneTimeKind, OpaqueToken, OwnerRegistry, Redeemed, Remembered, Rotated, Spend,
+        Standing, StoreError,
     },
     username::Username,
 };
@@ -110,6 +111,19 @@ fn end_grants(connection: &Connection, statements: [&str; 3], name: &Value) -> R
     Ok(changed)
 }
 
+/// What the feed is told of a client that ends at `now`.
+fn cut(id: &ClientId, now: Timestamp) -> Vec<Value> {
+    rows::feed_values(&Ended::Client(id.clone(), now), now.plus(LONGEST_ACCESS_TOKEN))
+}
+
+/// Ends what was granted to a client.
+fn end_grants_to(connection: &Connection, id: &Value, cut: &[Value]) -> Result<(), StoreError> {
+    for statement in sql::END_GRANTS_TO_CLIENT {
+        execute(connection, statement, slice::from_ref(id))?;
+    }
+    execute(connection, sql::APPEND_FEED, cut).map(drop)
+}
+
 fn found(changed: usize) -> Found {
     if changed == 0 { Found::No } else { Found::Yes }
 }
@@ -124,8 +138,57 @@ impl Clients for Sqlite {
         Ok(self.find_one(sql::FIND_ANY_CLIENT, Vec::new(), |_| Ok(())).await?.is_some())
     }
 
-    async fn put_client(&self, client: &Client) -> Result<(), StoreError> {
-        self.execute(sql::PUT_CLIENT, rows::client_values(client)).await.map(drop)
+    async fn add_client(&self, client: &Client) -> Result<Added, StoreError> {
+        let added = self.execute(sql::ADD_CLIENT, rows::client_values(client)).await?;
+        Ok(if added == 0 { Added::NameTaken } else { Added::Yes })
+    }
+
+    async fn list_clients(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreError> {
+        let values = vec![after.map_or("", ClientId::as_str).into(), limit.into()];
+        self.find_all(sql::LIST_CLIENTS, values, rows::client).await
+    }
+
+    async fn set_client_status(
+        &self,
+        id: &ClientId,
+        status: ClientStatus,
+        now: Timestamp,
+    ) -> Result<Found, StoreError> {
+        let cut = cut(id, now);
+        let id = Value::from(id.as_str());
+        self.write(move |connection| {
+            let values = [rows::client_status_name(status).into(), id.clone()];
+            let changed = execute(connection, sql::SET_CLIENT_STATUS, &values)?;
+            if changed > 0 && status == ClientStatus::Disabled {
+                end_grants_to(connection, &id, &cut)?;
+            }
+            Ok(Decision::Keep(found(changed)))
+        })
+        .await
+    }
+
+    async fn rotate_client_secrets(
+        &self,
+        id: &ClientId,
+        from: &ClientSecrets,
+        to: &ClientSecrets,
+    ) -> Result<Rotated, StoreError> {
+        let values = vec![rows::secrets_text(to).into(), id.as_str().into(), rows::secrets_text(from).into()];
+        let changed = self.execute(sql::ROTATE_CLIENT_SECRETS, values).await?;
+        Ok(if changed == 0 { Rotated::No } else { Rotated::Yes })
+    }
+
+    async fn remove_client(&self, id: &ClientId, now: Timestamp) -> Result<Found, StoreError> {
+        let cut = cut(id, now);
+        let id = Value::from(id.as_str());
+        self.write(move |connection| {
+            let removed = execute(connection, sql::REMOVE_CLIENT, slice::from_ref(&id))?;
+            if removed > 0 {
+                end_grants_to(connection, &id, &cut)?;
+            }
+            Ok(Decision::Keep(found(removed)))
+        })
+        .await
     }
 }
 
@@ -195,10 +258,10 @@ impl Grants for Sqlite {
         let (rotation, token) = (rows::rotation_values(spent, grant), token.map(rows::opaque_token_values));
         self.write(move |connection| {
             if execute(connection, sql::ROTATE_REFRESH, &rotation)? == 0 {
-                return Ok(Decision::Undo(Rotated::AlreadySpent));
+                return Ok(Decision::Undo(Rotated::No));
             }
             put_opaque_token(connection, token)?;
-            Ok(Decision::Keep(Rotated::Whole))
+            Ok(Decision::Keep(Rotated::Yes))
         })
         .await
     }
@@ -258,6 +321,18 @@ impl Grants for Sqlite {
         let values = vec![kind.as_str().into(), handle.as_bytes().into(), now.into()];
         let found = self.find_one(sql::FIND_ONE_TIME, values, rows::one_time).await?;
         Ok(found.map(|(expires_at, payload)| OneTime { kind, handle: *handle, expires_at, payload }))
+    }
+
+    async fn remember_once(
+        &self,
+        kind: OneTimeKind,
+        handle: &HandleHash,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Remembered, StoreError> {
+        let values = vec![kind.as_str().into(), handle.as_bytes().into(), expires_at.into(), now.into()];
+        let changed = self.execute(sql::REMEMBER_ONCE, values).await?;
+        Ok(if changed == 0 { Remembered::Again } else { Remembered::First })
     }
 
     async fn sweep(&self, now: Timestamp, leeway: Duration, limit: usize) -> Result<usize, StoreError> {

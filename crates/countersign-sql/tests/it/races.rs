@@ -3,9 +3,10 @@
 use std::sync::mpsc;
 
 use countersign_core::{
-    names::Subject,
+    client::{Authentication, Client},
+    names::{ClientId, Subject},
     resource_owner::{ResourceOwner, ResourceOwners},
-    store::{Added, Grants, OwnerRegistry, Redeemed, Standing},
+    store::{Added, Clients, Grants, OwnerRegistry, Redeemed, Remembered, Standing},
 };
 use tokio::task::JoinSet;
 
@@ -33,6 +34,39 @@ async fn n1_of_many_redeemers_over_two_handles_one_wins() {
         recorded += usize::from(handles[1].find_grant(&grant(&racer).id).await.unwrap().is_some());
     }
     assert_eq!(recorded, 1, "the others left nothing behind");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h7_what_is_good_once_is_good_once_over_two_handles() {
+    let place = Place::new();
+    let handles = [place.open().await, place.open().await];
+    let mut racers = JoinSet::new();
+    for racer in 0..RACERS {
+        let store = handles[racer % 2].clone();
+        let thing = code("assertion");
+        racers
+            .spawn(async move { store.remember_once(thing.kind, &thing.handle, thing.expires_at, NOW).await.unwrap() });
+    }
+    let first = racers.join_all().await.into_iter().filter(|remembered| *remembered == Remembered::First).count();
+    assert_eq!(first, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h9_a_client_and_an_owner_race_for_a_name_over_two_handles() {
+    let place = Place::new();
+    let handles = [place.open().await, place.open().await];
+    let mut racers = JoinSet::new();
+    for racer in 0..RACERS {
+        let store = handles[racer % 2].clone();
+        racers.spawn(async move {
+            let client = Client::new(ClientId::new("app"), Authentication::None, NOW);
+            match racer % 4 {
+                0 | 1 => store.add_client(&client).await.unwrap(),
+                _ => store.add_owner(&ResourceOwner { subject: Subject::new("app"), ..owner("alice") }).await.unwrap(),
+            }
+        });
+    }
+    assert_eq!(racers.join_all().await.into_iter().filter(|added| *added == Added::Yes).count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

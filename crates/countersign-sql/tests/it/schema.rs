@@ -1,13 +1,15 @@
 //! The tables: newer, altered or half made, and rows that nobody of ours wrote.
 
 use countersign_core::{
-    client::Client,
-    names::Subject,
+    client::{AllowedScope, AuthMethod, Authentication, Client, ClientStatus, ClientType, Party},
+    grant_type::GrantType,
+    names::{ClientId, Subject},
     resource_owner::ResourceOwners,
     store::{Clients, Grants, HandleHash, Keys, OwnerRegistry, Standing, StoreError},
     username::Username,
 };
 use countersign_sql::{OpenError, Sqlite};
+use sha2::{Digest, Sha256};
 
 use crate::support::{CODE, NOW, Place, code, grant, owner};
 
@@ -58,6 +60,32 @@ async fn the_tables_live_beside_others() {
     assert_eq!(theirs, "theirs");
 }
 
+#[tokio::test]
+async fn clients_of_the_first_schema_stay() {
+    let place = Place::new();
+    let first = include_str!("../../migrations/sqlite/0001_first.sql");
+    let checksum: String = Sha256::digest(first).iter().map(|byte| format!("{byte:02x}")).collect();
+    let raw = place.raw();
+    raw.execute_batch(first).unwrap();
+    raw.execute_batch("CREATE TABLE oauth2_schema (version INTEGER NOT NULL PRIMARY KEY, checksum TEXT NOT NULL)")
+        .unwrap();
+    raw.execute("INSERT INTO oauth2_schema VALUES (1, $1)", [checksum]).unwrap();
+    raw.execute_batch(&format!(
+        "INSERT INTO oauth2_clients VALUES ('page', 'public', '', 'first', 'password', NULL), \
+        ('app', 'confidential', '{0} {0}', 'third', '', 'me')",
+        "0".repeat(64)
+    ))
+    .unwrap();
+    let store = place.open().await;
+    let page = store.find_client(&ClientId::new("page")).await.unwrap().unwrap();
+    assert_eq!((page.client_type(), page.party, page.status), (ClientType::Public, Party::First, ClientStatus::Active));
+    assert_eq!((page.grant_types, page.scope), (vec![GrantType::Password], AllowedScope::Any));
+    let app = store.find_client(&ClientId::new("app")).await.unwrap().unwrap();
+    assert_eq!(app.authentication.methods(), [AuthMethod::Basic, AuthMethod::Post]);
+    let Authentication::Secret { secrets, .. } = app.authentication else { panic!("{app:?}") };
+    assert_eq!((secrets.iter().count(), app.scope), (2, AllowedScope::Only("me".parse().unwrap())));
+}
+
 #[track_caller]
 fn assert_corrupt<T: std::fmt::Debug>(result: Result<T, StoreError>, changed: &str) {
     let Err(StoreError::Corrupt(cause)) = result else { panic!("{changed}: {result:?}") };
@@ -85,20 +113,35 @@ async fn rows_that_cannot_be_read_are_errors() {
         raw.execute(&format!("UPDATE oauth2_owners SET {fine}"), []).unwrap();
         assert_eq!(store.find_by_subject(&alice.subject).await.unwrap(), Some(alice));
     }
+    let keys = r#"'{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}'"#;
     for set in [
-        "client_type = 'canary'",
-        "secret_hashes = 'canary'",
-        "client_type = 'public', secret_hashes = '{hash}'",
+        "auth_methods = 'canary'",
+        "auth_methods = ''",
+        "auth_methods = 'none client_secret_basic'",
+        "auth_methods = 'client_secret_basic'",
+        "auth_methods = 'private_key_jwt'",
+        "auth_methods = 'client_secret_basic', secrets = 'canary'",
+        "auth_methods = 'client_secret_basic', secrets = '{hash}:canary'",
+        "auth_methods = 'client_secret_basic', secrets = '{hash} {hash} {hash} {hash} {hash}'",
+        "auth_methods = 'client_secret_basic', secrets = '{hash}', jwks = {keys}",
+        "auth_methods = 'private_key_jwt', secrets = '{hash}', jwks = {keys}",
+        "auth_methods = 'private_key_jwt', jwks = '{\"keys\":[]}'",
+        "auth_methods = 'private_key_jwt', jwks = 'canary'",
+        "jwks = {keys}",
+        "secrets = '{hash}'",
         "party = 'canary'",
         "grant_types = 'canary'",
         "scope = ' canary'",
+        "token_format = 'canary'",
+        "status = 'canary'",
     ] {
-        let client = Client::built_in();
-        store.put_client(&client).await.unwrap();
-        raw.execute(&format!("UPDATE oauth2_clients SET {}", set.replace("{hash}", &hash)), []).unwrap();
-        assert_corrupt(store.find_client(&client.id).await, set);
-        store.put_client(&client).await.unwrap();
-        assert_eq!(store.find_client(&client.id).await.unwrap(), Some(client));
+        let client = Client::new(ClientId::new("app"), Authentication::None, NOW);
+        store.remove_client(&client.id, NOW).await.unwrap();
+        store.add_client(&client).await.unwrap();
+        assert_eq!(store.find_client(&client.id).await.unwrap().as_ref(), Some(&client));
+        let set = set.replace("{hash}", &hash).replace("{keys}", keys);
+        raw.execute(&format!("UPDATE oauth2_clients SET {set}"), []).unwrap();
+        assert_corrupt(store.find_client(&client.id).await, &set);
     }
     store.redeem(&Standing::Elsewhere, None, &grant("g"), None).await.unwrap();
     raw.execute("UPDATE oauth2_grants SET scope = 'canary\t'", []).unwrap();

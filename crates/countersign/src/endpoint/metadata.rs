@@ -1,14 +1,13 @@
 //! `GET /.well-known/oauth-authorization-server`: what works here, all of it and nothing else (RFC 8414).
 
 use axum::Json;
-use countersign_core::{authorization_server::AuthorizationServer, grant_type::GrantType};
+use countersign_core::{
+    authorization_server::AuthorizationServer, client::AuthMethod, grant_type::GrantType, jose::Algorithm,
+};
 use serde_json::{Value, json};
 
 use super::{JWKS, REVOKE, TOKEN};
 use crate::openapi::Scopes;
-
-/// How a client proves who it is, at every endpoint where it does.
-const AUTH_METHODS: [&str; 3] = ["none", "client_secret_basic", "client_secret_post"];
 
 pub(super) fn answer(server: &AuthorizationServer, scopes: &Scopes) -> Json<Value> {
     let issuer = server.issuer().as_str();
@@ -21,9 +20,13 @@ pub(super) fn answer(server: &AuthorizationServer, scopes: &Scopes) -> Json<Valu
         // Required by RFC 8414 §2, and empty: there is no authorization endpoint.
         "response_types_supported": [],
         "grant_types_supported": grant_types,
-        "token_endpoint_auth_methods_supported": AUTH_METHODS,
+        "token_endpoint_auth_methods_supported": AuthMethod::ALL.map(AuthMethod::name),
+        // RFC 8414 §2: present "if […] "private_key_jwt" […] authentication methods are specified"; "The value "none"
+        // MUST NOT be used".
+        "token_endpoint_auth_signing_alg_values_supported": Algorithm::ASYMMETRIC.map(Algorithm::name),
         "revocation_endpoint": format!("{issuer}{REVOKE}"),
-        "revocation_endpoint_auth_methods_supported": AUTH_METHODS,
+        "revocation_endpoint_auth_methods_supported": AuthMethod::ALL.map(AuthMethod::name),
+        "revocation_endpoint_auth_signing_alg_values_supported": Algorithm::ASYMMETRIC.map(Algorithm::name),
     });
     if !server.keys().published().keys.is_empty() {
         metadata["jwks_uri"] = format!("{issuer}{JWKS}").into();

@@ -129,7 +129,8 @@ const fn status(error: &OAuthError) -> StatusCode {
         | OAuthError::InvalidGrant(_)
         | OAuthError::UnauthorizedClient
         | OAuthError::UnsupportedGrantType
-        | OAuthError::InvalidScope => StatusCode::BAD_REQUEST,
+        | OAuthError::InvalidScope
+        | OAuthError::InvalidTarget => StatusCode::BAD_REQUEST,
     }
 }
 

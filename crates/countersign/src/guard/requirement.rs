@@ -159,7 +159,10 @@ impl Requirement {
 
     /// Its tokens must have claims of the author's, if there must be some of which to make a `C`.
     #[must_use]
-    #[cfg_attr(not(feature = "testing"), expect(unused_mut, reason = "only attacks ask"))]
+    #[cfg_attr(
+        not(feature = "testing"),
+        expect(unused_mut, clippy::extra_unused_type_parameters, reason = "only attacks ask")
+    )]
     pub(crate) fn claiming<C: DeserializeOwned>(mut self) -> Self {
         #[cfg(feature = "testing")]
         for need in self.alternatives.iter_mut().flat_map(|alternative| &mut alternative.needs) {

@@ -28,7 +28,7 @@ use countersign_core::{
     names::{Audience, Issuer},
     reason::Reason,
     resource_owner::{ResourceOwner, ResourceOwners},
-    token::{AccessToken, BorrowedToken, verify::Intended},
+    token::{AccessToken, BorrowedToken, TokenSubject, verify::Intended},
 };
 use serde_json::{Value, json};
 
@@ -82,6 +82,10 @@ impl Remote {
     }
 
     pub(crate) async fn find_active_owner(&self, token: &AccessToken) -> Result<ResourceOwner, BearerError> {
+        // RFC 9068 §5: a client's own token never passes for a user's, whomever the table of users has.
+        if token.whose() == TokenSubject::Client {
+            return Err(BearerError::InvalidToken(Reason::NotAUser));
+        }
         let Some(owners) = &self.owners else { return owner::of_claims(token) };
         let reason = match owners.find_by_subject(token.subject()).await? {
             Some(owner) if owner.is_active() => return Ok(owner),

@@ -21,8 +21,8 @@ use super::{
 };
 use crate::{authority::Authority, oauth2::OAuth2};
 
-/// The client that the tokens of a test name.
-const CLIENT: &str = "test";
+/// The client that the tokens of a test name: not what a test would call a user, who would pass for the client.
+const CLIENT: &str = "countersign-testing";
 
 /// The type of access tokens (RFC 9068 §2.1).
 const TYP: &str = "at+jwt";

@@ -65,6 +65,11 @@ impl TokenFor {
         Self { users: Some(oauth2.clone()), ..Self::new(Signer::of(oauth2), username) }
     }
 
+    /// For the client of this identifier, on its own behalf (RFC 6749 §4.4): no guard takes it for a user's.
+    pub fn client(oauth2: &OAuth2, id: &str) -> Self {
+        Self::new(Signer::of(oauth2), id).claim("client_id", id)
+    }
+
     /// With these scopes, separated by spaces; without any by default.
     pub fn scope(mut self, scope: &str) -> Self {
         scope.clone_into(&mut self.scope);
@@ -128,7 +133,11 @@ impl TokenFor {
             None => None,
         };
         let subject = found.map_or_else(|| self.whom.clone(), |user| user.subject.to_string());
-        let own = signer.own_claims(&subject, &self.read_scope()?).await?;
+        // The author's claims are of users.
+        let own = match self.users {
+            Some(_) => signer.own_claims(&subject, &self.read_scope()?).await?,
+            None => Map::new(),
+        };
         self.sign_with(own, &subject)
     }
 

@@ -12,13 +12,13 @@ use axum::http::StatusCode;
 use countersign::{
     Memory, OwnerStatus, PasswordHash, ResourceOwner, ResourceOwners, StoreError, Subject, Timestamp, Username,
     core::{
-        client::Client,
+        client::{Client, ClientSecrets, ClientStatus},
         grant_record::Grant,
         names::{ClientId, GrantId},
         resource_owner::Upgraded,
         store::{
             Added, Clients, Ended, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys, OneTime, OneTimeKind,
-            OpaqueToken, OwnerRegistry, Redeemed, Rotated, Spend, Standing,
+            OpaqueToken, OwnerRegistry, Redeemed, Remembered, Rotated, Spend, Standing,
         },
     },
 };
@@ -46,8 +46,12 @@ impl std::fmt::Debug for Change {
 }
 
 impl Faulty {
-    fn fail_at(&self, call: usize) {
+    pub(crate) fn fail_at(&self, call: usize) {
         self.until_fault.store(call, Ordering::SeqCst);
+    }
+
+    pub(crate) fn calls_until_fault(&self) -> usize {
+        self.until_fault.load(Ordering::SeqCst)
     }
 
     fn before(&self, call: usize, happen: impl Fn() + Send + 'static) {
@@ -94,7 +98,11 @@ faulty! {
     Clients {
         fn find_client(id: &ClientId) -> Option<Client>;
         fn has_clients() -> bool;
-        fn put_client(client: &Client) -> ();
+        fn add_client(client: &Client) -> Added;
+        fn list_clients(after: Option<&ClientId>, limit: usize) -> Vec<Client>;
+        fn set_client_status(id: &ClientId, status: ClientStatus, now: Timestamp) -> Found;
+        fn rotate_client_secrets(id: &ClientId, from: &ClientSecrets, to: &ClientSecrets) -> Rotated;
+        fn remove_client(id: &ClientId, now: Timestamp) -> Found;
     }
     Keys {
         fn find_keys() -> Vec<KeyRecord>;
@@ -117,6 +125,7 @@ faulty! {
         fn revoke_opaque_token(handle: &HandleHash) -> Found;
         fn put_one_time(thing: &OneTime) -> ();
         fn find_one_time(kind: OneTimeKind, handle: &HandleHash, now: Timestamp) -> Option<OneTime>;
+        fn remember_once(kind: OneTimeKind, handle: &HandleHash, expires_at: Timestamp, now: Timestamp) -> Remembered;
         fn sweep(now: Timestamp, leeway: Duration, limit: usize) -> usize;
     }
     Feed {

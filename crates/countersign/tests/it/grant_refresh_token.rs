@@ -270,7 +270,7 @@ async fn without_refresh_tokens_there_are_none() {
     assert!(first.get("refresh_token").is_none(), "{first}");
     renew_with(&app, "x", "").await.expect_error(StatusCode::BAD_REQUEST, "unsupported_grant_type");
     let metadata = app.get("/.well-known/oauth-authorization-server").await.json();
-    assert_eq!(metadata["grant_types_supported"], serde_json::json!(["password"]));
+    assert_eq!(metadata["grant_types_supported"], serde_json::json!(["password", "client_credentials"]));
     assert!(!app.get("/openapi.json").await.body.contains("refreshUrl"));
 }
 

@@ -7,6 +7,7 @@ mod audit;
 mod bearer;
 mod bearer_form;
 mod broken;
+mod clients;
 mod docs_page;
 mod document;
 mod examples;

@@ -4,13 +4,13 @@ use axum::http::{Request, StatusCode, header};
 use countersign::{
     Builder, Memory,
     core::{
-        client::{AllowedScope, Client, ClientSecret, ClientSecretHash, ClientType, Party},
+        client::{AllowedScope, Authentication, Client, ClientSecret, ClientSecrets, Party, SecretMethods},
         grant_type::GrantType,
         names::ClientId,
     },
 };
 
-use crate::support::{Admin, Answer, Me, TestApp, form};
+use crate::support::{Admin, Answer, Me, NOW, TestApp, form};
 
 const LOGIN: &str = "username=alice&password=correct+horse";
 
@@ -126,16 +126,16 @@ const SECRET: &str = "s3cr:t ü%+";
 /// An app with two registered clients: `app`, confidential, and `page`, public; both may use the password grant.
 async fn with_clients(party: Party, grant_types: Vec<GrantType>) -> TestApp {
     let app = TestApp::new().await;
-    let hash = ClientSecretHash::of(&ClientSecret::new(SECRET));
-    for (id, client_type) in [("app", ClientType::Confidential(vec![hash])), ("page", ClientType::Public)] {
+    let secrets = ClientSecrets::of(&ClientSecret::new(SECRET));
+    let by_secret = Authentication::Secret { methods: SecretMethods::Either, secrets };
+    for (id, authentication) in [("app", by_secret), ("page", Authentication::None)] {
         let client = Client {
-            id: ClientId::new(id),
-            client_type,
             party,
             grant_types: grant_types.clone(),
             scope: AllowedScope::Only("me".parse().unwrap()),
+            ..Client::new(ClientId::new(id), authentication, NOW)
         };
-        app.oauth2.server().unwrap().store().put_client(&client).await.unwrap();
+        app.oauth2.server().unwrap().store().add_client(&client).await.unwrap();
     }
     app
 }
@@ -247,7 +247,7 @@ async fn o2_a_new_client_has_no_password_grant_and_one_setting_ends_it_for_all()
 async fn o4_the_password_grant_is_advertised_while_it_is_on() {
     const METADATA: &str = "/.well-known/oauth-authorization-server";
     let on = TestApp::new().await.get(METADATA).await.json();
-    assert_eq!(on["grant_types_supported"], serde_json::json!(["password", "refresh_token"]));
+    assert_eq!(on["grant_types_supported"], serde_json::json!(["password", "refresh_token", "client_credentials"]));
     assert_eq!(on["issuer"], crate::support::ISSUER);
     assert_eq!(on["token_endpoint"], "https://api.example.com/token");
     assert_eq!(on["revocation_endpoint"], "https://api.example.com/revoke");
@@ -255,7 +255,8 @@ async fn o4_the_password_grant_is_advertised_while_it_is_on() {
     assert_eq!(on["scopes_supported"], serde_json::json!(["read:items", "me", "admin"]));
     let off = TestApp::with(Memory::new(), Builder::without_password_grant).await;
     // Who logged in before it was switched off stays.
-    assert_eq!(off.get(METADATA).await.json()["grant_types_supported"], serde_json::json!(["refresh_token"]));
+    let left = serde_json::json!(["refresh_token", "client_credentials"]);
+    assert_eq!(off.get(METADATA).await.json()["grant_types_supported"], left);
     let document = off.get("/openapi.json").await.json();
     assert!(document["components"]["securitySchemes"].to_string().contains("http"), "{document}");
     assert!(!document["components"]["securitySchemes"].to_string().contains("password"), "{document}");

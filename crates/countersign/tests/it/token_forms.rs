@@ -100,7 +100,7 @@ async fn a6_the_grant_type_is_exact_or_plainly_a_login() {
     for absent in ["", "username=alice", "password=x", "scope=me", "client_id=x", "grant_type="] {
         app.post_token(absent).await.expect_error(StatusCode::BAD_REQUEST, "invalid_request");
     }
-    for name in ["Password", "PASSWORD", "password+", "implicit", "xyz", "client_credentials", "Refresh_Token"] {
+    for name in ["Password", "PASSWORD", "password+", "implicit", "xyz", "Client_credentials", "Refresh_Token"] {
         let body = format!("grant_type={name}&username=alice&password=correct+horse");
         app.post_token(&body).await.expect_error(StatusCode::BAD_REQUEST, "unsupported_grant_type");
     }

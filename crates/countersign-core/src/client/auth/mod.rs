@@ -1,21 +1,44 @@
 //! How a client proves who it is (RFC 6749 §2.3); one file per method.
 
 mod basic;
+mod none;
 mod post;
+mod private_key_jwt;
 
+use std::time::Duration;
+
+use self::private_key_jwt::{Assertion, AssertionProblem, Use};
+use super::{AuthMethod, Authentication, Client, ClientSecret, ClientSecrets};
 use crate::{
-    client::{Client, ClientSecret, ClientType},
+    clock::Timestamp,
     error::{OAuthError, RequestProblem},
     form::Form,
-    names::ClientId,
-    store::Clients,
+    names::{ClientId, Issuer},
+    store::{Remembered, Store},
 };
 
-/// What a client says of itself.
-#[derive(Debug)]
-struct Credentials {
-    id: ClientId,
-    secret: Option<ClientSecret>,
+/// What a client is held against.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Door<'a> {
+    pub(crate) store: &'a dyn Store,
+    /// Whom an assertion must be for.
+    pub(crate) issuer: &'a Issuer,
+    /// How far the client's clock may be apart.
+    pub(crate) leeway: Duration,
+    pub(crate) now: Timestamp,
+}
+
+/// What a client says of itself, in one way.
+struct Mechanism<'a> {
+    id: String,
+    proof: Proof<'a>,
+}
+
+/// With what it means to prove that.
+enum Proof<'a> {
+    None,
+    Secret(AuthMethod, ClientSecret),
+    Assertion(Assertion<'a>),
 }
 
 /// The client that makes this request.
@@ -24,36 +47,84 @@ struct Credentials {
 /// `client_id`, and pages that send an empty one, work all the same.
 ///
 /// # Errors
-/// - [`OAuthError::InvalidClient`]: a client is named that is unknown or does not prove who it is.
+/// - [`OAuthError::InvalidClient`]: a client is named that is unknown, disabled, or does not prove who it is by a method
+///   that it is registered for.
 /// - [`OAuthError::InvalidRequest`]: it authenticates in two ways (RFC 6749 §2.3: "MUST NOT use more than one").
 /// - [`OAuthError::TemporarilyUnavailable`]: the store is away.
 pub(crate) async fn authenticate(
-    clients: &dyn Clients,
+    door: Door<'_>,
     authorization: Option<&str>,
     form: &Form,
 ) -> Result<Client, OAuthError> {
-    if !clients.has_clients().await? {
+    if !door.store.has_clients().await? {
         return Ok(Client::built_in());
     }
-    let named = match (basic::read(authorization)?, post::read(form)) {
-        (Some(basic), None) => basic,
-        (Some(basic), Some(post)) if post.secret.is_none() && post.id == basic.id => basic,
-        (Some(_), Some(_)) => return Err(OAuthError::InvalidRequest(RequestProblem::SeveralClientCredentials)),
-        (None, Some(post)) => post,
-        (None, None) => return Ok(Client::built_in()),
+    let Some(Mechanism { id, proof }) = read(authorization, form)? else { return Ok(Client::built_in()) };
+    // A name that can be nobody's is looked for nowhere.
+    let found = match ClientId::parse(&id) {
+        Ok(id) => door.store.find_client(&id).await?,
+        Err(_) => None,
     };
-    let client = clients.find_client(&named.id).await?;
-    client.filter(|client| is_proven(client, &named)).ok_or_else(|| {
-        tracing::info!(event = "client_authentication", outcome = "denied", "a client was refused");
-        OAuthError::InvalidClient
-    })
+    // Whoever it is, the proof is held against something before anything is told.
+    let proven = prove(door, found.as_ref(), &proof);
+    let client = found.ok_or_else(|| denied("unknown_client", None))?;
+    let once = proven.map_err(|reason| denied(reason, Some(&client)))?;
+    if !client.is_active() {
+        return Err(denied("disabled", Some(&client)));
+    }
+    // Last, so that nothing is written for those who prove nothing.
+    match once {
+        Some(once) if once.spend(door).await? == Remembered::Again => Err(denied("replayed", Some(&client))),
+        _ => Ok(client),
+    }
 }
 
-/// A public client has no secret and shows none; a confidential one must show one of its own.
-fn is_proven(client: &Client, named: &Credentials) -> bool {
-    match (&client.client_type, &named.secret) {
-        (ClientType::Public, secret) => secret.is_none(),
-        (ClientType::Confidential(hashes), Some(secret)) => hashes.iter().any(|hash| hash.matches(secret)),
-        (ClientType::Confidential(_), None) => false,
+/// What the request says of its client, in the one way that it may choose; `None` if it names none.
+fn read<'a>(authorization: Option<&str>, form: &'a Form) -> Result<Option<Mechanism<'a>>, OAuthError> {
+    let mechanisms = [basic::read(authorization)?, post::read(form), private_key_jwt::read(form)?];
+    let mut mechanisms = mechanisms.into_iter().flatten();
+    let Some(mechanism) = mechanisms.next() else { return Ok(none::read(form)) };
+    let several = || OAuthError::InvalidRequest(RequestProblem::SeveralClientCredentials);
+    if mechanisms.next().is_some() {
+        return Err(several());
     }
+    match (form.find("client_id"), &mechanism.proof) {
+        // RFC 7521 §4.2: "The "client_id" parameter […] MUST identify the same client as is identified by the client
+        // assertion."
+        (Some(id), Proof::Assertion(_)) if id != mechanism.id => Err(denied("other_client", None)),
+        (Some(id), _) if id != mechanism.id => Err(several()),
+        _ => Ok(Some(mechanism)),
+    }
+}
+
+/// Holds a proof against what the client is registered with, and against a decoy where there is none; or says why it
+/// proves nothing, for the log. What is good for one use is still to be spent.
+fn prove(door: Door<'_>, client: Option<&Client>, proof: &Proof<'_>) -> Result<Option<Use>, &'static str> {
+    let registered = client.map(|client| &client.authentication);
+    match (proof, registered) {
+        (Proof::None, Some(Authentication::None)) => Ok(None),
+        (Proof::Secret(method, presented), _) => {
+            let kept = match registered {
+                Some(Authentication::Secret { secrets, methods }) if methods.as_slice().contains(method) => {
+                    Some(secrets)
+                }
+                _ => None,
+            };
+            let matches = ClientSecrets::match_any(kept, presented, door.now);
+            kept.ok_or("other_method")?;
+            if matches { Ok(None) } else { Err("wrong_secret") }
+        }
+        (Proof::Assertion(assertion), Some(Authentication::PrivateKeyJwt(keys))) => {
+            let client = client.ok_or("unknown_client")?;
+            assertion.verify(door, client, keys).map(Some).map_err(AssertionProblem::reason)
+        }
+        (Proof::None | Proof::Assertion(_), _) => Err("other_method"),
+    }
+}
+
+/// One answer for every reason; the log tells which, and never the name that was sent unless it is a client's.
+fn denied(reason: &'static str, client: Option<&Client>) -> OAuthError {
+    let client = client.map(|client| client.id.as_str());
+    tracing::info!(event = "client_authentication", outcome = "denied", reason, client, "a client was refused");
+    OAuthError::InvalidClient
 }

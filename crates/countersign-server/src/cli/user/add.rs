@@ -87,6 +87,6 @@ fn read_email(text: &str) -> Result<String, String> {
     if plausible && !text.contains(char::is_whitespace) { Ok(text) } else { Err("it is no e-mail address".to_owned()) }
 }
 
-fn read_scope(text: &str) -> Result<Scope, String> {
+pub(in crate::cli) fn read_scope(text: &str) -> Result<Scope, String> {
     text.split(' ').map(|token| ScopeToken::parse(token).map_err(|problem| problem.to_string())).collect()
 }

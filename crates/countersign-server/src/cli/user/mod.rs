@@ -10,6 +10,7 @@ use countersign::{
     core::store::{Found, OwnerRegistry as _},
 };
 
+pub(super) use self::add::read_scope;
 use self::{password::PasswordSource, print::Output};
 use crate::{
     config::{Global, LogLevel, Settings},

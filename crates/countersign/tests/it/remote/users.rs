@@ -46,6 +46,17 @@ async fn a_user_is_what_the_token_says() {
 }
 
 #[tokio::test]
+async fn h9_a_clients_own_token_is_no_users() {
+    let app = RemoteApp::new(&key()).await;
+    let own = token(&json!({ "sub": "app", "client_id": "app", "scope": "me" }));
+    for users in ["/user", "/users/me"] {
+        app.get(users, &own).await.expect_invalid_token();
+    }
+    let users = token(&json!({ "sub": "app", "client_id": "another", "scope": "me" }));
+    app.get("/user", &users).await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
 async fn an_address_that_nobody_verified_is_none() {
     let app = RemoteApp::new(&key()).await;
     let email = async |said: &Value| {

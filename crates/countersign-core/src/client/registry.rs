@@ -1,0 +1,180 @@
+//! What an operator does with the registry, each with its event in the log: from code and from the command line alike.
+
+use std::time::Duration;
+
+use super::{Authentication, Client, ClientProblem, ClientSecret, ClientStatus};
+use crate::{
+    clock::{Clock, Rng},
+    names::ClientId,
+    store::{Added, Clients, Found, Rotated, StoreError},
+};
+
+/// How long the old secret of a client goes on by default: a day, in which the new one gets to where it is used.
+pub const DEFAULT_OVERLAP: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How often a rotation is tried while others rotate the same secret.
+const MAX_ATTEMPTS: usize = 10;
+
+/// Registers a client, unless its name is taken.
+///
+/// # Errors
+/// [`RegistryProblem`]: its record cannot be one, or it cannot be stored now.
+pub async fn add(clients: &(impl Clients + ?Sized), client: &Client) -> Result<Added, RegistryProblem> {
+    let client = client.clone().checked()?;
+    let added = clients.add_client(&client).await?;
+    if added == Added::Yes {
+        tracing::info!(event = "client_added", outcome = "done", client = %client.id, "a client was registered");
+    }
+    Ok(added)
+}
+
+/// Disables a client, which ends what was granted to it, or enables one.
+///
+/// # Errors
+/// [`RegistryProblem::Unknown`], [`RegistryProblem::Store`].
+pub async fn set_status(
+    clients: &(impl Clients + ?Sized),
+    id: &ClientId,
+    status: ClientStatus,
+    clock: &dyn Clock,
+) -> Result<(), RegistryProblem> {
+    known(clients.set_client_status(id, status, clock.now()).await?)?;
+    let event = match status {
+        ClientStatus::Active => "client_enabled",
+        ClientStatus::Disabled => "client_disabled",
+    };
+    tracing::info!(event, outcome = "done", client = %id, "a client's status was set");
+    Ok(())
+}
+
+/// Removes a client, and what was granted to it.
+///
+/// # Errors
+/// [`RegistryProblem::Unknown`], [`RegistryProblem::Store`].
+pub async fn remove(
+    clients: &(impl Clients + ?Sized),
+    id: &ClientId,
+    clock: &dyn Clock,
+) -> Result<(), RegistryProblem> {
+    known(clients.remove_client(id, clock.now()).await?)?;
+    tracing::info!(event = "client_removed", outcome = "done", client = %id, "a client was removed");
+    Ok(())
+}
+
+/// Makes a new secret for a client. Those that it has go on for `overlap`, and are then good for nothing.
+///
+/// Two that rotate at once both get a secret that is good: whoever comes second adds to what the first left.
+///
+/// # Errors
+/// [`RegistryProblem`]: there is no such client, it has no secrets or too many, or the store does not answer.
+pub async fn rotate_secret(
+    clients: &(impl Clients + ?Sized),
+    id: &ClientId,
+    overlap: Duration,
+    clock: &dyn Clock,
+    rng: &dyn Rng,
+) -> Result<ClientSecret, RegistryProblem> {
+    let secret = ClientSecret::random(rng);
+    for _ in 0..MAX_ATTEMPTS {
+        let client = clients.find_client(id).await?.ok_or(RegistryProblem::Unknown)?;
+        let Authentication::Secret { secrets, .. } = client.authentication else {
+            return Err(ClientProblem::NotBySecret.into());
+        };
+        let rotated = secrets.rotated(&secret, overlap, clock.now())?;
+        if clients.rotate_client_secrets(id, &secrets, &rotated).await? == Rotated::Yes {
+            tracing::info!(event = "client_secret_rotated", outcome = "done", client = %id,
+                overlap_seconds = overlap.as_secs(), "a client has a new secret");
+            return Ok(secret);
+        }
+    }
+    Err(RegistryProblem::Contended)
+}
+
+fn known(found: Found) -> Result<(), RegistryProblem> {
+    match found {
+        Found::Yes => Ok(()),
+        Found::No => Err(RegistryProblem::Unknown),
+    }
+}
+
+/// Why the registry stayed as it is.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistryProblem {
+    /// There is no client of this name.
+    #[error("there is no such client")]
+    Unknown,
+    /// The record cannot be one.
+    #[error(transparent)]
+    Client(#[from] ClientProblem),
+    /// Others change the same client faster than it can be read.
+    #[error("others rotate this client's secret at the same time; nothing was changed")]
+    Contended,
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        client::{ClientSecrets, SecretMethods},
+        clock::{SeededRng, Timestamp, TurnableClock},
+        store::memory::Memory,
+    };
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+    fn client(id: &str, authentication: Authentication) -> Client {
+        Client::new(ClientId::new(id), authentication, NOW)
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_a_client_is_not_registered() {
+        let store = Memory::new();
+        let added = add(&store, &client("ü", Authentication::None)).await;
+        assert!(matches!(added, Err(RegistryProblem::Client(ClientProblem::Id(_)))), "{added:?}");
+        assert!(!store.has_clients().await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn what_is_done_to_nobody_is_told() {
+        let (store, id, clock, rng) = (Memory::new(), ClientId::new("app"), TurnableClock::at(NOW), SeededRng::new(1));
+        for done in [
+            set_status(&store, &id, ClientStatus::Disabled, &clock).await,
+            remove(&store, &id, &clock).await,
+            rotate_secret(&store, &id, DEFAULT_OVERLAP, &clock, &rng).await.map(drop),
+        ] {
+            assert!(matches!(done, Err(RegistryProblem::Unknown)), "{done:?}");
+        }
+        add(&store, &client("app", Authentication::None)).await.unwrap();
+        let rotated = rotate_secret(&store, &id, DEFAULT_OVERLAP, &clock, &rng).await;
+        assert!(matches!(rotated, Err(RegistryProblem::Client(ClientProblem::NotBySecret))), "{rotated:?}");
+    }
+
+    #[tokio::test]
+    async fn h8_secrets_of_rotations_at_once_are_all_good() {
+        let (store, id) = (std::sync::Arc::new(Memory::new()), ClientId::new("app"));
+        let secrets = ClientSecrets::of(&ClientSecret::new("first"));
+        let by_secret = Authentication::Secret { methods: SecretMethods::Basic, secrets };
+        add(&*store, &client("app", by_secret)).await.unwrap();
+        let rotations = (0..3).map(|seed| {
+            let (store, id) = (store.clone(), id.clone());
+            tokio::spawn(async move {
+                let (clock, rng) = (TurnableClock::at(NOW), SeededRng::new(seed));
+                rotate_secret(&*store, &id, DEFAULT_OVERLAP, &clock, &rng).await.unwrap()
+            })
+        });
+        let rotations: Vec<_> = rotations.collect();
+        let mut given = vec![ClientSecret::new("first")];
+        for rotation in rotations {
+            given.push(rotation.await.unwrap());
+        }
+        let Authentication::Secret { secrets, .. } = store.find_client(&id).await.unwrap().unwrap().authentication
+        else {
+            panic!("it had a secret")
+        };
+        assert!(given.iter().all(|secret| ClientSecrets::match_any(Some(&secrets), secret, NOW)));
+    }
+}

@@ -1,0 +1,124 @@
+//! `countersign client`: what an operator does with the registry of clients, while the server runs or not.
+
+mod add;
+mod print;
+mod rotate;
+
+use clap::{Args, Subcommand};
+use countersign::{
+    Client, ClientId,
+    core::{
+        client::{ClientStatus, registry},
+        clock::System,
+        store::Clients as _,
+    },
+};
+
+use self::print::Output;
+use crate::{
+    config::{Global, LogLevel, Settings},
+    failure::{Failure, Outcome},
+    store::{self, Database},
+    telemetry,
+};
+
+/// How many clients are read at a time.
+const PAGE: usize = 500;
+
+/// Add, show and change clients; works while the server runs.
+#[derive(Debug, Args)]
+pub(super) struct ClientCommand {
+    #[command(subcommand)]
+    verb: Verb,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Add(Box<add::Add>),
+    /// List all clients.
+    List,
+    /// Show a client; never a secret or its hash.
+    Show(Id),
+    RotateSecret(rotate::RotateSecret),
+    /// Disable a client: it gets no more tokens, and what was granted to it ends.
+    Disable(Id),
+    /// Enable a client that was disabled.
+    Enable(Id),
+    /// Remove a client for good, and what was granted to it.
+    Remove(Id),
+}
+
+#[derive(Debug, Args)]
+struct Id {
+    /// The client identifier.
+    id: String,
+}
+
+impl ClientCommand {
+    pub(super) async fn run(self, global: &Global) -> Outcome {
+        let settings = global.load([])?;
+        // What changes the registry is an event of the log.
+        let level = if self.verb.changes() { settings.log_level } else { LogLevel::Warn };
+        telemetry::start(settings.log_format, level);
+        let output = Output::new(self.json);
+        match self.verb {
+            Verb::Add(add) => add.run(&settings, output).await,
+            Verb::List => list(&open_existing(&settings).await?, output).await,
+            Verb::Show(id) => output.client(&find(&open_existing(&settings).await?, &id.id).await?),
+            Verb::RotateSecret(rotate) => rotate.run(&settings, output).await,
+            Verb::Disable(id) => set_status(&settings, &id.id, ClientStatus::Disabled, output).await,
+            Verb::Enable(id) => set_status(&settings, &id.id, ClientStatus::Active, output).await,
+            Verb::Remove(id) => remove(&settings, &id.id, output).await,
+        }
+    }
+}
+
+impl Verb {
+    const fn changes(&self) -> bool {
+        !matches!(self, Self::List | Self::Show(_))
+    }
+}
+
+async fn list(store: &Database, output: Output) -> Outcome {
+    let mut clients: Vec<Client> = Vec::new();
+    loop {
+        let page = store.list_clients(clients.last().map(|last| &last.id), PAGE).await?;
+        let full = page.len() == PAGE;
+        clients.extend(page);
+        if !full {
+            return output.clients(&clients);
+        }
+    }
+}
+
+async fn set_status(settings: &Settings, id: &str, status: ClientStatus, output: Output) -> Outcome {
+    let store = open_existing(settings).await?;
+    let client = find(&store, id).await?;
+    registry::set_status(&store, &client.id, status, &System).await?;
+    let what = match status {
+        ClientStatus::Active => "is enabled",
+        ClientStatus::Disabled => "is disabled",
+    };
+    output.done(&find(&store, id).await?, what, None)
+}
+
+async fn remove(settings: &Settings, id: &str, output: Output) -> Outcome {
+    let store = open_existing(settings).await?;
+    let client = find(&store, id).await?;
+    registry::remove(&store, &client.id, &System).await?;
+    output.done(&client, "is removed", None)
+}
+
+async fn open_existing(settings: &Settings) -> Result<Database, Failure> {
+    store::open_existing(settings.database.as_str()).await
+}
+
+async fn find(store: &Database, id: &str) -> Result<Client, Failure> {
+    let id = ClientId::parse(id).map_err(|problem| Failure::usage(problem.to_string()))?;
+    store.find_client(&id).await?.ok_or_else(|| {
+        Failure::failed(format!("there is no client {id}")).hint("`countersign client list` shows which there are")
+    })
+}

@@ -1,0 +1,213 @@
+//! Clients as people and programs read them. A secret is printed when it was just made; a hash never is.
+
+use countersign::{
+    Client, ClientSecret, Timestamp,
+    core::{
+        client::{AllowedScope, AuthMethod, Authentication, ClientType, Party},
+        grant_type::GrantType,
+        names::Audience,
+        token_format::TokenFormat,
+    },
+};
+use serde_json::{Value, json};
+
+use crate::{announce, failure::Outcome, telemetry::one_line};
+
+/// For whom to print.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Output {
+    Human,
+    Json,
+}
+
+impl Output {
+    pub(super) const fn new(json: bool) -> Self {
+        if json { Self::Json } else { Self::Human }
+    }
+
+    /// One client.
+    pub(super) fn client(self, client: &Client) -> Outcome {
+        match self {
+            Self::Json => announce::line(&serde_json::to_string_pretty(&as_json(client, None))?),
+            Self::Human => {
+                let rows = [
+                    ("client id", client.id.to_string()),
+                    ("name", client.name.clone().unwrap_or_default()),
+                    ("type", type_name(client).to_owned()),
+                    ("first party", yes_or_no(client.party == Party::First)),
+                    ("authenticates", methods(client).join(" ")),
+                    ("secrets", secrets(client)),
+                    ("grant types", grant_types(client).join(" ")),
+                    ("scopes", scopes(client)),
+                    ("audience", audience(client).join(" ")),
+                    ("token format", client.token_format.map_or("", TokenFormat::name).to_owned()),
+                    ("disabled", yes_or_no(!client.is_active())),
+                    ("added", utc(client.created_at)),
+                ];
+                let lines = rows.map(|(name, value)| format!("{name:<13} {}", one_line(&value)).trim_end().to_owned());
+                announce::line(&lines.join("\n"))
+            }
+        }
+    }
+
+    /// All clients.
+    pub(super) fn clients(self, clients: &[Client]) -> Outcome {
+        match self {
+            Self::Json => {
+                let clients: Vec<_> = clients.iter().map(|client| as_json(client, None)).collect();
+                announce::line(&serde_json::to_string_pretty(&clients)?)
+            }
+            Self::Human => announce::line(&table(clients)),
+        }
+    }
+
+    /// A client to which something was done, with the secret that was made for it.
+    pub(super) fn done(self, client: &Client, what: &str, secret: Option<&ClientSecret>) -> Outcome {
+        match (self, secret) {
+            (Self::Json, secret) => announce::line(&serde_json::to_string_pretty(&as_json(client, secret))?),
+            (Self::Human, None) => announce::line(&format!("{} {what}", client.id)),
+            (Self::Human, Some(secret)) => announce::line(&format!(
+                "{} {what}\n\nThe secret, which is shown this once and kept nowhere:\n{}",
+                client.id,
+                secret.secret()
+            )),
+        }
+    }
+}
+
+/// By the names of RFC 7591 §2, where it has one.
+fn as_json(client: &Client, secret: Option<&ClientSecret>) -> Value {
+    let mut printed = json!({
+        "client_id": client.id.as_str(),
+        "client_name": client.name,
+        "type": type_name(client),
+        "first_party": client.party == Party::First,
+        "token_endpoint_auth_methods": methods(client),
+        "grant_types": grant_types(client),
+        "scopes": match &client.scope {
+            AllowedScope::Any => Value::Null,
+            AllowedScope::Only(scope) => scope.iter().map(ToString::to_string).collect(),
+        },
+        "audience": audience(client),
+        "token_format": client.token_format.map(TokenFormat::name),
+        "disabled": !client.is_active(),
+        "client_id_issued_at": client.created_at.seconds(),
+    });
+    match &client.authentication {
+        Authentication::None => {}
+        Authentication::Secret { secrets, .. } => {
+            let expires = secrets.iter().map(|kept| json!({ "expires_at": kept.expires_at.map(Timestamp::seconds) }));
+            printed["secrets"] = expires.collect();
+        }
+        Authentication::PrivateKeyJwt(keys) => {
+            printed["jwks"] = serde_json::from_str(keys.document()).unwrap_or(Value::Null);
+        }
+    }
+    if let Some(secret) = secret {
+        printed["client_secret"] = secret.secret().into();
+    }
+    printed
+}
+
+fn table(clients: &[Client]) -> String {
+    let head = ["CLIENT ID", "NAME", "TYPE", "DISABLED", "GRANT TYPES", "SCOPES"].map(ToOwned::to_owned);
+    let rows = clients.iter().map(|client| {
+        let cells = [
+            client.id.to_string(),
+            client.name.clone().unwrap_or_default(),
+            type_name(client).to_owned(),
+            yes_or_no(!client.is_active()),
+            grant_types(client).join(" "),
+            scopes(client),
+        ];
+        cells.map(|cell| one_line(&cell))
+    });
+    let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
+    let mut widths = [0; 6];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let lines = rows.iter().map(|row| {
+        let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn type_name(client: &Client) -> &'static str {
+    match client.client_type() {
+        ClientType::Confidential => "confidential",
+        ClientType::Public => "public",
+    }
+}
+
+fn methods(client: &Client) -> Vec<&'static str> {
+    client.authentication.methods().iter().copied().map(AuthMethod::name).collect()
+}
+
+fn grant_types(client: &Client) -> Vec<&'static str> {
+    client.grant_types.iter().copied().map(GrantType::name).collect()
+}
+
+fn audience(client: &Client) -> Vec<&str> {
+    client.audience.iter().map(Audience::as_str).collect()
+}
+
+fn scopes(client: &Client) -> String {
+    match &client.scope {
+        AllowedScope::Any => "(any)".to_owned(),
+        AllowedScope::Only(scope) => scope.to_string(),
+    }
+}
+
+/// How many secrets there are, and until when those are good that were replaced.
+fn secrets(client: &Client) -> String {
+    let Authentication::Secret { secrets, .. } = &client.authentication else { return String::new() };
+    let described = secrets.iter().map(|kept| match kept.expires_at {
+        None => "one without end".to_owned(),
+        Some(expires_at) => format!("one until {}", utc(expires_at)),
+    });
+    described.collect::<Vec<_>>().join(", ")
+}
+
+fn yes_or_no(yes: bool) -> String {
+    if yes { "yes" } else { "no" }.to_owned()
+}
+
+/// A moment as RFC 3339 has it, in UTC.
+fn utc(moment: Timestamp) -> String {
+    const DAY: i64 = 24 * 60 * 60;
+    let (days, second) = (moment.seconds().div_euclid(DAY), moment.seconds().rem_euclid(DAY));
+    // The Gregorian calendar repeats itself every 400 years, which are 146,097 days; its year begins in March here, so
+    // that the leap day is the last of the year. 719,468 days lie between 0000-03-01 and 1970-01-01.
+    let since = days + 719_468;
+    let (era, day_of_era) = (since.div_euclid(146_097), since.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_written_as_rfc_3339_has_them() {
+        for (seconds, written) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_800_000_000, "2027-01-15T08:00:00Z"),
+            (4_107_542_399, "2100-02-28T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+            (-1, "1969-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(utc(Timestamp::from_seconds(seconds)), written);
+        }
+    }
+}

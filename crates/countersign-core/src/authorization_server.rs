@@ -43,8 +43,8 @@ use crate::{
 /// How many token requests pass between two sweeps of what has expired.
 const SWEEP_EVERY: usize = 64;
 
-/// How much one sweep forgets: more than came in since the last, little enough that nobody waits for it.
-const SWEEP_LIMIT: usize = 256;
+/// How much of each kind one sweep forgets: more than came in since the last, little enough that nobody waits for it.
+pub const SWEEP_LIMIT: usize = 256;
 
 /// How often a token request is decided upon: once, and again if the owner or the grant changed before it was recorded.
 const MAX_DECISIONS: usize = 3;
@@ -361,10 +361,17 @@ impl AuthorizationServer {
         if !self.requests.fetch_add(1, Ordering::Relaxed).is_multiple_of(SWEEP_EVERY) {
             return;
         }
-        let now = self.ports.clock.now();
-        if let Err(error) = self.ports.store.sweep(now, self.settings.refresh.leeway, SWEEP_LIMIT).await {
+        if let Err(error) = self.sweep().await {
             tracing::warn!(%error, "what has expired could not be swept");
         }
+    }
+
+    /// Forgets at most [`SWEEP_LIMIT`] of each kind of thing that has expired, and says how many went.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the store is away; it is tried again.
+    pub async fn sweep(&self) -> Result<usize, StoreError> {
+        self.ports.store.sweep(self.ports.clock.now(), self.settings.refresh.leeway, SWEEP_LIMIT).await
     }
 
     /// Verifies an access token (RFC 9068 §4). The log tells what is wrong with it, the client hears one answer.

@@ -121,6 +121,7 @@ impl Listening {
             }
         };
         tokio::select! {
+            never = self.oauth2.keep_house() => match never {},
             served = serving => served?,
             () = ending => {}
         }

@@ -34,6 +34,7 @@ mod endpoint;
 mod error;
 pub mod extract;
 mod guard;
+mod housekeeping;
 mod issuer;
 mod new_client;
 mod new_user;

@@ -38,6 +38,7 @@ where
     app.oauth2().check_address(address)?;
     app.oauth2().settle_address(address);
     let docs = app.oauth2().docs().path().map(|path| format!(" (the docs page: http://{address}{path})"));
+    let house = app.oauth2().clone().keep_house();
     let router = app.finish()?;
     println!("Listening on http://{address}{}", docs.unwrap_or_default());
     let (tell, told) = oneshot::channel::<()>();
@@ -54,6 +55,7 @@ where
         }
     };
     tokio::select! {
+        never = house => match never {},
         served = serving => served.map_err(|source| StartError::Listen { address: address.to_string(), source }),
         () = ending => Ok(()),
     }

@@ -19,6 +19,7 @@
 mod clients;
 mod life;
 mod renewal;
+pub mod rig;
 
 use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
 

@@ -7,6 +7,7 @@ mod files;
 #[cfg(unix)]
 mod processes;
 mod races;
+mod renewal;
 mod schema;
 mod sources;
 mod support;

@@ -1,27 +1,22 @@
-//! Whole lives of grants, through an authorization server over a store: races, and a model that says what must come.
+//! Whole lives of grants: races, and a model that says what must come.
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use super::{NOW, RACERS, owner, race};
+use super::{
+    owner,
+    rig::{
+        ACCESS, REFRESH, World, assert_refused, log_in, race_renewals, race_revocations, refresh_token, renew, revoke,
+    },
+};
 use crate::{
-    authorization_server::{AuthorizationServer, Ports, RefreshLifetimes, Settings, TokenResponse},
-    clock::{Clock, Rng, SeededRng, Timestamp, TurnableClock},
+    authorization_server::{AuthorizationServer, TokenResponse},
+    clock::{Clock, Rng, Timestamp},
     error::{GrantProblem, OAuthError},
     form::Form,
-    key::{KeyPairAlgorithm, SigningChoice},
-    password::{Argon2Cost, HashingPool, HashingSettings, Password},
-    resource_owner::{OwnerStatus, ResourceOwner},
+    resource_owner::OwnerStatus,
     store::Store,
     token::BearerToken,
 };
-
-const REFRESH: RefreshLifetimes = RefreshLifetimes {
-    idle: Duration::from_secs(100),
-    absolute: Duration::from_secs(300),
-    leeway: Duration::from_secs(10),
-};
-
-const ACCESS: Duration = Duration::from_secs(30);
 
 /// How many grants race, and how many lives are lived, each of so many steps.
 const GRANTS: usize = 10;
@@ -29,118 +24,12 @@ const REVOCATIONS: usize = 100;
 const LIVES: u64 = 16;
 const STEPS: usize = 80;
 
-/// A store with one user, and servers over it that share a clock.
-struct World<S> {
-    store: Arc<S>,
-    hashing: Arc<HashingPool>,
-    clock: Arc<TurnableClock>,
-    rng: Arc<SeededRng>,
-}
-
-impl<S: Store> World<S> {
-    async fn new(store: Arc<S>, seed: u64) -> Self {
-        let rng = Arc::new(SeededRng::new(seed));
-        let cost = HashingSettings { threads: NonZeroUsize::MIN, queue: 8, cost: Argon2Cost::weak_for_tests() };
-        let hashing = Arc::new(HashingPool::new(cost, rng.clone()).unwrap());
-        let hash = hashing.hash(Password::typed("correct horse").unwrap()).await.unwrap();
-        let alice = ResourceOwner { password_hash: Some(hash), ..owner("alice") };
-        store.add_owner(&alice).await.unwrap();
-        Self { store, hashing, clock: Arc::new(TurnableClock::at(NOW)), rng }
-    }
-
-    /// A server over the store, as one that starts anew.
-    async fn server(&self) -> Arc<AuthorizationServer> {
-        let ports = Ports {
-            store: self.store.clone(),
-            owners: None,
-            hashing: self.hashing.clone(),
-            clock: self.clock.clone(),
-            rng: self.rng.clone(),
-            claims: None,
-        };
-        let settings = Settings {
-            access_token_lifetime: ACCESS,
-            refresh: REFRESH,
-            signing: SigningChoice::KeyPair(KeyPairAlgorithm::EdDsa),
-            ..Settings::default()
-        };
-        Arc::new(AuthorizationServer::open(ports, settings).await.unwrap())
-    }
-}
-
-type Answer = Result<TokenResponse, OAuthError>;
-
-async fn log_in(server: &AuthorizationServer) -> TokenResponse {
-    let form = Form::parse(b"grant_type=password&username=alice&password=correct+horse&scope=me").unwrap();
-    server.token(None, &form).await.unwrap()
-}
-
-async fn renew(server: &AuthorizationServer, token: &BearerToken) -> Answer {
-    let form = format!("grant_type=refresh_token&refresh_token={}", token.secret());
-    server.token(None, &Form::parse(form.as_bytes()).unwrap()).await
-}
-
-async fn revoke(server: &AuthorizationServer, token: &BearerToken) {
-    server.revoke(None, &Form::parse(format!("token={}", token.secret()).as_bytes()).unwrap()).await.unwrap();
-}
-
-fn refresh_token(answer: &TokenResponse) -> &BearerToken {
-    answer.refresh_token.as_ref().unwrap()
-}
-
-#[track_caller]
-fn assert_refused(answer: Answer, why: &str) {
-    let refused = answer.expect_err(why);
-    assert_eq!(refused, OAuthError::InvalidGrant(GrantProblem::RefreshToken), "{why}");
-}
-
 pub async fn e3_of_many_uses_at_once_one_successor_lives(store: Arc<impl Store>) {
-    let world = World::new(store, 1).await;
-    let server = world.server().await;
-    for _ in 0..GRANTS {
-        let first = log_in(&server).await;
-        let answers = race(|_| {
-            let (server, token) = (server.clone(), refresh_token(&first).clone());
-            async move { renew(&server, &token).await.unwrap() }
-        })
-        .await;
-        let all = |of: fn(&TokenResponse) -> &BearerToken| {
-            let mut all: Vec<_> = answers.iter().map(|answer| of(answer).secret()).collect();
-            all.sort_unstable();
-            all.dedup();
-            all.len()
-        };
-        assert_eq!((all(refresh_token), all(|answer| &answer.access_token)), (1, 1), "{RACERS} got one answer");
-        world.clock.forward(REFRESH.leeway);
-        let second = renew(&server, refresh_token(&answers[0])).await.unwrap();
-        // What was used up comes back after the leeway: a theft, which ends all of it.
-        assert_refused(renew(&server, refresh_token(&first)).await, "used up");
-        assert_refused(renew(&server, refresh_token(&second)).await, "its grant has ended");
-        assert!(server.verify(&second.access_token).await.is_err());
-    }
+    race_renewals(store, GRANTS).await;
 }
 
 pub async fn e8_revocation_beats_renewal(store: Arc<impl Store>) {
-    let world = World::new(store, 2).await;
-    let server = world.server().await;
-    for _ in 0..REVOCATIONS {
-        let first = log_in(&server).await;
-        let token = refresh_token(&first).clone();
-        let renewal = tokio::spawn({
-            let (server, token) = (server.clone(), token.clone());
-            async move { renew(&server, &token).await }
-        });
-        let revocation = tokio::spawn({
-            let (server, token) = (server.clone(), token.clone());
-            async move { revoke(&server, &token).await }
-        });
-        revocation.await.unwrap();
-        assert_refused(renew(&server, &token).await, "revoked");
-        let Ok(renewed) = renewal.await.unwrap() else { continue };
-        assert_refused(renew(&server, refresh_token(&renewed)).await, "its grant was revoked");
-        assert!(server.verify(&renewed.access_token).await.is_err(), "no token outlives the revocation");
-        assert!(server.verify(&first.access_token).await.is_err());
-    }
+    race_revocations(store, REVOCATIONS).await;
 }
 
 /// What must be true of one grant.

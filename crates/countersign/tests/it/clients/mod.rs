@@ -4,4 +4,5 @@ mod authentication;
 mod credentials_grant;
 mod private_key_jwt;
 mod registry;
+mod renewal;
 mod support;

@@ -1,0 +1,38 @@
+//! What goes by itself while an API serves: what has expired is forgotten, in small steps.
+
+use std::{convert::Infallible, time::Duration};
+
+use countersign_core::authorization_server::{AuthorizationServer, SWEEP_LIMIT};
+
+use crate::oauth2::OAuth2;
+
+/// How often what has expired is looked for: the answers to used refresh tokens, which rest sealed, are soon gone.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// How long after a step that found much the next one follows: requests come first.
+const BETWEEN: Duration = Duration::from_millis(100);
+
+impl OAuth2 {
+    /// Forgets what has expired, in small steps, for as long as it is polled: [`serve`](crate::serve) does it, and who
+    /// serves in another way may spawn it. Without it, requests for tokens do it now and then.
+    ///
+    /// It never ends.
+    pub async fn keep_house(self) -> Infallible {
+        let Some(server) = self.authority().server().cloned() else { return std::future::pending().await };
+        drop(self);
+        loop {
+            tokio::time::sleep(EVERY).await;
+            sweep(&server).await;
+        }
+    }
+}
+
+async fn sweep(server: &AuthorizationServer) {
+    loop {
+        match server.sweep().await {
+            Ok(gone) if gone >= SWEEP_LIMIT => tokio::time::sleep(BETWEEN).await,
+            Ok(_) => return,
+            Err(error) => return tracing::warn!(%error, "what has expired could not be swept"),
+        }
+    }
+}

@@ -1,7 +1,9 @@
 //! The authorization server: orders the steps of a token request, and names no grant type.
 
+mod feed;
 #[cfg(any(test, feature = "testing"))]
 mod for_tests;
+mod introspection;
 mod revocation;
 
 use std::{
@@ -12,7 +14,10 @@ use std::{
     time::Duration,
 };
 
-pub use self::revocation::{RevocationSettings, WhenStale};
+pub use self::{
+    introspection::{ActiveToken, ActiveTokenKind, Introspection},
+    revocation::{RevocationSettings, WhenStale},
+};
 pub use crate::token::issue::{DEFAULT_LIFETIME, RefreshLifetimes, TokenResponse};
 use crate::{
     client::{Client, auth},

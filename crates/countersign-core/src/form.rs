@@ -10,7 +10,7 @@ use crate::error::{OAuthError, RequestProblem};
 pub const MAX_FIELDS: usize = 100;
 
 /// The parameters that may stand once only (RFC 6749 §3.2). Others are not ours to judge and are ignored.
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 13] = [
     "grant_type",
     "username",
     "password",
@@ -18,6 +18,7 @@ const KNOWN: [&str; 12] = [
     "client_id",
     "client_secret",
     "refresh_token",
+    "token",
     "code",
     "redirect_uri",
     "code_verifier",

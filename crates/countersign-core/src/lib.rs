@@ -8,6 +8,7 @@ pub mod client;
 pub mod clock;
 pub mod error;
 pub mod extra_claims;
+pub mod feed_page;
 pub mod form;
 pub mod grant;
 pub mod grant_record;

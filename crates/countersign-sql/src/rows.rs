@@ -104,6 +104,7 @@ pub(crate) fn client(row: &dyn Columns) -> Result<Client, StoreError> {
             Some(text) => AllowedScope::Only(scope(&text)?),
         },
         audience: list(&text(row, "audience")?).map(Audience::new).collect(),
+        serves: list(&text(row, "serves")?).map(Audience::new).collect(),
         token_format: match row.text("token_format")? {
             None => None,
             Some(name) => Some(TokenFormat::find_by_name(&name).ok_or_else(|| unreadable("token_format"))?),
@@ -192,6 +193,7 @@ pub(crate) fn client_values(client: &Client) -> Vec<Value> {
         client.token_format.map(TokenFormat::name).into(),
         client_status_name(client.status).into(),
         client.created_at.into(),
+        joined(client.serves.iter().map(Audience::as_str)),
     ]
 }
 

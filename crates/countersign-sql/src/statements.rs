@@ -26,7 +26,7 @@ macro_rules! select_client {
     ($rest:literal) => {
         concat!(
             "SELECT id, name, auth_methods, secrets, jwks, party, grant_types, scope, audience, token_format, status, \
-            created_at FROM oauth2_clients ",
+            created_at, serves FROM oauth2_clients ",
             $rest
         )
     };
@@ -110,7 +110,7 @@ statements! {
     /// Nothing is written if the name is a client's, or some owner's subject. With several writers, an owner of that
     /// subject could be added meanwhile: such an engine takes a lock first.
     ADD_CLIENT = "INSERT INTO oauth2_clients (id, name, auth_methods, secrets, jwks, party, grant_types, scope, \
-        audience, token_format, status, created_at) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12 \
+        audience, token_format, status, created_at, serves) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 \
         WHERE NOT EXISTS (SELECT 1 FROM oauth2_owners WHERE subject = $1) ON CONFLICT DO NOTHING";
     SET_CLIENT_STATUS = "UPDATE oauth2_clients SET status = $1 WHERE id = $2";
     /// Of two rotations that read the same secrets, one changes a row.

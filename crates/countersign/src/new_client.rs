@@ -35,6 +35,7 @@ pub struct NewClient {
     grant_types: Vec<GrantType>,
     scope: AskedScope,
     audience: Vec<Audience>,
+    serves: Vec<Audience>,
     token_format: Option<TokenFormat>,
     status: ClientStatus,
 }
@@ -66,6 +67,7 @@ impl NewClient {
             grant_types: Vec::new(),
             scope: AskedScope::Only(String::new()),
             audience: Vec::new(),
+            serves: Vec::new(),
             token_format: None,
             status: ClientStatus::Active,
         }
@@ -133,6 +135,13 @@ impl NewClient {
         self
     }
 
+    /// It is this API: it may ask what tokens for it are (RFC 7662), and follow the feed of what has ended. May be
+    /// repeated.
+    pub fn serves(mut self, audience: impl Into<String>) -> Self {
+        self.serves.push(Audience::new(audience));
+        self
+    }
+
     /// What its access tokens look like; by default as the server is set.
     pub fn token_format(mut self, format: TokenFormat) -> Self {
         self.token_format = Some(format);
@@ -186,6 +195,7 @@ impl OAuth2 {
                 AskedScope::Only(scope) => AllowedScope::Only(scope.parse::<Scope>()?),
             },
             audience: client.audience,
+            serves: client.serves,
             token_format: client.token_format,
             status: client.status,
             ..Client::new(id, authentication, server.now())

@@ -1,6 +1,6 @@
 //! `OAuth2`: the handle that everything hangs on, cheap to clone.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::extract::FromRef;
 use countersign_core::{
@@ -133,6 +133,35 @@ impl OAuth2 {
             Authority::Here { server, .. } => server.find_active_owner(token).await,
             #[cfg(feature = "remote")]
             Authority::Elsewhere(remote) => remote.find_active_owner(token).await,
+        }
+    }
+
+    /// How long ago it was last heard what has ended before its time; `None` if it never was, or if nobody tells: tokens
+    /// come from elsewhere, and no feed is followed.
+    ///
+    /// Where tokens are issued here, somebody listens when a token is verified, so this grows while nobody asks.
+    #[must_use]
+    pub fn revocation_staleness(&self) -> Option<Duration> {
+        match &self.0.authority {
+            Authority::Here { server, .. } => server.revocation_staleness(),
+            #[cfg(feature = "remote")]
+            Authority::Elsewhere(remote) => remote.follower()?.staleness(),
+        }
+    }
+
+    /// Hears now of what has ended before its time: when this returns `Ok`, what had ended by then is refused.
+    ///
+    /// # Errors
+    /// [`BearerError::TemporarilyUnavailable`]: the store or the issuer is away; or tokens come from elsewhere and no feed
+    /// is followed.
+    pub async fn hear_of_revocations(&self) -> Result<(), BearerError> {
+        match &self.0.authority {
+            Authority::Here { server, .. } => Ok(server.hear_of_it().await?),
+            #[cfg(feature = "remote")]
+            Authority::Elsewhere(remote) => match remote.follower() {
+                Some(follower) => follower.hear_now().await,
+                None => Err(BearerError::TemporarilyUnavailable { retry_after: Duration::from_secs(1) }),
+            },
         }
     }
 

@@ -152,6 +152,12 @@ impl AuthorizationServer {
         &self.revoked
     }
 
+    /// How long ago it was last heard what has ended; `None` before the first time.
+    #[must_use]
+    pub fn revocation_staleness(&self) -> Option<Duration> {
+        self.revoked.staleness(self.ports.clock.now())
+    }
+
     /// Hears of what was just ended, so that nobody is told so before it is dead here.
     ///
     /// # Errors

@@ -47,6 +47,8 @@ pub struct Client {
     pub scope: AllowedScope,
     /// The APIs that its tokens may be for; if empty, the server's own audience alone.
     pub audience: Vec<Audience>,
+    /// The APIs that it is: it may ask what tokens for these are (RFC 7662 §4), and hear what has ended. Usually none.
+    pub serves: Vec<Audience>,
     /// What its access tokens look like; `None` for what the server is set to.
     pub token_format: Option<TokenFormat>,
     /// Whether it may ask at all.
@@ -72,6 +74,7 @@ impl Client {
             grant_types: Vec::new(),
             scope: AllowedScope::Only(Scope::empty()),
             audience: Vec::new(),
+            serves: Vec::new(),
             token_format: None,
             status: ClientStatus::Active,
             created_at,
@@ -110,8 +113,10 @@ impl Client {
         if self.name.as_deref().is_some_and(|name| !is_name(name)) {
             return Err(ClientProblem::Name);
         }
-        if self.audience.len() > MAX_AUDIENCES || !self.audience.iter().all(is_audience) {
-            return Err(ClientProblem::Audience);
+        for audiences in [&self.audience, &self.serves] {
+            if audiences.len() > MAX_AUDIENCES || !audiences.iter().all(is_audience) {
+                return Err(ClientProblem::Audience);
+            }
         }
         // RFC 6749 §4.4: "The client credentials grant type MUST only be used by confidential clients."
         if self.client_type() == ClientType::Public && self.grant_types.contains(&GrantType::ClientCredentials) {
@@ -150,6 +155,12 @@ impl Client {
             GrantType::ClientCredentials => self.client_type() == ClientType::Confidential,
         };
         fit && self.grant_types.contains(&grant_type)
+    }
+
+    /// Whether it is one of the APIs that a token of this audience is for.
+    #[must_use]
+    pub fn serves_any(&self, audience: &[Audience]) -> bool {
+        audience.iter().any(|audience| self.serves.contains(audience))
     }
 }
 
@@ -250,6 +261,8 @@ mod tests {
             assert_eq!(named.checked(), Err(ClientProblem::Name), "{bad:?}");
         }
         for bad in ["", "a b", "ü", &"a".repeat(256)] {
+            let serves = Client { serves: vec![Audience::new("fine"), Audience::new(bad)], ..client("a") };
+            assert_eq!(serves.checked().err(), Some(ClientProblem::Audience), "{bad:?}");
             let client = Client { audience: vec![Audience::new("fine"), Audience::new(bad)], ..client("a") };
             assert_eq!(client.checked(), Err(ClientProblem::Audience), "{bad:?}");
         }

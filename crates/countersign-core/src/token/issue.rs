@@ -267,6 +267,7 @@ impl Mint<'_> {
             issued_at: self.now,
             not_before: None,
             expires_at,
+            key_id: None,
             own,
         };
         let (token, rests) = self.encode(&claims)?;

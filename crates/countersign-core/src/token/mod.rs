@@ -20,7 +20,7 @@ pub use self::introspect::introspected;
 use self::verify::TokenProblem;
 use crate::{
     clock::Timestamp,
-    names::{Audience, ClientId, GrantId, Issuer, Subject},
+    names::{Audience, ClientId, GrantId, Issuer, KeyId, Subject},
     scope::Scope,
 };
 
@@ -105,6 +105,8 @@ struct Claims {
     issued_at: Timestamp,
     not_before: Option<Timestamp>,
     expires_at: Timestamp,
+    /// Which key verified it: no claim, but what is known of one whose signature held.
+    key_id: Option<KeyId>,
     /// What is not ours to interpret.
     own: Map<String, Value>,
 }
@@ -171,6 +173,12 @@ impl AccessToken {
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
         self.0.token_id.as_deref()
+    }
+
+    /// The key that verified it, if one did: an opaque token has none.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&KeyId> {
+        self.0.key_id.as_ref()
     }
 
     /// When it was issued (`iat`).

@@ -7,6 +7,7 @@ use std::{
         PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::sync::{Mutex, watch};
@@ -29,7 +30,7 @@ const NEVER: i64 = i64::MIN;
 
 /// What must not be believed although its signature holds.
 ///
-/// It follows the feed by number. Looking at a token costs two look-ups in memory, and none while nothing has ended.
+/// It follows the feed by number. Looking at a token costs a few look-ups in memory, and none while nothing has ended.
 pub struct Revoked {
     tables: RwLock<Tables>,
     /// How many entries there are, so that nobody looks where there are none.
@@ -48,9 +49,11 @@ struct Tables {
     grants: HashMap<Box<str>, Timestamp>,
     tokens: HashMap<Box<str>, Timestamp>,
     clients: HashMap<Box<str>, Cut>,
+    keys: HashMap<Box<str>, Timestamp>,
 }
 
 /// Tokens of a client that were issued up to a moment.
+#[derive(Clone, Copy)]
 struct Cut {
     issued_until: Timestamp,
     until: Timestamp,
@@ -90,6 +93,7 @@ impl Revoked {
             || token.client_id().is_some_and(|client| {
                 tables.clients.get(client.as_str()).is_some_and(|cut| token.issued_at() <= cut.issued_until)
             })
+            || token.key_id().is_some_and(|key| tables.keys.contains_key(key.as_str()))
     }
 
     /// Whether what a client gets at `now` could not be told from what has ended of it.
@@ -103,17 +107,7 @@ impl Revoked {
         let Some(last) = entries.last() else { return };
         let mut tables = self.write();
         for entry in entries {
-            let until = entry.until;
-            match &entry.ended {
-                Ended::Grant(id) => drop(tables.grants.insert(id.as_str().into(), until)),
-                Ended::Token(id) => drop(tables.tokens.insert(id.as_str().into(), until)),
-                Ended::Client(id, issued_until) => {
-                    let cut = Cut { issued_until: *issued_until, until };
-                    tables.clients.insert(id.as_str().into(), cut);
-                }
-                // The key ring and key sets know it: a key that is not there verifies nothing.
-                Ended::Key(_) => {}
-            }
+            tables.take(entry);
         }
         self.entries.store(tables.len(), Ordering::Release);
         drop(tables);
@@ -153,6 +147,13 @@ impl Revoked {
     #[must_use]
     pub fn heard_at(&self) -> Option<Timestamp> {
         Some(self.heard_at.load(Ordering::Acquire)).filter(|at| *at != NEVER).map(Timestamp::from_seconds)
+    }
+
+    /// How long before `now` that was, in whole seconds; zero for a clock that went back.
+    #[must_use]
+    pub fn staleness(&self, now: Timestamp) -> Option<Duration> {
+        let seconds = |at: Timestamp| u64::try_from(now.seconds().saturating_sub(at.seconds())).unwrap_or(0);
+        self.heard_at().map(|at| Duration::from_secs(seconds(at)))
     }
 
     /// Says that the feed was heard to its end.
@@ -209,6 +210,7 @@ impl Revoked {
         tables.grants.retain(|_, until| still(*until));
         tables.tokens.retain(|_, until| still(*until));
         tables.clients.retain(|_, cut| still(cut.until));
+        tables.keys.retain(|_, until| still(*until));
         self.entries.store(tables.len(), Ordering::Release);
     }
 
@@ -223,8 +225,27 @@ impl Revoked {
 }
 
 impl Tables {
+    /// What was heard before is heard again by who begins anew, and takes nothing back.
+    fn take(&mut self, entry: &FeedEntry) {
+        let until = entry.until;
+        let (table, name) = match &entry.ended {
+            Ended::Grant(id) => (&mut self.grants, id.as_str()),
+            Ended::Token(id) => (&mut self.tokens, id.as_str()),
+            // Key rings and key sets hear of it later, or never.
+            Ended::Key(id) => (&mut self.keys, id.as_str()),
+            Ended::Client(id, issued_until) => {
+                let cut = Cut { issued_until: *issued_until, until };
+                let known = self.clients.entry(id.as_str().into()).or_insert(cut);
+                *known = Cut { issued_until: known.issued_until.max(cut.issued_until), until: known.until.max(until) };
+                return;
+            }
+        };
+        let known = table.entry(name.into()).or_insert(until);
+        *known = until.max(*known);
+    }
+
     fn len(&self) -> usize {
-        self.grants.len() + self.tokens.len() + self.clients.len()
+        self.grants.len() + self.tokens.len() + self.clients.len() + self.keys.len()
     }
 }
 

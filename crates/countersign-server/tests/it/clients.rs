@@ -25,7 +25,8 @@ async fn own_token(server: &Server, id: &str, secret: &str) -> StatusCode {
 fn a_client_is_added_listed_shown_and_removed() {
     let place = Place::new();
     let more = ["--name", "Nightly reports", "--audience", "https://a.example.com", "--token-format", "opaque"];
-    let added = add(&place, "reports", &more);
+    let serves = ["--serves", "https://b.example.com", "--serves", "urn:c"];
+    let added = add(&place, "reports", &[&more[..], &serves].concat());
     assert!(secret(&added).starts_with("cs_secret_"), "{added}");
     let mut expected = json!({
         "client_id": "reports",
@@ -36,6 +37,7 @@ fn a_client_is_added_listed_shown_and_removed() {
         "grant_types": ["client_credentials"],
         "scopes": ["items"],
         "audience": ["https://a.example.com"],
+        "serves": ["https://b.example.com", "urn:c"],
         "token_format": "opaque",
         "disabled": false,
         "client_id_issued_at": added["client_id_issued_at"],
@@ -95,6 +97,7 @@ fn h6_what_cannot_be_a_client_is_wrong_usage() {
         (&["a", "--auth", "basic", "--jwks", "empty.json"], "--jwks"),
         (&["a", "--name", "\u{1b}[2J"], "name"),
         (&["a", "--audience", "a b"], "audience"),
+        (&["a", "--serves", "a b"], "audience"),
         (&["a", "--scope", "a", "--any-scope"], "cannot be used with"),
         (&["a", "--client-secret", "mine"], "unexpected"),
         (&["a", "--secret", "mine"], "unexpected"),

@@ -37,7 +37,11 @@ impl<AppState: Sync> FromRequest<AppState> for ClientRequest {
     }
 }
 
-fn authorization(headers: &HeaderMap) -> Result<Option<String>, OAuthError> {
+/// The one `Authorization` header, if there is one.
+///
+/// # Errors
+/// `invalid_request`: there are two.
+pub(super) fn authorization(headers: &HeaderMap) -> Result<Option<String>, OAuthError> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let first = values.next();
     if values.next().is_some() {

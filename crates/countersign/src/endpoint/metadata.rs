@@ -6,8 +6,11 @@ use countersign_core::{
 };
 use serde_json::{Value, json};
 
-use super::{JWKS, REVOKE, TOKEN};
+use super::{FEED, INTROSPECT, JWKS, REVOKE, TOKEN};
 use crate::openapi::Scopes;
+
+/// How a client proves who it is where a name alone is no proof.
+const PROOFS: [AuthMethod; 3] = [AuthMethod::Basic, AuthMethod::Post, AuthMethod::PrivateKeyJwt];
 
 pub(super) fn answer(server: &AuthorizationServer, scopes: &Scopes) -> Json<Value> {
     let issuer = server.issuer().as_str();
@@ -27,6 +30,12 @@ pub(super) fn answer(server: &AuthorizationServer, scopes: &Scopes) -> Json<Valu
         "revocation_endpoint": format!("{issuer}{REVOKE}"),
         "revocation_endpoint_auth_methods_supported": AuthMethod::ALL.map(AuthMethod::name),
         "revocation_endpoint_auth_signing_alg_values_supported": Algorithm::ASYMMETRIC.map(Algorithm::name),
+        "introspection_endpoint": format!("{issuer}{INTROSPECT}"),
+        // A name alone is no proof.
+        "introspection_endpoint_auth_methods_supported": PROOFS.map(AuthMethod::name),
+        "introspection_endpoint_auth_signing_alg_values_supported": Algorithm::ASYMMETRIC.map(Algorithm::name),
+        // Our own (RFC 8414 §2: "Additional authorization server metadata parameters MAY also be used").
+        "revocation_feed_endpoint": format!("{issuer}{FEED}"),
     });
     if !server.keys().published().keys.is_empty() {
         metadata["jwks_uri"] = format!("{issuer}{JWKS}").into();

@@ -2,6 +2,8 @@
 
 mod client_request;
 mod docs;
+mod feed;
+mod introspect;
 mod jwks;
 mod metadata;
 mod openapi;
@@ -13,6 +15,7 @@ mod users_me;
 use std::sync::Arc;
 
 use axum::{
+    extract::Request,
     http::{HeaderValue, header},
     middleware::map_response,
     response::Response,
@@ -21,8 +24,8 @@ use axum::{
 
 use countersign_core::authorization_server::AuthorizationServer;
 
+use self::{client_request::ClientRequest, revoke::RevocationRequest, token::TokenRequest};
 pub use self::{docs::DocsPage, security_headers::security_headers};
-use self::{revoke::RevocationRequest, token::TokenRequest};
 use crate::{
     audit::{Audit, AuditedRoute},
     oauth2::OAuth2,
@@ -33,6 +36,8 @@ use crate::{
 
 const TOKEN: &str = "/token";
 const REVOKE: &str = "/revoke";
+const INTROSPECT: &str = "/introspect";
+const FEED: &str = "/feed";
 pub(crate) const USERS_ME: &str = "/users/me";
 const JWKS: &str = "/.well-known/jwks.json";
 const METADATA: &str = "/.well-known/oauth-authorization-server";
@@ -42,10 +47,10 @@ const METADATA: &str = "/.well-known/oauth-authorization-server";
 pub(crate) const TOKEN_URL: &str = "token";
 
 /// The paths of an API that issues its own tokens, which no setting moves.
-const OF_ISSUER: [&str; 4] = [TOKEN, REVOKE, JWKS, METADATA];
+const OF_ISSUER: [&str; 6] = [TOKEN, REVOKE, INTROSPECT, FEED, JWKS, METADATA];
 
 /// The paths that no setting moves.
-const FIXED: [&str; 5] = [TOKEN, REVOKE, USERS_ME, JWKS, METADATA];
+const FIXED: [&str; 7] = [TOKEN, REVOKE, INTROSPECT, FEED, USERS_ME, JWKS, METADATA];
 
 /// The paths that no route of the author's may have. A `/users/me` of theirs takes the place of ours.
 pub(crate) fn ours(oauth2: &OAuth2) -> Vec<String> {
@@ -65,10 +70,11 @@ pub(crate) fn documented(oauth2: &OAuth2, author_has: impl Fn(&str) -> bool) -> 
     if author_has(USERS_ME) { routes } else { routes.route(USERS_ME, get(users_me::handle)) }
 }
 
-/// The endpoints that the document does not tell of, each for everybody.
+/// The endpoints that the document does not tell of: no guard is before them, and clients prove to them who they are.
 pub(crate) fn audit(oauth2: &OAuth2, audit: &mut Audit) {
     for path in ours(oauth2).iter().filter(|path| ![TOKEN, REVOKE].contains(&path.as_str())) {
-        audit.push(AuditedRoute::ours("GET", path));
+        let method = if path == INTROSPECT { "POST" } else { "GET" };
+        audit.push(AuditedRoute::ours(method, path));
     }
 }
 
@@ -94,7 +100,14 @@ pub(crate) fn router(documented: axum::Router<OAuth2>, api: Finished, author_has
 /// The endpoints of an API that issues its own tokens, beside those that the document tells of.
 fn of_issuer(server: &Arc<AuthorizationServer>, scopes: Scopes) -> axum::Router {
     let [for_token, for_revoke, for_jwks, for_metadata] = [(); 4].map(|()| server.clone());
+    let [for_introspect, for_feed] = [(); 2].map(|()| server.clone());
+    let waiting_room = feed::waiting_room();
+    let introspect =
+        undocumented::post(move |request: ClientRequest| introspect::answer(for_introspect.clone(), request));
     axum::Router::new()
+        .route(INTROSPECT, introspect.clone())
+        .route(&with_slash(INTROSPECT), introspect)
+        .route(FEED, undocumented::get(move |request: Request| feed::answer(for_feed, waiting_room, request)))
         .route(&with_slash(TOKEN), undocumented::post(move |request: TokenRequest| token::answer(for_token, request)))
         .route(
             &with_slash(REVOKE),

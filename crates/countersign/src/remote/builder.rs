@@ -2,11 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use countersign_core::{names::Issuer, token::verify::Profile};
+use countersign_core::{authorization_server::RevocationSettings, names::Issuer, token::verify::Profile};
 
 use super::{
     Proof, Remote, SignIn,
     fetch::{BasicAuthorization, Fetch},
+    follower::{Follower, Source},
     http::Http,
     introspection::{ByIntrospection, DEFAULT_REMEMBERED, MAX_REMEMBERED},
     keys::ByKeys,
@@ -44,6 +45,9 @@ pub struct Elsewhere<P> {
 #[derive(Debug, Default)]
 pub struct Verified {
     profile: Profile,
+    /// As which client the feed of what has ended is followed, if it is.
+    feed: Option<BasicAuthorization>,
+    revocation: RevocationSettings,
 }
 
 /// The issuer is asked for each token (RFC 7662).
@@ -159,6 +163,24 @@ impl Builder<Elsewhere<Verified>> {
         self
     }
 
+    /// Follows the feed of what has ended at the issuer, which is countersign too: tokens that were revoked, whose user
+    /// was disabled or whose key was withdrawn are refused here within a second or so, and not only once they expire.
+    ///
+    /// The API is then a client of the issuer, one that serves this API, and authenticates by `client_secret_basic` (RFC
+    /// 6749 §2.3.1). A task asks for news as long as the handle lives. Until it first succeeded nobody knows what has
+    /// ended; see [`RemoteBuilder::revocation`].
+    pub fn following_feed(mut self, client_id: impl AsRef<str>, client_secret: impl AsRef<str>) -> Self {
+        self.authority.proof.feed = Some(BasicAuthorization::new(client_id.as_ref(), client_secret.as_ref()));
+        self
+    }
+
+    /// What is done with tokens while the feed that is followed cannot be read and nobody knows what has ended: after a
+    /// minute, and before it was read for the first time, they are refused by default, with 503.
+    pub fn revocation(mut self, settings: RevocationSettings) -> Self {
+        self.authority.proof.revocation = settings;
+        self
+    }
+
     /// Checks the settings, and nothing else: `build` does it again.
     ///
     /// # Errors
@@ -175,7 +197,13 @@ impl Builder<Elsewhere<Verified>> {
     pub async fn build(self) -> Result<OAuth2, StartError> {
         self.check()?;
         let clock = self.common.clock.clone();
-        self.build_with(|issuer, fetch, Verified { profile }| Proof::Keys(ByKeys::new(issuer, fetch, profile, clock)))
+        self.build_with(|issuer, fetch, Verified { profile, feed, revocation }| {
+            let follower = feed.map(|authorization| {
+                let source = Source { issuer: issuer.clone(), fetch: fetch.clone(), authorization };
+                Follower::start(source, revocation, clock.clone())
+            });
+            Proof::Keys(Box::new(ByKeys::new(issuer, fetch, profile, clock, follower)))
+        })
     }
 }
 

@@ -13,10 +13,12 @@ use zeroize::Zeroizing;
 /// To write one:
 /// - follow no redirects: an issuer that is asked somewhere must answer there;
 /// - read no more than `most` bytes of a body, and then answer [`FetchError::TooLarge`];
-/// - end in finite time: it is not waited for longer than 5 seconds;
+/// - end in finite time: it is not waited for longer than 5 seconds, or than the `patience` that is asked for;
 /// - keep nothing: what may be kept, and for how long, is decided by those who ask.
 ///
 /// ```
+/// use std::time::Duration;
+///
 /// use countersign::{
 ///     async_trait,
 ///     remote::{BasicAuthorization, Fetch, FetchError, Fetched},
@@ -32,6 +34,16 @@ use zeroize::Zeroizing;
 ///         Err(FetchError::Unavailable("nobody is there".into()))
 ///     }
 ///
+///     async fn get_as(
+///         &self,
+///         _: &str,
+///         _: &BasicAuthorization,
+///         _: usize,
+///         _patience: Duration,
+///     ) -> Result<Fetched, FetchError> {
+///         Err(FetchError::Unavailable("nobody is there".into()))
+///     }
+///
 ///     async fn post_form(&self, _: &str, _: &BasicAuthorization, _: &str, _: usize) -> Result<Fetched, FetchError> {
 ///         Err(FetchError::Unavailable("nobody is there".into()))
 ///     }
@@ -44,6 +56,19 @@ pub trait Fetch: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`FetchError`]: there is no answer, or one that is too large.
     async fn get(&self, url: &str, most: usize) -> Result<Fetched, FetchError>;
+
+    /// `GET url` with this `Authorization` header, for JSON, from an issuer that may take its time to answer: it is waited
+    /// for as long as `patience`. Only who follows a feed asks like this.
+    ///
+    /// # Errors
+    /// [`FetchError`]: there is no answer, or one that is too large.
+    async fn get_as(
+        &self,
+        url: &str,
+        authorization: &BasicAuthorization,
+        most: usize,
+        patience: Duration,
+    ) -> Result<Fetched, FetchError>;
 
     /// `POST url` with this `application/x-www-form-urlencoded` body, which holds a secret, and this `Authorization`
     /// header, for JSON.

@@ -1,5 +1,7 @@
 //! The real port to the issuer: HTTP over TLS, by `reqwest` and `rustls`.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use reqwest::{
     Certificate, Client, RequestBuilder, Response,
@@ -16,7 +18,7 @@ use crate::start_error::StartError;
 /// Who asks, as issuers see it in their logs.
 const USER_AGENT: &str = "countersign";
 
-/// Speaks HTTP to the issuer: no redirects, no cookies, no compression, 5 seconds for all of it.
+/// Speaks HTTP to the issuer: no redirects, no cookies, no compression, 5 seconds for all of it but feeds.
 ///
 /// Proxies named by the environment are not used: whoever can set a variable should not stand between an API and those
 /// who vouch for its users.
@@ -55,6 +57,17 @@ impl Fetch for Http {
         send(self.0.get(url), most).await
     }
 
+    async fn get_as(
+        &self,
+        url: &str,
+        authorization: &BasicAuthorization,
+        most: usize,
+        patience: Duration,
+    ) -> Result<Fetched, FetchError> {
+        let request = self.0.get(url).header(AUTHORIZATION, header_of(authorization)?).timeout(patience);
+        send(request, most).await
+    }
+
     async fn post_form(
         &self,
         url: &str,
@@ -62,17 +75,21 @@ impl Fetch for Http {
         body: &str,
         most: usize,
     ) -> Result<Fetched, FetchError> {
-        let mut value =
-            HeaderValue::from_str(authorization.secret()).map_err(|error| FetchError::Unavailable(error.into()))?;
-        value.set_sensitive(true);
         let request = self
             .0
             .post(url)
-            .header(AUTHORIZATION, value)
+            .header(AUTHORIZATION, header_of(authorization)?)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(body.to_owned());
         send(request, most).await
     }
+}
+
+fn header_of(authorization: &BasicAuthorization) -> Result<HeaderValue, FetchError> {
+    let mut value =
+        HeaderValue::from_str(authorization.secret()).map_err(|error| FetchError::Unavailable(error.into()))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 async fn send(request: RequestBuilder, most: usize) -> Result<Fetched, FetchError> {

@@ -17,6 +17,7 @@ use countersign_core::{
 
 use super::{
     fetch::Fetch,
+    follower::Follower,
     kept::{Kept, Load, Published},
     metadata::{Problem, discover, get_json},
     unverified,
@@ -29,19 +30,40 @@ pub(super) struct ByKeys {
     pub(super) profile: Profile,
     clock: Arc<dyn Clock>,
     seen: SeenTokens,
+    /// Hears of what has ended, if somebody tells.
+    pub(super) follower: Option<Follower>,
 }
 
 impl ByKeys {
-    pub(super) fn new(issuer: Issuer, fetch: Arc<dyn Fetch>, profile: Profile, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(
+        issuer: Issuer,
+        fetch: Arc<dyn Fetch>,
+        profile: Profile,
+        clock: Arc<dyn Clock>,
+        follower: Option<Follower>,
+    ) -> Self {
         let keys = Kept::new(KeyLoad { issuer, fetch }, clock.clone());
-        Self { keys, profile, clock, seen: SeenTokens::new(DEFAULT_REMEMBERED_TOKENS) }
+        Self { keys, profile, clock, seen: SeenTokens::new(DEFAULT_REMEMBERED_TOKENS), follower }
+    }
+
+    /// Verifies a token, which must not have ended before its time if anybody tells.
+    pub(super) async fn verify(
+        &self,
+        token: BorrowedToken<'_>,
+        intended: Intended<'_>,
+    ) -> Result<AccessToken, BearerError> {
+        let verified = self.verify_by_keys(token, intended).await?;
+        if let Some(follower) = &self.follower {
+            follower.check(&verified).await?;
+        }
+        Ok(verified)
     }
 
     /// Verifies a token; a key that is unknown is asked for once.
     ///
     /// A token that says that it was issued after the keys were fetched may be signed with one that came since. If nobody
     /// may ask yet, that is not known, and its client should not throw the token away: 503, and never 401.
-    pub(super) async fn verify(
+    async fn verify_by_keys(
         &self,
         token: BorrowedToken<'_>,
         intended: Intended<'_>,

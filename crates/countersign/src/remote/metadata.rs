@@ -17,6 +17,7 @@ pub(super) struct Metadata {
     issuer: String,
     jwks_uri: Option<String>,
     introspection_endpoint: Option<String>,
+    revocation_feed_endpoint: Option<String>,
 }
 
 /// Why what an issuer tells of itself, or what it publishes, is not taken.
@@ -40,6 +41,8 @@ pub(super) enum Problem {
     Address { url: String, why: &'static str },
     #[error(transparent)]
     Keys(#[from] countersign_core::key::KeySetProblem),
+    #[error(transparent)]
+    Feed(#[from] countersign_core::feed_page::FeedProblem),
     #[error("the answer says a thing twice, or is no JSON object")]
     Answer,
 }
@@ -84,6 +87,11 @@ impl Metadata {
     /// Where tokens are introspected, if we may go there.
     pub(super) fn introspection_endpoint(&self, issuer: &Issuer) -> Result<&str, Problem> {
         checked(self.introspection_endpoint.as_deref(), "introspection_endpoint", issuer)
+    }
+
+    /// Where the feed of what has ended is, if we may go there.
+    pub(super) fn revocation_feed_endpoint(&self, issuer: &Issuer) -> Result<&str, Problem> {
+        checked(self.revocation_feed_endpoint.as_deref(), "revocation_feed_endpoint", issuer)
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod builder;
 mod fetch;
+mod follower;
 mod http;
 mod introspection;
 mod kept;
@@ -38,7 +39,7 @@ pub use self::{
     builder::{Elsewhere, Introspected, IntrospectingBuilder, RemoteBuilder, Verified},
     fetch::{BasicAuthorization, Fetch, FetchError, Fetched, lifetime_of},
 };
-use self::{introspection::ByIntrospection, keys::ByKeys};
+use self::{follower::Follower, introspection::ByIntrospection, keys::ByKeys};
 use crate::openapi::Scopes;
 
 /// An issuer elsewhere, whose tokens are believed.
@@ -56,7 +57,7 @@ pub(crate) struct Remote {
 /// What a token is believed by.
 #[derive(Debug)]
 enum Proof {
-    Keys(ByKeys),
+    Keys(Box<ByKeys>),
     Introspection(Box<ByIntrospection>),
 }
 
@@ -93,6 +94,14 @@ impl Remote {
             None => Reason::OwnerGone,
         };
         Err(BearerError::InvalidToken(reason))
+    }
+
+    /// Hears of what has ended, if its issuer is followed.
+    pub(crate) fn follower(&self) -> Option<&Follower> {
+        match &self.proof {
+            Proof::Keys(keys) => keys.follower.as_ref(),
+            Proof::Introspection(_) => None,
+        }
     }
 
     pub(crate) fn rng(&self) -> &dyn Rng {

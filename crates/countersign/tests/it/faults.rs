@@ -8,9 +8,13 @@ use std::{
     time::Duration,
 };
 
-use axum::http::StatusCode;
+use axum::{
+    body::Body,
+    http::{Request, StatusCode, header},
+};
 use countersign::{
-    Memory, OwnerStatus, PasswordHash, ResourceOwner, ResourceOwners, StoreError, Subject, Timestamp, Username,
+    Memory, OwnerStatus, PasswordHash, ResourceOwner, ResourceOwners, StoreError, Subject, Timestamp, TokenFormat,
+    Username,
     core::{
         client::{Client, ClientSecrets, ClientStatus},
         grant_record::Grant,
@@ -23,7 +27,7 @@ use countersign::{
     },
 };
 
-use crate::support::TestApp;
+use crate::support::{ISSUER, SECRET, TestApp, basic, form};
 
 /// A store whose n-th call from now fails; the causes it names must reach no client.
 #[derive(Debug, Clone, Default)]
@@ -170,6 +174,37 @@ async fn l6_a_fault_at_any_call_of_the_store_is_a_503_that_tells_nothing() {
     }
     store.fail_at(1);
     app.get_as("/any", &token).await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn f6_no_fault_of_the_store_makes_a_token_active_or_inactive_or_the_feed_empty() {
+    for format in [TokenFormat::Jwt, TokenFormat::Opaque] {
+        let store = Faulty::default();
+        let app = TestApp::with(store.clone(), |builder| builder.token_format(format)).await;
+        app.put_api("items", &[ISSUER]).await;
+        let login = format!("username=alice&password=correct+horse&client_id=items&client_secret={SECRET}");
+        let tokens = app.post_token(&login).await.json();
+        let feed = || Request::get("/feed?after=7").body(Body::empty()).unwrap();
+        let introspect = |name: &str| form("/introspect", &format!("token={}", tokens[name].as_str().unwrap()));
+        for (what, calls) in [("access_token", 5), ("refresh_token", 4), ("feed", 4)] {
+            for call in 1.. {
+                store.fail_at(call);
+                let mut request = if what == "feed" { feed() } else { introspect(what) };
+                request.headers_mut().insert(header::AUTHORIZATION, basic("items", SECRET).parse().unwrap());
+                let answer = app.send(request).await;
+                if store.until_fault.load(Ordering::SeqCst) > 0 {
+                    let body = answer.expect(StatusCode::OK).json();
+                    assert!(what == "feed" || body["active"] == true, "{body}");
+                    assert!(call > calls, "{what}: {call}");
+                    break;
+                }
+                let answer = answer.expect_error(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable");
+                assert_eq!(answer.header("retry-after"), "1");
+                assert!(!answer.body.contains("canary"), "{}", answer.body);
+            }
+            store.fail_at(0);
+        }
+    }
 }
 
 #[tokio::test]

@@ -7,8 +7,10 @@ use axum::{
     body::{Body, to_bytes},
     http::{HeaderMap, Request, StatusCode, header},
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
 use countersign::{
-    AccessToken, BearerToken, Builder, CurrentUser, Memory, NewUser, OAuth2, Router, Store, User,
+    AccessToken, BearerToken, Builder, CurrentUser, GrantType, Memory, NewClient, NewClientProblem, NewUser, OAuth2,
+    Router, Store, User,
     core::{
         clock::{SeededRng, Timestamp, TurnableClock},
         password::{Argon2Cost, HashingSettings},
@@ -30,6 +32,7 @@ scopes! {
 
 pub(crate) const ISSUER: &str = "https://api.example.com";
 pub(crate) const PASSWORD: &str = "correct horse";
+pub(crate) const SECRET: &str = "the-secret-of-every-api-of-the-tests";
 
 /// When the tests begin.
 pub(crate) const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -103,9 +106,33 @@ impl TestApp {
         self.get_with(path, &format!("Bearer {token}")).await
     }
 
+    /// Registers a confidential client with the secret [`SECRET`] that serves these APIs.
+    pub(crate) async fn put_api(&self, id: &str, serves: &[&str]) {
+        let client = NewClient::new(id).secret(SECRET).first_party().any_scope();
+        let client = client.grant_type(GrantType::Password).grant_type(GrantType::RefreshToken);
+        let client = serves.iter().fold(client, |client, audience| client.serves(*audience));
+        match self.oauth2.add_client(client).await {
+            // In another process on the same store it was registered.
+            Ok(_) | Err(NewClientProblem::Taken) => {}
+            Err(problem) => panic!("{problem}"),
+        }
+    }
+
+    /// What the introspection endpoint tells this client of a token.
+    pub(crate) async fn introspect(&self, client: &str, token: &str) -> Answer {
+        let mut request = form("/introspect", &format!("token={token}"));
+        request.headers_mut().insert(header::AUTHORIZATION, basic(client, SECRET).parse().unwrap());
+        self.send(request).await
+    }
+
     pub(crate) fn forward(&self, seconds: u64) {
         self.clock.forward(Duration::from_secs(seconds));
     }
+}
+
+/// The header of a client with a secret.
+pub(crate) fn basic(id: &str, secret: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))
 }
 
 /// What `router` answers.

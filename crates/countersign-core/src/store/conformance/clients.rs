@@ -39,6 +39,7 @@ pub async fn clients_come_back_as_they_were_added(store: Arc<impl Store>) {
         grant_types: GrantType::ALL.to_vec(),
         scope: AllowedScope::Only("me read:items".parse().unwrap()),
         audience: vec![Audience::new("https://a.example.com"), Audience::new("https://b.example.com/x?y")],
+        serves: vec![Audience::new("https://items.example.com"), Audience::new("urn:orders")],
         token_format: Some(TokenFormat::Opaque),
         status: ClientStatus::Disabled,
         ..client(

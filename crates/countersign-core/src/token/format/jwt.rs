@@ -6,7 +6,7 @@ use crate::{
     clock::Timestamp,
     jose::{self, KeyProblem, TokenProblem, json::parse_object},
     key::{KeyRing, VerifyingKeys},
-    names::{Audience, ClientId, GrantId, Issuer, Subject},
+    names::{Audience, ClientId, GrantId, Issuer, KeyId, Subject},
     scope::{Scope, ScopeToken},
     token::{BearerToken, Claims, verify::Profile},
 };
@@ -79,13 +79,20 @@ pub(in crate::token) fn decode(
     profile: Profile,
     now: Timestamp,
 ) -> Result<Claims, TokenProblem> {
-    let payload = jose::verify(token, |typ| accepts_type(profile, typ), |id, alg| keys.find(id, alg, now))?;
+    let mut key_id = None;
+    let find_key = |id: Option<&KeyId>, alg: &str| {
+        let key = keys.find(id, alg, now)?;
+        key_id = Some(key.id().clone());
+        Some(key)
+    };
+    let payload = jose::verify(token, |typ| accepts_type(profile, typ), find_key)?;
     let claims = parse_object(&payload).ok_or(TokenProblem::Malformed)?;
     if profile == Profile::Plain && find_other_mark(&claims).is_some() {
         return Err(TokenProblem::OtherType);
     }
     check_unbound(&claims)?;
-    read(claims, profile).map_err(|_| TokenProblem::MalformedClaims)
+    let claims = read(claims, profile).map_err(|_| TokenProblem::MalformedClaims)?;
+    Ok(Claims { key_id, ..claims })
 }
 
 /// RFC 9068 §4: "MUST verify that the "typ" header value is "at+jwt" or "application/at+jwt"". The type of others,
@@ -143,6 +150,7 @@ pub(in crate::token) fn read(mut claims: Map<String, Value>, profile: Profile) -
         issued_at: required(&claims, "iat", numeric_date)?,
         not_before: optional(&claims, &["nbf"], numeric_date)?,
         expires_at: required(&claims, "exp", numeric_date)?,
+        key_id: None,
         own: Map::new(),
     };
     claims.retain(|name, _| !INTERPRETED.contains(&name.as_str()));

@@ -53,6 +53,9 @@ pub(super) struct Add {
     /// An API that its tokens may be for. May be repeated; without any, the server's own audience.
     #[arg(long = "audience", value_name = "AUDIENCE")]
     audience: Vec<String>,
+    /// An API that it is: it may introspect tokens for it, and follow the feed of what has ended. May be repeated.
+    #[arg(long = "serves", value_name = "AUDIENCE")]
+    serves: Vec<String>,
     /// What its access tokens look like; by default as the server is set.
     #[arg(long, value_name = "FORMAT")]
     token_format: Option<Format>,
@@ -100,6 +103,7 @@ impl Add {
                 false => AllowedScope::Only(self.scopes.iter().flat_map(Scope::iter).cloned().collect()),
             },
             audience: distinct(self.audience.into_iter().map(Audience::new).collect()),
+            serves: distinct(self.serves.into_iter().map(Audience::new).collect()),
             token_format: self.token_format.map(|format| match format {
                 Format::Jwt => TokenFormat::Jwt,
                 Format::Opaque => TokenFormat::Opaque,

@@ -39,7 +39,8 @@ impl Output {
                     ("secrets", secrets(client)),
                     ("grant types", grant_types(client).join(" ")),
                     ("scopes", scopes(client)),
-                    ("audience", audience(client).join(" ")),
+                    ("audience", names(&client.audience).join(" ")),
+                    ("serves", names(&client.serves).join(" ")),
                     ("token format", client.token_format.map_or("", TokenFormat::name).to_owned()),
                     ("disabled", yes_or_no(!client.is_active())),
                     ("added", utc(client.created_at)),
@@ -88,7 +89,8 @@ fn as_json(client: &Client, secret: Option<&ClientSecret>) -> Value {
             AllowedScope::Any => Value::Null,
             AllowedScope::Only(scope) => scope.iter().map(ToString::to_string).collect(),
         },
-        "audience": audience(client),
+        "audience": names(&client.audience),
+        "serves": names(&client.serves),
         "token_format": client.token_format.map(TokenFormat::name),
         "disabled": !client.is_active(),
         "client_id_issued_at": client.created_at.seconds(),
@@ -151,8 +153,8 @@ fn grant_types(client: &Client) -> Vec<&'static str> {
     client.grant_types.iter().copied().map(GrantType::name).collect()
 }
 
-fn audience(client: &Client) -> Vec<&str> {
-    client.audience.iter().map(Audience::as_str).collect()
+fn names(audiences: &[Audience]) -> Vec<&str> {
+    audiences.iter().map(Audience::as_str).collect()
 }
 
 fn scopes(client: &Client) -> String {

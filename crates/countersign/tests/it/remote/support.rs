@@ -27,6 +27,7 @@ pub(super) const METADATA: &str = "https://issuer.example.com/.well-known/oauth-
 pub(super) const OPENID: &str = "https://issuer.example.com/.well-known/openid-configuration";
 pub(super) const KEYS: &str = "https://issuer.example.com/keys";
 pub(super) const INTROSPECT: &str = "https://issuer.example.com/introspect";
+pub(super) const FEED: &str = "https://issuer.example.com/feed";
 
 /// The network: what stands at each address, and who was asked what.
 #[derive(Clone, Debug, Default)]
@@ -52,7 +53,7 @@ pub(super) enum Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Asked {
     pub(super) url: String,
-    /// The `Authorization` header and the body, if it was a POST.
+    /// The `Authorization` header and the body, if it had them.
     pub(super) posted: Option<(String, String)>,
     pub(super) most: usize,
 }
@@ -101,7 +102,7 @@ impl Network {
     async fn ask(&self, asked: Asked) -> Result<Fetched, FetchError> {
         let place = {
             let mut state = self.0.lock().unwrap();
-            let place = state.places.get(&asked.url).cloned();
+            let place = state.places.get(asked.url.split('?').next().unwrap()).cloned();
             state.asked.push(asked);
             place
         };
@@ -119,6 +120,17 @@ impl Network {
 impl Fetch for Network {
     async fn get(&self, url: &str, most: usize) -> Result<Fetched, FetchError> {
         self.ask(Asked { url: url.to_owned(), posted: None, most }).await
+    }
+
+    async fn get_as(
+        &self,
+        url: &str,
+        authorization: &BasicAuthorization,
+        most: usize,
+        _: Duration,
+    ) -> Result<Fetched, FetchError> {
+        let posted = Some((authorization.secret().to_owned(), String::new()));
+        self.ask(Asked { url: url.to_owned(), posted, most }).await
     }
 
     async fn post_form(

@@ -4,6 +4,7 @@ mod feed;
 #[cfg(any(test, feature = "testing"))]
 mod for_tests;
 mod introspection;
+mod keys;
 mod revocation;
 
 use std::{
@@ -28,7 +29,7 @@ use crate::{
     grant::{self, Facts, Home},
     grant_record::{Decision, Source},
     grant_type::GrantType,
-    key::{KeyRing, KeyRingError, SigningChoice},
+    key::{KeyEncryptionKey, KeyRing, KeyRingError, KeyRotation, KeySettings, LiveKeys, SigningChoice},
     names::{Audience, ClientId, Issuer, Subject},
     password::HashingPool,
     reason::Reason,
@@ -40,7 +41,7 @@ use crate::{
         issue::{self, Issued, Mint},
         revoked::Revoked,
         seen::{DEFAULT_REMEMBERED_TOKENS, SeenTokens},
-        verify::{self, Expected, Profile, TokenProblem},
+        verify::{self, Expected, Intended, Profile, TokenProblem},
     },
     token_format::TokenFormat,
 };
@@ -103,6 +104,10 @@ pub struct Settings {
     pub grant_type_parameter: GrantTypeParameter,
     /// What tokens are signed with.
     pub signing: SigningChoice,
+    /// When keys are replaced; every 90 days by default.
+    pub key_rotation: KeyRotation,
+    /// What private keys rest under in the store; plain without it, the default.
+    pub key_encryption: Option<KeyEncryptionKey>,
     /// How many verified tokens are remembered, so that they need not be verified again; 10,000 by default, 0 for none.
     pub remembered_tokens: usize,
 }
@@ -130,6 +135,8 @@ impl Default for Settings {
             grant_types: GrantType::ALL.to_vec(),
             grant_type_parameter: GrantTypeParameter::Lenient,
             signing: SigningChoice::default(),
+            key_rotation: KeyRotation::default(),
+            key_encryption: None,
             remembered_tokens: DEFAULT_REMEMBERED_TOKENS,
         }
     }
@@ -140,7 +147,7 @@ impl Default for Settings {
 pub struct AuthorizationServer {
     ports: Ports,
     settings: Settings,
-    keys: KeyRing,
+    keys: LiveKeys,
     names: OnceLock<(Issuer, Audience)>,
     requests: AtomicUsize,
     seen: SeenTokens,
@@ -153,7 +160,13 @@ impl AuthorizationServer {
     /// # Errors
     /// [`KeyRingError`]: the store is away, or holds a key that cannot be used.
     pub async fn open(ports: Ports, settings: Settings) -> Result<Self, KeyRingError> {
-        let keys = KeyRing::open(&*ports.store, &settings.signing, &*ports.clock).await?;
+        let of_keys = KeySettings {
+            signing: settings.signing.clone(),
+            rotation: settings.key_rotation,
+            encryption: settings.key_encryption.clone(),
+            token_life: settings.access_token_lifetime.saturating_add(settings.leeway),
+        };
+        let keys = LiveKeys::open(&*ports.store, of_keys, &*ports.clock).await?;
         let seen = SeenTokens::new(settings.remembered_tokens);
         let (names, requests, revoked) = (OnceLock::new(), AtomicUsize::new(0), Revoked::new());
         let server = Self { ports, settings, keys, names, requests, seen, revoked };
@@ -194,12 +207,6 @@ impl AuthorizationServer {
     #[must_use]
     pub const fn settings(&self) -> &Settings {
         &self.settings
-    }
-
-    /// Its keys.
-    #[must_use]
-    pub const fn keys(&self) -> &KeyRing {
-        &self.keys
     }
 
     /// Who may log in.
@@ -250,6 +257,7 @@ impl AuthorizationServer {
         let grant_type = self.grant_type(&client, form)?;
         let now = self.ports.clock.now();
         self.refuse_if_cut(&client.id, now)?;
+        self.keep_keys(now).await?;
         let facts = Facts {
             owners: self.owners(),
             home: if self.owners_are_in_store() { Home::Store } else { Home::Elsewhere },
@@ -272,7 +280,8 @@ impl AuthorizationServer {
                         }
                     };
                     // Deciding took its time: what is issued lives from now on.
-                    let mint = self.mint(&client);
+                    let keys = self.keys();
+                    let mint = self.mint(&client, &keys);
                     if let Issued::Tokens(response) = issue::issue(mint, client.id.clone(), authorized, own).await? {
                         self.sweep_now_and_then().await;
                         return Ok(response);
@@ -280,7 +289,8 @@ impl AuthorizationServer {
                 }
                 Decision::Again(again) => {
                     let own = self.own_claims(&again.grant.subject, &client.id, &again.scope).await?;
-                    return issue::issue_again(self.mint(&client), again, own).await;
+                    let keys = self.keys();
+                    return issue::issue_again(self.mint(&client, &keys), again, own).await;
                 }
                 Decision::Stolen(grant) => {
                     self.end_stolen(&grant).await?;
@@ -291,10 +301,10 @@ impl AuthorizationServer {
         Err(OAuthError::TemporarilyUnavailable { retry_after: OWNER_RETRY })
     }
 
-    fn mint(&self, client: &Client) -> Mint<'_> {
+    fn mint<'a>(&'a self, client: &Client, keys: &'a KeyRing) -> Mint<'a> {
         Mint {
             store: &*self.ports.store,
-            keys: &self.keys,
+            keys,
             now: self.ports.clock.now(),
             rng: &*self.ports.rng,
             issuer: self.issuer(),
@@ -388,11 +398,10 @@ impl AuthorizationServer {
     pub async fn verify<'t>(&self, token: impl Into<BorrowedToken<'t>>) -> Result<AccessToken, BearerError> {
         let (token, now) = (token.into(), self.ports.clock.now());
         self.keep_up(now).await?;
-        let expected = self.expected();
         let verified = if verify::is_opaque(token) {
-            verify::verify_opaque(token, expected.intended(), &*self.ports.store, now).await?
+            verify::verify_opaque(token, self.intended(), &*self.ports.store, now).await?
         } else {
-            self.seen.verify(token, expected, &*self.ports.clock)
+            self.verify_signed(token, now).await?
         };
         let believed = verified
             .and_then(|token| if self.revoked.has_ended(&token) { Err(TokenProblem::Revoked) } else { Ok(token) });
@@ -403,11 +412,35 @@ impl AuthorizationServer {
         })
     }
 
+    /// Verifies a token by its signature. One of a key that is unknown here may be of a key that came since.
+    async fn verify_signed(
+        &self,
+        token: BorrowedToken<'_>,
+        now: Timestamp,
+    ) -> Result<Result<AccessToken, TokenProblem>, StoreError> {
+        let tried = {
+            let keys = self.keys.glance();
+            match self.seen.verify(token, self.expected(&keys), &*self.ports.clock) {
+                Err(TokenProblem::UnknownKey) => keys.number(),
+                decided => return Ok(decided),
+            }
+        };
+        if !self.has_newer_keys(tried, now).await? {
+            return Ok(Err(TokenProblem::UnknownKey));
+        }
+        Ok(self.seen.verify(token, self.expected(&self.keys.glance()), &*self.ports.clock))
+    }
+
     /// What a token for this API must be.
-    fn expected(&self) -> Expected<'_> {
+    fn expected<'a>(&'a self, keys: &'a KeyRing) -> Expected<'a> {
+        let Intended { issuer, audience, leeway } = self.intended();
+        Expected { keys, profile: Profile::Rfc9068, issuer, audience, leeway }
+    }
+
+    /// Whose it must be, and for whom.
+    fn intended(&self) -> Intended<'_> {
         let (issuer, audience) = self.names();
-        let leeway = self.settings.leeway;
-        Expected { keys: &self.keys, profile: Profile::Rfc9068, issuer, audience, leeway }
+        Intended { issuer, audience, leeway: self.settings.leeway }
     }
 
     /// The owner of a verified token, as long as the owner is active.

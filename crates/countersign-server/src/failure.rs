@@ -79,6 +79,7 @@ fn is_wrong_usage(error: &(dyn Error + 'static)) -> bool {
                     | StartError::IssuerNeeded(_)
                     | StartError::PlainIssuer(_)
                     | StartError::Lifetime { .. }
+                    | StartError::KeyRotation { .. }
                     | StartError::Leeway
                     | StartError::Realm
             )

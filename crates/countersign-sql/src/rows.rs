@@ -13,7 +13,10 @@ use countersign_core::{
     password::PasswordHash,
     resource_owner::{OwnerStatus, ResourceOwner},
     scope::Scope,
-    store::{Ended, FeedEntry, HandleHash, KeyRecord, OneTime, OpaqueToken, PrivateKey, StoreError},
+    store::{
+        Ended, FeedEntry, HandleHash, KeyRecord, OneTime, OpaqueToken, PrivateKey, RestingKey, SealedKey, StoreError,
+        Succession,
+    },
     token_format::TokenFormat,
     username::Username,
 };
@@ -202,23 +205,49 @@ fn joined<'a>(items: impl Iterator<Item = &'a str>) -> Value {
 }
 
 pub(crate) fn key(row: &dyn Columns) -> Result<KeyRecord, StoreError> {
+    let withdrawn_at = row.integer("withdrawn_at")?.map(Timestamp::from_seconds);
+    let private_key = row.blob("private_key")?.ok_or_else(|| unreadable("private_key"))?;
     Ok(KeyRecord {
         id: KeyId::new(text(row, "id")?),
         algorithm: Algorithm::find_by_name(&text(row, "algorithm")?).ok_or_else(|| unreadable("algorithm"))?,
-        private_key: PrivateKey::from_pkcs8(row.blob("private_key")?.ok_or_else(|| unreadable("private_key"))?),
+        private_key: match (withdrawn_at, row.integer("sealed")?) {
+            (Some(_), _) => RestingKey::Gone,
+            (None, Some(0)) => PrivateKey::from_pkcs8(private_key).into(),
+            (None, Some(1)) => RestingKey::Sealed(SealedKey::from_bytes(private_key)),
+            _ => return Err(unreadable("sealed")),
+        },
         signs_from: time(row, "signs_from")?,
         verifies_until: row.integer("verifies_until")?.map(Timestamp::from_seconds),
+        withdrawn_at,
     })
 }
 
 /// In the order of [`crate::statements::PUT_FIRST_KEY`].
 pub(crate) fn key_values(key: &KeyRecord) -> Vec<Value> {
+    let (private_key, sealed) = match &key.private_key {
+        RestingKey::Plain(private) => (private.secret().to_vec(), 0),
+        RestingKey::Sealed(sealed) => (sealed.as_bytes().to_vec(), 1),
+        RestingKey::Gone => (Vec::new(), 0),
+    };
     vec![
         key.id.as_str().into(),
         key.algorithm.name().into(),
-        Value::Blob(key.private_key.secret().to_vec()),
+        Value::Blob(private_key),
+        Value::Integer(sealed),
         key.signs_from.into(),
         key.verifies_until.map_or(Value::Null, Value::from),
+        key.withdrawn_at.map_or(Value::Null, Value::from),
+    ]
+}
+
+/// In the order of [`crate::statements::RETIRE_KEYS`].
+pub(crate) fn retirement_values(succession: &Succession) -> [Value; 5] {
+    [
+        succession.retired_until.into(),
+        succession.next.id.as_str().into(),
+        succession.signing.as_ref().map(KeyId::as_str).into(),
+        succession.next.algorithm.name().into(),
+        succession.abandoned_before.into(),
     ]
 }
 

@@ -4,7 +4,7 @@
 //! decides something decides it in the statement itself, and the number of rows it changed is the answer.
 //!
 //! Where the engines differ: a `SELECT $1, …` tells PostgreSQL no types, so that back end declares them when it
-//! prepares; four statements lean on SQLite's single writer, and say what an engine with several must add; and what only
+//! prepares; five statements lean on SQLite's single writer, and say what an engine with several must add; and what only
 //! one engine understands is named after it, at the end.
 
 macro_rules! statements {
@@ -53,6 +53,13 @@ macro_rules! insert_grant {
 macro_rules! client_is_on {
     () => {
         "NOT EXISTS (SELECT 1 FROM oauth2_clients WHERE id = $3 AND status = 'disabled')"
+    };
+}
+
+macro_rules! insert_key {
+    () => {
+        "INSERT INTO oauth2_keys (id, algorithm, private_key, sealed, signs_from, verifies_until, withdrawn_at) \
+         SELECT $1, $2, $3, $4, $5, $6, $7 "
     };
 }
 
@@ -117,11 +124,24 @@ statements! {
     ROTATE_CLIENT_SECRETS = "UPDATE oauth2_clients SET secrets = $1 WHERE id = $2 AND secrets = $3";
     REMOVE_CLIENT = "DELETE FROM oauth2_clients WHERE id = $1";
 
-    FIND_KEYS = "SELECT id, algorithm, private_key, signs_from, verifies_until FROM oauth2_keys \
-        ORDER BY signs_from, position";
+    FIND_KEYS = "SELECT id, algorithm, private_key, sealed, signs_from, verifies_until, withdrawn_at FROM oauth2_keys \
+        ORDER BY position";
     /// With several writers, two could both find no key: such an engine takes a lock first.
-    PUT_FIRST_KEY = "INSERT INTO oauth2_keys (id, algorithm, private_key, signs_from, verifies_until) \
-        SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS (SELECT 1 FROM oauth2_keys WHERE algorithm = $2)";
+    PUT_FIRST_KEY = concat!(insert_key!(), "WHERE NOT EXISTS (SELECT 1 FROM oauth2_keys WHERE algorithm = $2)");
+    /// Of any number of callers exactly one adds a row. With several writers, such an engine takes a lock first.
+    PUT_NEXT_KEY = concat!(
+        insert_key!(),
+        "WHERE $8 = (SELECT id FROM oauth2_keys WHERE algorithm = $2 ORDER BY position DESC LIMIT 1)"
+    );
+    /// Those whose place `$2` takes, after it was put.
+    RETIRE_KEYS = "UPDATE oauth2_keys SET verifies_until = $1 WHERE id <> $2 AND withdrawn_at IS NULL AND (id = $3 \
+        OR (verifies_until IS NULL AND (algorithm = $4 OR signs_from < $5)))";
+    WITHDRAW_KEY = "UPDATE oauth2_keys SET verifies_until = $1, withdrawn_at = $1, private_key = $2, sealed = 0 \
+        WHERE id = $3 AND withdrawn_at IS NULL";
+    SEAL_KEY = "UPDATE oauth2_keys SET private_key = $1, sealed = 1 \
+        WHERE id = $2 AND sealed = 0 AND withdrawn_at IS NULL";
+    SWEEP_KEYS = "DELETE FROM oauth2_keys WHERE id IN \
+        (SELECT id FROM oauth2_keys WHERE verifies_until <= $1 ORDER BY verifies_until LIMIT $2)";
 
     FIND_GRANT = select_grant!("WHERE id = $1");
     /// The first page is the one after the empty name, which no grant has.

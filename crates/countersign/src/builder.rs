@@ -9,7 +9,7 @@ use countersign_core::{
     clock::{Clock, Rng, System},
     extra_claims::ExtraClaims,
     grant_type::GrantType,
-    key::SigningChoice,
+    key::{KeyEncryptionKey, KeyRotation, MAX_TOKEN_LIFETIME, SigningChoice},
     names::{Audience, Issuer},
     password::{HashingPool, HashingSettings},
     resource_owner::ResourceOwners,
@@ -33,8 +33,8 @@ use crate::{
 /// The shortest life of an access token that is of any use.
 const MIN_LIFETIME: Duration = Duration::from_secs(1);
 
-/// The longest: a token cannot be called back without asking somebody, so a day is generous (RFC 9700 §2.2.1).
-const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// The shortest time between two rotations: with every new key those who verify must ask for it, and each stays for a day.
+const MIN_ROTATION: Duration = Duration::from_secs(60 * 60);
 
 /// The longest time in which the use of a refresh token may be tried again: in it a thief goes unseen.
 const MAX_REFRESH_LEEWAY: Duration = Duration::from_secs(60);
@@ -302,6 +302,18 @@ impl Builder {
         self
     }
 
+    /// When keys are replaced; every 90 days by default. It is done by itself, with no token refused.
+    pub fn key_rotation(mut self, rotation: KeyRotation) -> Self {
+        self.authority.settings.key_rotation = rotation;
+        self
+    }
+
+    /// Encrypts private keys in the store under this key, those that rest there already too. Whoever loses it loses them.
+    pub fn key_encryption(mut self, key: KeyEncryptionKey) -> Self {
+        self.authority.settings.key_encryption = Some(key);
+        self
+    }
+
     /// Switches the password grant off (RFC 9700 §2.4 says it "MUST NOT be used").
     pub fn without_password_grant(mut self) -> Self {
         self.authority.settings.grant_types.retain(|grant_type| *grant_type != GrantType::Password);
@@ -384,9 +396,17 @@ impl Builder {
         if let Some(issuer) = &self.authority.settings.issuer {
             check_issuer(issuer, self.authority.insecure_issuer)?;
         }
+        if let KeyRotation::Every(period) = self.authority.settings.key_rotation
+            && period < MIN_ROTATION
+        {
+            return Err(StartError::KeyRotation { shortest: MIN_ROTATION.as_secs() });
+        }
         let lifetime = self.authority.settings.access_token_lifetime;
-        if !(MIN_LIFETIME..=MAX_LIFETIME).contains(&lifetime) || lifetime.subsec_nanos() > 0 {
-            return Err(StartError::Lifetime { shortest: MIN_LIFETIME.as_secs(), longest: MAX_LIFETIME.as_secs() });
+        if !(MIN_LIFETIME..=MAX_TOKEN_LIFETIME).contains(&lifetime) || lifetime.subsec_nanos() > 0 {
+            return Err(StartError::Lifetime {
+                shortest: MIN_LIFETIME.as_secs(),
+                longest: MAX_TOKEN_LIFETIME.as_secs(),
+            });
         }
         let refresh = self.authority.settings.refresh;
         if refresh.idle.is_zero() || refresh.absolute < refresh.idle || refresh.leeway > MAX_REFRESH_LEEWAY {

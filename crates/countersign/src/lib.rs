@@ -70,7 +70,7 @@ pub use countersign_core::{
     extra_claims::{ExtraClaims, IssuedFor},
     grant_type::GrantType,
     jose::HmacSecret,
-    key::{KeyPairAlgorithm, SigningChoice},
+    key::{KeyEncryptionKey, KeyPairAlgorithm, KeyRotation, SigningChoice},
     names::{ClientId, Subject},
     password::{Argon2Cost, HashingSettings, Password, PasswordHash},
     reason::Reason,

@@ -62,6 +62,12 @@ pub enum StartError {
         /// The longest leeway, in seconds.
         longest_leeway: u64,
     },
+    /// Keys would be replaced too often.
+    #[error("a key signs for {shortest} seconds at least before another takes its place")]
+    KeyRotation {
+        /// The least, in seconds.
+        shortest: u64,
+    },
     /// The leeway is out of bounds.
     #[error("clocks may be apart by at most {} seconds", MAX_LEEWAY.as_secs())]
     Leeway,

@@ -12,7 +12,7 @@ use crate::{
     resource_owner::ResourceOwner,
     scope::Scope,
     store::StoreError,
-    token::{BorrowedToken, TokenSubject, verify},
+    token::{BorrowedToken, TokenSubject},
     username::Username,
 };
 
@@ -121,7 +121,7 @@ impl AuthorizationServer {
         token: BorrowedToken<'_>,
     ) -> Result<Option<ActiveToken>, StoreError> {
         let now = self.ports.clock.now();
-        let issued = verify::find_issued(token, self.expected(), &*self.ports.store, now).await?;
+        let issued = self.find_issued(token, now).await?;
         let Ok(token) = issued.map(|issued| issued.token) else { return Ok(None) };
         // RFC 7662 §4: who may ask is told of no token "that is not intended for" it.
         if token.client_id() != Some(&asker.id) && !asker.serves_any(token.audience()) {

@@ -12,7 +12,7 @@ use crate::{
     names::{ClientId, GrantId, Subject},
     refresh_token::RefreshToken,
     store::{Ended, Found, StoreError},
-    token::{AccessToken, BorrowedToken, revoked::Revoked, verify},
+    token::{AccessToken, BorrowedToken, revoked::Revoked},
 };
 
 /// For how long a verifier may not have heard of what has ended by default: a minute, against the second at which it
@@ -89,7 +89,7 @@ impl AuthorizationServer {
 
     async fn revoke_access_token(&self, client: &Client, token: BorrowedToken<'_>) -> Result<(), OAuthError> {
         let now = self.ports.clock.now();
-        let issued = verify::find_issued(token, self.expected(), &*self.ports.store, now).await?;
+        let issued = self.find_issued(token, now).await?;
         // One that does not hold opens nothing, so there is nothing to end.
         let Some(issued) = issued.ok().filter(|issued| issued.token.client_id() == Some(&client.id)) else {
             return Ok(());
@@ -163,17 +163,20 @@ impl AuthorizationServer {
     /// # Errors
     /// [`StoreError`] (`temporarily_unavailable`): the store is away.
     pub async fn hear_of_it(&self) -> Result<(), StoreError> {
-        self.revoked.catch_up(&*self.ports.store, self.ports.clock.now()).await
+        self.revoked.catch_up(&*self.ports.store, self.ports.clock.now()).await?;
+        self.heed_withdrawals();
+        Ok(())
     }
 
     /// Hears at most once a second of what others have ended, before a token is believed.
     pub(super) async fn keep_up(&self, now: Timestamp) -> Result<(), BearerError> {
         if self.revoked.heard_at() == Some(now) {
+            self.heed_withdrawals();
             return Ok(());
         }
-        let Err(error) = self.revoked.keep_up(&*self.ports.store, now).await else {
-            return self.refuse_if_stale(now);
-        };
+        let heard = self.revoked.keep_up(&*self.ports.store, now).await;
+        self.heed_withdrawals();
+        let Err(error) = heard else { return self.refuse_if_stale(now) };
         tracing::warn!(%error, heard_at = self.revoked.heard_at().map(Timestamp::seconds),
             "the feed of what has ended cannot be read");
         self.refuse_if_stale(now)

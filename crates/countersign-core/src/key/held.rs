@@ -2,6 +2,7 @@
 
 use super::{KeyPairAlgorithm, KeyRing};
 use crate::{
+    clock::Timestamp,
     jose::{self, Algorithm, Jwk, KeyProblem},
     names::KeyId,
     store::PrivateKey,
@@ -58,17 +59,11 @@ impl HeldKey {
 }
 
 impl KeyRing {
-    /// The name of the key that signs now.
-    #[must_use]
-    pub const fn signing_key_id(&self) -> &KeyId {
-        &self.signing.id
-    }
-
     /// The signature of `input`, whatever it is, by the key that signs now: a test wants tokens that no server issues.
     ///
     /// # Errors
-    /// [`KeyProblem`]: the cryptographic library does not sign.
-    pub fn sign_for_test(&self, input: &[u8]) -> Result<Vec<u8>, KeyProblem> {
-        self.signing.sign(input)
+    /// [`KeyProblem`]: there is no key that signs, or the cryptographic library does not sign.
+    pub fn sign_for_test(&self, input: &[u8], now: Timestamp) -> Result<Vec<u8>, KeyProblem> {
+        self.signing(now).ok_or(KeyProblem::Refused)?.sign(input)
     }
 }

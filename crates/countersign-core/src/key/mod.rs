@@ -1,22 +1,34 @@
-//! The key ring: what signs now, and all that verifies; and the key sets of other issuers.
+//! The key ring: what signs now, and all that verifies, and how keys are replaced; and the key sets of other issuers.
 
 #[cfg(any(test, feature = "testing"))]
 mod held;
+mod live;
+mod ring;
+mod rotation;
+mod sealed;
 mod set;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, fmt};
+use std::fmt;
 
 #[cfg(any(test, feature = "testing"))]
 pub use self::held::HeldKey;
 pub use self::set::{KeySet, KeySetProblem, MAX_KEY_SET_BYTES, MAX_KEYS, SkippedKey};
+pub use self::{
+    live::{KeySettings, LiveKeys, Made, NextKey},
+    ring::KeyRing,
+    rotation::{
+        DEFAULT_ROTATION, KeyRotation, KeyState, MAX_TOKEN_LIFETIME, PUBLISHED_BEFORE, PUBLISHED_KEYS_MAX_AGE, states,
+    },
+    sealed::{KeyEncryptionKey, UnfitEncryptionKey},
+};
 
 use crate::{
-    clock::{Clock, Timestamp},
-    jose::{self, Algorithm, HmacSecret, JwkSet, KeyProblem, SigningKey, VerifyingKey},
+    clock::Timestamp,
+    jose::{Algorithm, HmacSecret, KeyProblem, VerifyingKey},
     names::KeyId,
-    store::{KeyRecord, Keys, PrivateKey, StoreError},
+    store::StoreError,
 };
 
 /// What access tokens are signed with.
@@ -82,111 +94,7 @@ pub trait VerifyingKeys: fmt::Debug + Send + Sync {
     fn generation(&self, now: Timestamp) -> u64;
 }
 
-/// The keys of one authorization server.
-///
-/// A ring of key pairs and a ring of one secret are two things: a MAC key never stands beside published keys, so that
-/// no public key can ever pass for a secret (RFC 8725 §2.1, §3.2).
-#[derive(Debug)]
-pub struct KeyRing {
-    signing: SigningKey,
-    verifying: HashMap<KeyId, Verifying>,
-    published: JwkSet,
-}
-
-#[derive(Debug)]
-struct Verifying {
-    key: VerifyingKey,
-    until: Option<Timestamp>,
-}
-
-impl Verifying {
-    fn is_in_use(&self, now: Timestamp) -> bool {
-        self.until.is_none_or(|until| now < until)
-    }
-}
-
-impl KeyRing {
-    /// Loads the ring, making the first key where there is none.
-    ///
-    /// # Errors
-    /// [`KeyRingError`]: the store is away, or holds a key that cannot be used.
-    pub async fn open(store: &dyn Keys, choice: &SigningChoice, clock: &dyn Clock) -> Result<Self, KeyRingError> {
-        let algorithm = match choice {
-            SigningChoice::Secret(secret) => return Self::of_secret(&secret.private_key()),
-            SigningChoice::KeyPair(algorithm) => Algorithm::from(*algorithm),
-        };
-        let mut records = store.find_keys().await?;
-        if records.iter().all(|record| record.algorithm != algorithm) {
-            let (id, private_key) = jose::generate(algorithm)?;
-            let first = KeyRecord { id, algorithm, private_key, signs_from: clock.now(), verifies_until: None };
-            records = store.put_first_key(&first).await?;
-        }
-        Self::of_records(&records, algorithm, clock.now())
-    }
-
-    fn of_secret(secret: &PrivateKey) -> Result<Self, KeyRingError> {
-        let keys = jose::load(Algorithm::Hs256, secret)?;
-        let id = keys.signing.id.clone();
-        let verifying = HashMap::from([(id, Verifying { key: keys.verifying, until: None })]);
-        Ok(Self { signing: keys.signing, verifying, published: JwkSet::default() })
-    }
-
-    /// The newest key of `algorithm` whose time has come signs; all that have not retired verify.
-    ///
-    /// Where no key's time has come, the oldest signs: then it is our clock that went back, or another process's that
-    /// made the first key is a little ahead.
-    fn of_records(records: &[KeyRecord], algorithm: Algorithm, now: Timestamp) -> Result<Self, KeyRingError> {
-        let in_use = |record: &&KeyRecord| record.verifies_until.is_none_or(|until| now < until);
-        let candidates = || records.iter().filter(in_use).filter(|record| record.algorithm == algorithm);
-        let due = candidates().filter(|record| record.signs_from <= now).max_by_key(|record| record.signs_from);
-        let chosen = due.or_else(|| candidates().min_by_key(|record| record.signs_from)).ok_or(KeyRingError::NoKey)?;
-        let signing = jose::load(algorithm, &chosen.private_key)?.signing;
-        let mut verifying = HashMap::new();
-        let mut published = JwkSet::default();
-        for record in records.iter().filter(in_use) {
-            // RFC 8725 §3.2: a secret and published keys never share a validator.
-            let keys = jose::load(record.algorithm, &record.private_key)?;
-            published.keys.push(keys.public.ok_or(KeyRingError::SecretAmongKeyPairs)?);
-            verifying.insert(record.id.clone(), Verifying { key: keys.verifying, until: record.verifies_until });
-        }
-        Ok(Self { signing, verifying, published })
-    }
-
-    pub(crate) const fn signing(&self) -> &SigningKey {
-        &self.signing
-    }
-
-    /// What others verify our tokens with: public members only (RFC 7517).
-    #[must_use]
-    pub const fn published(&self) -> &JwkSet {
-        &self.published
-    }
-
-    /// The algorithm that signs.
-    #[must_use]
-    pub fn algorithm(&self) -> Algorithm {
-        self.signing.algorithm()
-    }
-}
-
-impl VerifyingKeys for KeyRing {
-    /// The key of exactly this name, unless it has retired: our tokens all name theirs.
-    fn find(&self, id: Option<&KeyId>, _: &str, now: Timestamp) -> Option<&VerifyingKey> {
-        self.verifying.get(id?).filter(|found| found.is_in_use(now)).map(|found| &found.key)
-    }
-
-    fn known(&self, now: Timestamp) -> Vec<(&KeyId, Algorithm)> {
-        let in_use = self.verifying.values().filter(|found| found.is_in_use(now));
-        in_use.map(|found| (found.key.id(), found.key.algorithm())).collect()
-    }
-
-    /// How many keys have retired: a ring in memory changes in no other way.
-    fn generation(&self, now: Timestamp) -> u64 {
-        self.verifying.values().filter(|found| !found.is_in_use(now)).count() as u64
-    }
-}
-
-/// Why there is no key ring.
+/// Why there is no key ring, or no other key on it.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyRingError {
     /// The store is away.
@@ -198,7 +106,19 @@ pub enum KeyRingError {
     /// The store holds a secret where key pairs belong.
     #[error("a secret stands among published keys")]
     SecretAmongKeyPairs,
-    /// Every key of the algorithm has retired.
-    #[error("every key to sign with has retired")]
+    /// Another process took the key away that was just made.
+    #[error("there is no key to sign with")]
     NoKey,
+    /// Private keys rest encrypted, and nobody said under which key.
+    #[error("the private keys rest encrypted, and the key that they are encrypted under is not set")]
+    NoEncryptionKey,
+    /// Private keys rest encrypted under another key, or were changed.
+    #[error("the private keys rest encrypted under another key than the one that is set")]
+    OtherEncryptionKey,
+    /// Tokens are signed with a secret, which is not replaced like a key pair.
+    #[error("tokens are signed with a secret: there is no key to replace")]
+    Secret,
+    /// The thread that makes a key cannot be started.
+    #[error("the thread that makes a key cannot be started")]
+    Thread(#[source] std::io::Error),
 }

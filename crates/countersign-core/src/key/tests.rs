@@ -5,14 +5,15 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{
-    KeyPairAlgorithm, KeyRing, KeySet, KeySetProblem, MAX_KEY_SET_BYTES, MAX_KEYS, SigningChoice, SkippedKey,
-    VerifyingKeys,
+    KeyPairAlgorithm, KeyRing, KeyRotation, KeySet, KeySetProblem, KeySettings, LiveKeys, MAX_KEY_SET_BYTES, MAX_KEYS,
+    SigningChoice, SkippedKey, VerifyingKeys,
+    rotation::{Times, choose},
 };
 use crate::{
-    clock::Timestamp,
+    clock::{Timestamp, TurnableClock},
     jose::{self, Algorithm, KeyProblem, tests::OtherKey},
     names::KeyId,
-    store::KeyRecord,
+    store::{KeyRecord, memory::Memory},
 };
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -137,16 +138,66 @@ fn i1_the_generation_of_a_ring_changes_when_a_key_retires() {
     let retires = NOW.plus(Duration::from_secs(60));
     let record = |verifies_until| {
         let (id, private_key) = jose::generate(Algorithm::Es256).unwrap();
-        KeyRecord { id, algorithm: Algorithm::Es256, private_key, signs_from: NOW, verifies_until }
+        KeyRecord {
+            id,
+            algorithm: Algorithm::Es256,
+            private_key: private_key.into(),
+            signs_from: NOW,
+            verifies_until,
+            withdrawn_at: None,
+        }
     };
     let (old, new) = (record(Some(retires)), record(None));
-    let ring = KeyRing::of_records(&[old.clone(), new.clone()], Algorithm::Es256, NOW).unwrap();
-    assert_eq!((ring.known(NOW).len(), ring.generation(NOW)), (2, 0));
+    let ring = KeyRing::read(&[old.clone(), new.clone()], Algorithm::Es256, None).unwrap();
+    assert_eq!(ring.known(NOW).len(), 2);
     assert!(ring.find(Some(&old.id), "ES256", NOW).is_some());
     assert_eq!(ring.known(retires), [(&new.id, Algorithm::Es256)]);
     assert!(ring.find(Some(&old.id), "ES256", retires).is_none());
     assert_ne!(ring.generation(retires), ring.generation(NOW));
     assert!(ring.find(None, "ES256", retires).is_none(), "our own tokens name their key");
+}
+
+#[test]
+fn i3_the_newest_key_signs_whose_time_has_come_and_that_outlives_what_it_signs() {
+    const LIFE: Duration = Duration::from_secs(905);
+    let times = |name: &'static str, signs_from: i64, verifies_until: Option<i64>| {
+        let at = |seconds: i64| Timestamp::from_seconds(NOW.seconds() + seconds);
+        (name, Times { signs_from: at(signs_from), verifies_until: verifies_until.map(at) })
+    };
+    for (keys, expected) in [
+        (vec![], None),
+        (vec![times("retired", -9, Some(0))], None),
+        (vec![times("only", 0, None)], Some("only")),
+        (vec![times("old", -9, None), times("new", 0, None), times("next", 1, None)], Some("new")),
+        (vec![times("new", -1, None), times("old", -9, None)], Some("new")),
+        // The one before was withdrawn: what waits is better than what cannot verify to the end.
+        (vec![times("ends soon", -9, Some(904)), times("waits", 1, None), times("later", 2, None)], Some("waits")),
+        (vec![times("ends in time", -9, Some(905)), times("waits", 1, None)], Some("ends in time")),
+        (vec![times("ends soon", -9, Some(904)), times("retired", 1, Some(-1))], Some("ends soon")),
+    ] {
+        let chosen = choose(keys.iter().map(|(name, times)| (name, *times)), LIFE, NOW);
+        assert_eq!(chosen.copied(), expected, "{keys:?}");
+    }
+}
+
+#[tokio::test]
+async fn i5_an_answer_of_the_store_that_is_older_than_the_feed_brings_no_key_back() {
+    let (store, clock) = (Memory::new(), TurnableClock::at(NOW));
+    let settings = KeySettings {
+        signing: SigningChoice::default(),
+        rotation: KeyRotation::default(),
+        encryption: None,
+        token_life: Duration::from_secs(905),
+    };
+    let live = LiveKeys::open(&store, settings, &clock).await.unwrap();
+    let withdrawn = live.ring().signing_id(NOW).cloned().unwrap();
+    live.heed(1, [withdrawn.clone()]);
+    assert!(live.ring().find(Some(&withdrawn), "ES256", NOW).is_none());
+    let later = NOW.plus(Duration::from_secs(60));
+    live.keep(&store, later).await.unwrap();
+    assert_eq!(live.ring().known(later).len(), 1, "another was made");
+    assert!(live.ring().find(Some(&withdrawn), "ES256", later).is_none());
+    assert!(!live.is_heedless(1) && live.is_heedless(2));
 }
 
 #[test]

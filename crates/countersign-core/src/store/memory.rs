@@ -10,14 +10,14 @@ use async_trait::async_trait;
 
 use super::{
     Added, Clients, Ended, FEED_MARGIN, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys,
-    LONGEST_ACCESS_TOKEN, OneTime, OneTimeKind, OpaqueToken, OwnerRegistry, Redeemed, Remembered, Rotated, Spend,
-    Standing, StoreError,
+    LONGEST_ACCESS_TOKEN, OneTime, OneTimeKind, OpaqueToken, OwnerRegistry, RETIRED_KEYS_KEPT, Redeemed, Remembered,
+    RestingKey, Rotated, SealedKey, Spend, Standing, StoreError, Succession,
 };
 use crate::{
     client::{Authentication, Client, ClientSecrets, ClientStatus},
     clock::Timestamp,
     grant_record::Grant,
-    names::{ClientId, GrantId, Subject},
+    names::{ClientId, GrantId, KeyId, Subject},
     password::PasswordHash,
     resource_owner::{OwnerStatus, ResourceOwner, ResourceOwners, Upgraded},
     username::Username,
@@ -234,6 +234,40 @@ impl Keys for Memory {
         }
         Ok(tables.keys.clone())
     }
+
+    async fn put_next_key(&self, succession: &Succession) -> Result<Vec<KeyRecord>, StoreError> {
+        let Succession { after, next, signing, abandoned_before, retired_until } = succession;
+        let mut tables = self.tables();
+        let of_algorithm = |key: &&KeyRecord| key.algorithm == next.algorithm;
+        if tables.keys.iter().rfind(of_algorithm).is_some_and(|last| last.id == *after) {
+            for key in tables.keys.iter_mut().filter(|key| key.withdrawn_at.is_none()) {
+                let is_theirs = key.algorithm == next.algorithm || key.signs_from < *abandoned_before;
+                if signing.as_ref() == Some(&key.id) || (key.verifies_until.is_none() && is_theirs) {
+                    key.verifies_until = Some(*retired_until);
+                }
+            }
+            tables.keys.push(next.clone());
+        }
+        Ok(tables.keys.clone())
+    }
+
+    async fn withdraw_key(&self, id: &KeyId, now: Timestamp, until: Timestamp) -> Result<Found, StoreError> {
+        let mut tables = self.tables();
+        let Some(key) = tables.keys.iter_mut().find(|key| key.id == *id && key.withdrawn_at.is_none()) else {
+            return Ok(Found::No);
+        };
+        (key.verifies_until, key.withdrawn_at, key.private_key) = (Some(now), Some(now), RestingKey::Gone);
+        tables.append_feed(Ended::Key(id.clone()), until);
+        Ok(Found::Yes)
+    }
+
+    async fn seal_key(&self, id: &KeyId, sealed: &SealedKey) -> Result<Found, StoreError> {
+        let mut tables = self.tables();
+        let key = tables.keys.iter_mut().find(|key| key.id == *id);
+        let Some(key) = key.filter(|key| matches!(key.private_key, RestingKey::Plain(_))) else { return Ok(Found::No) };
+        key.private_key = RestingKey::Sealed(sealed.clone());
+        Ok(Found::Yes)
+    }
 }
 
 #[async_trait]
@@ -362,13 +396,16 @@ impl Grants for Memory {
         let tokens = tables.opaque_tokens.extract_if(|_, token| token.expires_at <= now).take(limit).count();
         let things = tables.one_time.extract_if(|_, thing| thing.expires_at <= now).take(limit).count();
         let entries = tables.feed.extract_if(.., |_, entry| entry.until.plus(FEED_MARGIN) <= now).take(limit).count();
+        let is_over =
+            |key: &mut KeyRecord| key.verifies_until.is_some_and(|until| until.plus(RETIRED_KEYS_KEPT) <= now);
+        let keys = tables.keys.extract_if(.., is_over).take(limit).count();
         let refreshes = tables.grants.values_mut().filter_map(|grant| grant.refresh.as_mut());
         let answers = refreshes.map(|refresh| {
             let before = refresh.retired.len();
             refresh.retired.retain(|retired| now < retired.at.plus(leeway));
             before - refresh.retired.len()
         });
-        Ok(answers.sum::<usize>() + grants + tokens + things + entries)
+        Ok(answers.sum::<usize>() + grants + tokens + things + entries + keys)
     }
 }
 

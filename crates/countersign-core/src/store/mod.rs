@@ -17,12 +17,15 @@ use std::{fmt, time::Duration};
 use async_trait::async_trait;
 
 pub use self::error::{BoxError, StoreError};
-pub use self::record::{Ended, FeedEntry, HandleHash, KeyRecord, OneTime, OneTimeKind, OpaqueToken, PrivateKey, Spend};
+pub use self::record::{
+    Ended, FeedEntry, HandleHash, KeyRecord, OneTime, OneTimeKind, OpaqueToken, PrivateKey, RestingKey, SealedKey,
+    Spend, Succession,
+};
 use crate::{
     client::{Client, ClientSecrets, ClientStatus},
     clock::Timestamp,
     grant_record::Grant,
-    names::{ClientId, GrantId, Subject},
+    names::{ClientId, GrantId, KeyId, Subject},
     password::PasswordHash,
     resource_owner::{OwnerStatus, ResourceOwner, ResourceOwners},
     username::Username,
@@ -96,13 +99,29 @@ pub trait Clients: fmt::Debug + Send + Sync + 'static {
 /// Every method fails with [`StoreError`] alone (`temporarily_unavailable`): nothing changed, or it cannot be known.
 #[async_trait]
 pub trait Keys: fmt::Debug + Send + Sync + 'static {
-    /// All keys, oldest first.
+    /// All keys, in the order in which they came.
     async fn find_keys(&self) -> Result<Vec<KeyRecord>, StoreError>;
 
     /// Stores `key` if there is none of its algorithm yet, and returns all keys either way.
     ///
     /// Two processes that start at once on a new store both get the one key that won.
     async fn put_first_key(&self, key: &KeyRecord) -> Result<Vec<KeyRecord>, StoreError>;
+
+    /// Stores a key that takes the place of others, unless another came since, and returns all keys either way.
+    ///
+    /// In the same write those whose place it takes get their end, [`Succession::retired_until`]: those of its algorithm
+    /// that had none; the one that signs, whatever end it had; and those of other algorithms that had none and have signed
+    /// since before [`Succession::abandoned_before`]. A key that was withdrawn stays as it is. Of any number of processes
+    /// that make a key after the same one, exactly one has its key stored.
+    async fn put_next_key(&self, succession: &Succession) -> Result<Vec<KeyRecord>, StoreError>;
+
+    /// Withdraws a key: it verifies nothing from `now` on, its private half is gone, and the feed tells it, in one write.
+    /// `until` is when the last token that it signed expires. One that was withdrawn before is not there ([`Found::No`]).
+    async fn withdraw_key(&self, id: &KeyId, now: Timestamp, until: Timestamp) -> Result<Found, StoreError>;
+
+    /// Replaces the private half of a key that rests plain by the same, sealed; of any other nothing changes
+    /// ([`Found::No`]).
+    async fn seal_key(&self, id: &KeyId, sealed: &SealedKey) -> Result<Found, StoreError>;
 }
 
 /// Grants and the one-time things that lead to them.
@@ -187,10 +206,10 @@ pub trait Grants: fmt::Debug + Send + Sync + 'static {
     ) -> Result<Remembered, StoreError>;
 
     /// Forgets at most `limit` of each kind of thing that has expired at `now`: grants, the answers to retired refresh
-    /// tokens, opaque access tokens, one-time things, and entries of the feed; says how many went.
+    /// tokens, opaque access tokens, one-time things, entries of the feed, and keys; says how many went.
     ///
     /// A retired refresh token has expired when it is older than `leeway`, an entry of the feed when its `until` is
-    /// longer ago than [`FEED_MARGIN`].
+    /// longer ago than [`FEED_MARGIN`], a key when it last verified longer ago than [`RETIRED_KEYS_KEPT`].
     async fn sweep(&self, now: Timestamp, leeway: Duration, limit: usize) -> Result<usize, StoreError>;
 }
 
@@ -214,6 +233,9 @@ pub const FEED_MARGIN: Duration = Duration::from_secs(60 * 60);
 
 /// How long the feed tells of a client: as long as an access token can live.
 pub const LONGEST_ACCESS_TOKEN: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long keys stay to be looked at that verify nothing any more.
+pub const RETIRED_KEYS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// What became of an addition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,11 +19,69 @@ pub struct KeyRecord {
     /// The one algorithm it signs with.
     pub algorithm: Algorithm,
     /// The private half.
-    pub private_key: PrivateKey,
+    pub private_key: RestingKey,
     /// From when on it signs: the newest key whose time has come does.
     pub signs_from: Timestamp,
     /// Until when it verifies; `None` while no other has taken its place.
     pub verifies_until: Option<Timestamp>,
+    /// When it was withdrawn, if it was: it verifies nothing any more, and its private half is gone.
+    pub withdrawn_at: Option<Timestamp>,
+}
+
+/// A private key as it rests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RestingKey {
+    /// As it is.
+    Plain(PrivateKey),
+    /// Encrypted under the operator's key.
+    Sealed(SealedKey),
+    /// Nowhere any more: the key was withdrawn.
+    Gone,
+}
+
+impl From<PrivateKey> for RestingKey {
+    fn from(key: PrivateKey) -> Self {
+        Self::Plain(key)
+    }
+}
+
+/// A private key, encrypted: opaque to a store.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SealedKey(Vec<u8>);
+
+impl SealedKey {
+    /// Takes the bytes as a store kept them.
+    #[must_use]
+    pub const fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes as a store keeps them.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SealedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SealedKey({} bytes)", self.0.len())
+    }
+}
+
+/// A key that takes the place of others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Succession {
+    /// The key of its algorithm that came last, as far as its maker knows.
+    pub after: KeyId,
+    /// The new key.
+    pub next: KeyRecord,
+    /// The key that signs until then, whose end is then set anew.
+    pub signing: Option<KeyId>,
+    /// Keys of other algorithms that nobody has taken the place of and that signed before this moment are nobody's.
+    pub abandoned_before: Timestamp,
+    /// Until when those verify whose place it takes.
+    pub retired_until: Timestamp,
 }
 
 /// A private key in PKCS #8 (RFC 5958), DER.

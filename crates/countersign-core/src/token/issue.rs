@@ -283,7 +283,11 @@ impl Mint<'_> {
             let (token, rests) = opaque::make(claims, self.rng);
             return Ok((token, Some(rests)));
         }
-        let token = jwt::encode(claims, self.keys).map_err(|error| {
+        let key = self.keys.signing(self.now).ok_or_else(|| {
+            tracing::error!("there is no key to sign with");
+            OAuthError::ServerError
+        })?;
+        let token = jwt::encode(claims, key).map_err(|error| {
             tracing::error!(%error, "a token could not be signed");
             OAuthError::ServerError
         })?;

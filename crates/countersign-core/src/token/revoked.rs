@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, watch};
 use super::AccessToken;
 use crate::{
     clock::Timestamp,
-    names::ClientId,
+    names::{ClientId, KeyId},
     store::{Ended, FEED_MARGIN, Feed, FeedEntry, StoreError},
 };
 
@@ -36,6 +36,8 @@ pub struct Revoked {
     /// How many entries there are, so that nobody looks where there are none.
     entries: AtomicUsize,
     number: AtomicU64,
+    /// That of the last entry about a key.
+    key_number: AtomicU64,
     heard_at: AtomicI64,
     tried_at: AtomicI64,
     pruned_at: AtomicI64,
@@ -73,6 +75,7 @@ impl Revoked {
             tables: RwLock::default(),
             entries: AtomicUsize::new(0),
             number: AtomicU64::new(0),
+            key_number: AtomicU64::new(0),
             heard_at: AtomicI64::new(NEVER),
             tried_at: AtomicI64::new(NEVER),
             pruned_at: AtomicI64::new(NEVER),
@@ -108,6 +111,9 @@ impl Revoked {
         let mut tables = self.write();
         for entry in entries {
             tables.take(entry);
+            if let Ended::Key(_) = entry.ended {
+                self.key_number.fetch_max(entry.number, Ordering::AcqRel);
+            }
         }
         self.entries.store(tables.len(), Ordering::Release);
         drop(tables);
@@ -123,6 +129,18 @@ impl Revoked {
     #[must_use]
     pub fn number(&self) -> u64 {
         self.number.load(Ordering::Acquire)
+    }
+
+    /// The number of the last entry about a key; 0 before the first.
+    #[must_use]
+    pub fn key_number(&self) -> u64 {
+        self.key_number.load(Ordering::Acquire)
+    }
+
+    /// The keys that were withdrawn: they verify nothing.
+    #[must_use]
+    pub fn withdrawn_keys(&self) -> Vec<KeyId> {
+        self.read().keys.keys().map(|id| KeyId::new(&**id)).collect()
     }
 
     /// Changes whenever something was heard.

@@ -23,9 +23,9 @@ async fn a_ring_signs_what_a_test_gives_it_and_a_held_key_is_a_stranger() {
     let keys = login.server.keys();
     let issued = login.token().await.unwrap();
     let payload = issued.secret().split('.').nth(1).unwrap().to_owned();
-    let header = json!({ "alg": "ES256", "kid": keys.signing_key_id().as_str(), "typ": "at+jwt" });
+    let header = json!({ "alg": "ES256", "kid": keys.signing_id(NOW).unwrap().as_str(), "typ": "at+jwt" });
     let input = format!("{}.{payload}", encode(header.to_string()));
-    let ours = format!("{input}.{}", encode(keys.sign_for_test(input.as_bytes()).unwrap()));
+    let ours = format!("{input}.{}", encode(keys.sign_for_test(input.as_bytes(), NOW).unwrap()));
     assert!(login.server.verify(&BearerToken::new(ours)).await.is_ok());
 
     let held = HeldKey::generate(KeyPairAlgorithm::Es256).unwrap();

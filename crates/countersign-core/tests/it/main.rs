@@ -6,6 +6,8 @@ mod conformance;
 mod extra_claims;
 mod golden;
 mod held;
+mod keys;
+mod keys_at_rest;
 mod passwords;
 mod support;
 mod tidy;

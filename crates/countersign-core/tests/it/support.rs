@@ -8,6 +8,7 @@ use countersign_core::{
     error::OAuthError,
     extra_claims::ExtraClaims,
     form::Form,
+    key::KeyRingError,
     names::Subject,
     password::{Argon2Cost, HashingPool, HashingSettings, Password},
     resource_owner::{OwnerStatus, ResourceOwner},
@@ -23,6 +24,7 @@ pub(crate) struct Login {
     pub(crate) server: AuthorizationServer,
     pub(crate) store: Arc<Memory>,
     pub(crate) clock: Arc<TurnableClock>,
+    ports: Ports,
 }
 
 impl Login {
@@ -37,7 +39,7 @@ impl Login {
     async fn with(settings: Settings, claims: Option<Arc<dyn ExtraClaims>>) -> Self {
         let (store, rng) = (Arc::new(Memory::new()), Arc::new(SeededRng::new(1)));
         let clock = Arc::new(TurnableClock::at(NOW));
-        let cost = HashingSettings { threads: NonZeroUsize::MIN, queue: 8, cost: Argon2Cost::weak_for_tests() };
+        let cost = HashingSettings { threads: NonZeroUsize::MIN, queue: 256, cost: Argon2Cost::weak_for_tests() };
         let hashing = Arc::new(HashingPool::new(cost, rng.clone()).unwrap());
         let owner = ResourceOwner {
             subject: Self::subject(),
@@ -50,7 +52,12 @@ impl Login {
         };
         store.add_owner(&owner).await.unwrap();
         let ports = Ports { store: store.clone(), owners: None, hashing, clock: clock.clone(), rng, claims };
-        Self { server: AuthorizationServer::open(ports, settings).await.unwrap(), store, clock }
+        Self { server: AuthorizationServer::open(ports.clone(), settings).await.unwrap(), store, clock, ports }
+    }
+
+    /// A server that starts over the same store now, as another process would.
+    pub(crate) async fn start(&self, settings: Settings) -> Result<AuthorizationServer, KeyRingError> {
+        AuthorizationServer::open(self.ports.clone(), settings).await
     }
 
     pub(crate) fn subject() -> Subject {
@@ -58,8 +65,13 @@ impl Login {
     }
 
     pub(crate) async fn token(&self) -> Result<BearerToken, OAuthError> {
+        Self::token_of(&self.server).await
+    }
+
+    /// A token for the same user by another server.
+    pub(crate) async fn token_of(server: &AuthorizationServer) -> Result<BearerToken, OAuthError> {
         let form = Form::parse(b"grant_type=password&username=alice&password=correct+horse&scope=me").unwrap();
-        Ok(self.server.token(None, &form).await?.access_token)
+        Ok(server.token(None, &form).await?.access_token)
     }
 
     pub(crate) async fn log_in(&self) -> Result<AccessToken, OAuthError> {

@@ -3,6 +3,7 @@
 mod client;
 mod dev;
 mod explain;
+mod key;
 mod openapi;
 mod serve;
 mod settings;
@@ -49,6 +50,7 @@ enum Command {
     Serve(serve::Serve),
     User(user::User),
     Client(client::ClientCommand),
+    Key(key::Key),
     Openapi(openapi::Openapi),
     Explain(explain::Explain),
     Settings(settings::Reference),
@@ -72,6 +74,7 @@ async fn obey(cli: Cli) -> Outcome {
         Command::Serve(serve) => serve.run(&global).await,
         Command::User(user) => user.run(&global).await,
         Command::Client(client) => client.run(&global).await,
+        Command::Key(key) => key.run(&global).await,
         Command::Openapi(openapi) => openapi.run(&global).await,
         Command::Explain(explain) => explain.run(&global).await,
         Command::Settings(settings) => settings.run(),
@@ -81,7 +84,7 @@ async fn obey(cli: Cli) -> Outcome {
 /// Checks all settings, and only then starts the log and opens the database. Nothing listens yet.
 async fn open(settings: &Settings) -> Result<(OAuth2, Place), Failure> {
     settings.configure(OAuth2::new(Memory::new()))?.check().map_err(Problem::Library)?;
-    let signing = settings.signing()?;
+    let keys = settings.keys()?;
     let place = Place::find(settings).await?;
     telemetry::start(settings.log_format, settings.log_level);
     if settings.developer_mode == Switch::On && place.others_reach_it(settings) {
@@ -91,6 +94,10 @@ async fn open(settings: &Settings) -> Result<(OAuth2, Place), Failure> {
         );
     }
     let store = store::open(settings.database.as_str()).await?;
-    let oauth2 = settings.configure(OAuth2::new(store))?.signing(signing).build().await?;
+    let mut builder = settings.configure(OAuth2::new(store))?.signing(keys.signing);
+    if let Some(encryption) = keys.encryption {
+        builder = builder.key_encryption(encryption);
+    }
+    let oauth2 = builder.build().await?;
     Ok((oauth2, place))
 }

@@ -6,6 +6,7 @@ use countersign::{
     Builder, DocsPage, KeyPairAlgorithm, SigningChoice,
     core::{
         jose::HmacSecret,
+        key::{KeyEncryptionKey, KeyRotation, KeySettings},
         password::{Argon2Cost, HashingSettings, PasswordPolicy},
     },
 };
@@ -13,11 +14,13 @@ use zeroize::Zeroizing;
 
 use super::{
     Problem, Settings,
-    value::{SigningAlgorithm, Switch},
+    value::{Rotation, SigningAlgorithm, Switch},
 };
 
 /// The longest secret file that is read, in bytes.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
+
+const SECONDS_OF_A_DAY: u64 = 24 * 60 * 60;
 
 const SECRET_NEEDED: &str = "signing_algorithm HS256 needs a secret: set hs256_secret_file";
 
@@ -46,6 +49,7 @@ impl Settings {
             .declare_scopes(self.scopes.0.iter().cloned())
             .realm(&self.realm)
             .title(&self.title)
+            .key_rotation(self.key_rotation())
             .remembered_tokens(self.remembered_tokens.0 as usize)
             .hashing(self.hashing()?);
         if let Some(issuer) = &self.issuer {
@@ -88,6 +92,33 @@ impl Settings {
             }
             (SigningAlgorithm::Hs256, None) => Err(Problem::Together(SECRET_NEEDED.to_owned())),
         }
+    }
+
+    /// When keys are replaced.
+    pub(crate) const fn key_rotation(&self) -> KeyRotation {
+        match self.key_rotation {
+            Rotation::Days(days) => KeyRotation::Every(Duration::from_secs(days as u64 * SECONDS_OF_A_DAY)),
+            Rotation::Off => KeyRotation::Off,
+        }
+    }
+
+    /// What private keys rest under, if they do; reads the key.
+    pub(crate) fn key_encryption(&self) -> Result<Option<KeyEncryptionKey>, Problem> {
+        let Some(path) = &self.key_encryption_key_file else { return Ok(None) };
+        let unfit = |source| Problem::Secret { path: path.clone(), source };
+        let key = read_secret(path).map_err(|error| unfit(error.into()))?;
+        KeyEncryptionKey::parse(&key).map(Some).map_err(|error| unfit(error.into()))
+    }
+
+    /// What a command needs that looks after the keys without a server.
+    pub(crate) fn keys(&self) -> Result<KeySettings, Problem> {
+        let seconds = u64::from(self.access_token_lifetime.0) + u64::from(self.leeway.0);
+        Ok(KeySettings {
+            signing: self.signing()?,
+            rotation: self.key_rotation(),
+            encryption: self.key_encryption()?,
+            token_life: Duration::from_secs(seconds),
+        })
     }
 
     /// How passwords are hashed.

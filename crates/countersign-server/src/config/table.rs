@@ -12,7 +12,10 @@ use super::{
         Otherwise::{Text, Unset},
         Setting,
     },
-    value::{DatabaseUrl, DescribedScopes, ListenAddress, LogFormat, LogLevel, SigningAlgorithm, Switch, Value, Whole},
+    value::{
+        DatabaseUrl, DescribedScopes, ListenAddress, LogFormat, LogLevel, Rotation, SigningAlgorithm, Switch, Value,
+        Whole,
+    },
     written::Written,
 };
 
@@ -68,6 +71,13 @@ settings! {
     /// The file with the secret for HS256: 32 bytes at least, as `openssl rand -base64 32` makes them. A line break at
     /// its end does not count.
     "hs256_secret_file" hs256_secret_file: Option<PathBuf> = Unset("HS256 cannot be chosen");
+    /// How often the key that signs is replaced by a new one, in days, or `off`. It is done by itself, and no token is
+    /// refused for it: the new key is published well before it signs, the old one stays for the tokens that it signed.
+    "key_rotation" key_rotation: Rotation = Text("90");
+    /// The file with the key that private keys are encrypted under in the database: 32 random bytes in base64 or hex, as
+    /// `openssl rand -base64 32` makes them. Keys that rest there plain are encrypted at the next start. Whoever loses it
+    /// loses the keys.
+    "key_encryption_key_file" key_encryption_key_file: Option<PathBuf> = Unset("private keys rest as they are, in a file that only its owner reads");
     /// Whether the password grant is on. It is for your own clients only: RFC 9700 §2.4 says that it MUST NOT be used,
     /// since people learn to type their password into programs, and there is no second factor.
     "password_grant" password_grant: Switch = Text("true");

@@ -80,6 +80,37 @@ impl<const LEAST: u32, const MOST: u32> Value for Whole<LEAST, MOST> {
     }
 }
 
+/// How often something is replaced, in days, if at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rotation {
+    Days(u32),
+    Off,
+}
+
+/// The longest time between two rotations, in days: what is done less often is not known to work.
+const MAX_ROTATION_DAYS: u32 = 3_650;
+
+impl Value for Rotation {
+    fn expected() -> String {
+        format!("a whole number of days from 1 to {MAX_ROTATION_DAYS}, or off")
+    }
+
+    fn read_text(text: &str) -> Option<Self> {
+        match text {
+            "off" | "false" | "no" | "0" => Some(Self::Off),
+            days => Whole::<1, MAX_ROTATION_DAYS>::read_text(days).map(|days| Self::Days(days.0)),
+        }
+    }
+
+    fn read_toml(value: &toml::Value) -> Option<Self> {
+        match value {
+            toml::Value::Boolean(false) => Some(Self::Off),
+            toml::Value::Integer(days) => Self::read_text(&days.to_string()),
+            other => Self::read_text(other.as_str()?),
+        }
+    }
+}
+
 /// Kinds of a few words, each with the variant it stands for. The first word of a variant is the one we print.
 macro_rules! words {
     ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $($word:literal)|+,)+ })+) => {$(

@@ -8,6 +8,7 @@ mod config;
 mod dev;
 mod explain;
 mod health;
+mod keys;
 mod load;
 mod logs;
 mod serve;

@@ -12,10 +12,11 @@ use crate::{
 };
 
 /// All steps, oldest first.
-const MIGRATIONS: [Migration; 4] = [
+const MIGRATIONS: [Migration; 5] = [
     Migration::new(include_str!("../../migrations/sqlite/0001_first.sql")),
     Migration::new(include_str!("../../migrations/sqlite/0002_renewal.sql")),
     Migration::new(include_str!("../../migrations/sqlite/0003_clients.sql")),
+    Migration::new(include_str!("../../migrations/sqlite/0004_keys.sql")),
     Migration::new(include_str!("../../migrations/sqlite/0005_serves.sql")),
 ];
 

@@ -7,13 +7,13 @@ use countersign_core::{
     client::{Client, ClientSecrets, ClientStatus},
     clock::Timestamp,
     grant_record::Grant,
-    names::{ClientId, GrantId, Subject},
+    names::{ClientId, GrantId, KeyId, Subject},
     password::PasswordHash,
     resource_owner::{OwnerStatus, ResourceOwner, ResourceOwners, Upgraded},
     store::{
         Added, Clients, Ended, FEED_MARGIN, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys,
-        LONGEST_ACCESS_TOKEN, OneTime, OneTimeKind, OpaqueToken, OwnerRegistry, Redeemed, Remembered, Rotated, Spend,
-        Standing, StoreError,
+        LONGEST_ACCESS_TOKEN, OneTime, OneTimeKind, OpaqueToken, OwnerRegistry, RETIRED_KEYS_KEPT, Redeemed,
+        Remembered, Rotated, SealedKey, Spend, Standing, StoreError, Succession,
     },
     username::Username,
 };
@@ -206,6 +206,37 @@ impl Keys for Sqlite {
         })
         .await
     }
+
+    async fn put_next_key(&self, succession: &Succession) -> Result<Vec<KeyRecord>, StoreError> {
+        let mut values = rows::key_values(&succession.next);
+        values.push(succession.after.as_str().into());
+        let retirement = rows::retirement_values(succession);
+        self.write(move |connection| {
+            if execute(connection, sql::PUT_NEXT_KEY, &values)? > 0 {
+                execute(connection, sql::RETIRE_KEYS, &retirement)?;
+            }
+            query::all(connection, sql::FIND_KEYS, &[], rows::key).map(Decision::Keep)
+        })
+        .await
+    }
+
+    async fn withdraw_key(&self, id: &KeyId, now: Timestamp, until: Timestamp) -> Result<Found, StoreError> {
+        let withdrawal = [now.into(), Value::Blob(Vec::new()), id.as_str().into()];
+        let told = rows::feed_values(&Ended::Key(id.clone()), until);
+        self.write(move |connection| {
+            let changed = execute(connection, sql::WITHDRAW_KEY, &withdrawal)?;
+            if changed > 0 {
+                execute(connection, sql::APPEND_FEED, &told)?;
+            }
+            Ok(Decision::Keep(found(changed)))
+        })
+        .await
+    }
+
+    async fn seal_key(&self, id: &KeyId, sealed: &SealedKey) -> Result<Found, StoreError> {
+        let values = vec![Value::Blob(sealed.as_bytes().to_vec()), id.as_str().into()];
+        self.execute(sql::SEAL_KEY, values).await.map(found)
+    }
 }
 
 #[async_trait]
@@ -338,6 +369,7 @@ impl Grants for Sqlite {
     async fn sweep(&self, now: Timestamp, leeway: Duration, limit: usize) -> Result<usize, StoreError> {
         let expired = [Value::from(now), Value::from(limit)];
         let retired = [Value::from(now.minus(leeway)), Value::from(limit)];
+        let over = [Value::from(now.minus(RETIRED_KEYS_KEPT)), Value::from(limit)];
         let heard = [Value::from(now.minus(FEED_MARGIN)), Value::from(limit)];
         self.write(move |connection| {
             let mut gone = 0;
@@ -347,6 +379,7 @@ impl Grants for Sqlite {
                 (sql::SWEEP_OPAQUE_TOKENS, &expired),
                 (sql::SWEEP_ONE_TIME, &expired),
                 (sql::SWEEP_FEED, &heard),
+                (sql::SWEEP_KEYS, &over),
             ] {
                 gone += execute(connection, statement, values)?;
             }

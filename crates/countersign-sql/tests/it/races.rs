@@ -1,12 +1,14 @@
 //! Two handles on one file are as good as two processes: nothing but the file connects them.
 
-use std::sync::mpsc;
+use std::{sync::mpsc, time::Duration};
 
 use countersign_core::{
     client::{Authentication, Client},
+    clock::TurnableClock,
+    key::{KeyRotation, KeySettings, LiveKeys, SigningChoice},
     names::{ClientId, Subject},
     resource_owner::{ResourceOwner, ResourceOwners},
-    store::{Added, Clients, Grants, OwnerRegistry, Redeemed, Remembered, Standing},
+    store::{Added, Clients, Grants, Keys, OwnerRegistry, Redeemed, Remembered, Standing},
 };
 use tokio::task::JoinSet;
 
@@ -83,6 +85,30 @@ async fn d22_two_processes_race_for_a_name() {
     assert_eq!(winners.len(), 1);
     for store in &handles {
         assert_eq!(store.find_by_username(&winners[0].username).await.unwrap().as_ref(), Some(&winners[0]));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i2_two_servers_that_start_at_once_on_a_new_file_have_one_key() {
+    for start in 0..100 {
+        let place = Place::new();
+        let mut servers = JoinSet::new();
+        for _ in 0..2 {
+            let opening = place.open();
+            servers.spawn(async move {
+                let settings = KeySettings {
+                    signing: SigningChoice::default(),
+                    rotation: KeyRotation::default(),
+                    encryption: None,
+                    token_life: Duration::from_secs(905),
+                };
+                let live = LiveKeys::open(&opening.await, settings, &TurnableClock::at(NOW)).await.unwrap();
+                live.ring().signing_id(NOW).cloned().unwrap()
+            });
+        }
+        let signing = servers.join_all().await;
+        assert_eq!(signing[0], signing[1], "start {start}");
+        assert_eq!(place.open().await.find_keys().await.unwrap().len(), 1, "start {start}");
     }
 }
 

@@ -17,10 +17,13 @@ use crate::support::{CODE, NOW, Place, code, grant, owner};
 async fn n8_a_newer_schema_is_refused() {
     let place = Place::new();
     drop(place.open().await);
-    place.raw().execute("INSERT INTO oauth2_schema (version, checksum) VALUES (99, 'of tomorrow')", []).unwrap();
+    let tomorrow = "INSERT INTO oauth2_schema SELECT max(version) + 1, 'of tomorrow' FROM oauth2_schema";
+    place.raw().execute(tomorrow, []).unwrap();
     let refused = Sqlite::open(&place.path).await.unwrap_err();
-    assert!(matches!(refused, OpenError::NewerSchema { found: 99, .. }), "{refused:?}");
-    assert!(refused.to_string().contains("version 99"), "{refused}");
+    let OpenError::NewerSchema { found, known } = refused else { panic!("{refused:?}") };
+    assert_eq!(found, known + 1);
+    let said = OpenError::NewerSchema { found, known }.to_string();
+    assert!(said.contains(&format!("version {found}")) && said.contains(&format!("after {known}")), "{said}");
 }
 
 #[tokio::test]
@@ -146,8 +149,11 @@ async fn rows_that_cannot_be_read_are_errors() {
     store.redeem(&Standing::Elsewhere, None, &grant("g"), None).await.unwrap();
     raw.execute("UPDATE oauth2_grants SET scope = 'canary\t'", []).unwrap();
     assert_corrupt(store.find_grant(&grant("g").id).await, "a grant's scope");
-    raw.execute("INSERT INTO oauth2_keys VALUES (1, 'k', 'canary', x'00', 0, NULL)", []).unwrap();
+    let key = "INSERT INTO oauth2_keys (id, algorithm, private_key, signs_from) VALUES ('k', 'canary', x'00', 0)";
+    raw.execute(key, []).unwrap();
     assert_corrupt(store.find_keys().await, "a key's algorithm");
+    raw.execute("UPDATE oauth2_keys SET algorithm = 'ES256', sealed = 2", []).unwrap();
+    assert_corrupt(store.find_keys().await, "how a key rests");
 }
 
 #[tokio::test]

@@ -37,7 +37,7 @@ pub(super) fn answer(server: &AuthorizationServer, scopes: &Scopes) -> Json<Valu
         // Our own (RFC 8414 §2: "Additional authorization server metadata parameters MAY also be used").
         "revocation_feed_endpoint": format!("{issuer}{FEED}"),
     });
-    if !server.keys().published().keys.is_empty() {
+    if !server.keys().is_secret() {
         metadata["jwks_uri"] = format!("{issuer}{JWKS}").into();
     }
     Json(metadata)

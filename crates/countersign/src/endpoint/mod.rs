@@ -113,7 +113,7 @@ fn of_issuer(server: &Arc<AuthorizationServer>, scopes: Scopes) -> axum::Router 
             &with_slash(REVOKE),
             undocumented::post(move |request: RevocationRequest| revoke::answer(for_revoke, request)),
         )
-        .route(JWKS, undocumented::get(async move || jwks::answer(&for_jwks)))
+        .route(JWKS, undocumented::get(async move || jwks::answer(for_jwks.clone()).await))
         .route(METADATA, undocumented::get(async move || metadata::answer(&for_metadata, &scopes)))
 }
 

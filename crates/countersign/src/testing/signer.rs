@@ -85,7 +85,7 @@ impl Signer {
 
     fn key_id(&self) -> String {
         match self {
-            Self::Own(server) => server.keys().signing_key_id().to_string(),
+            Self::Own(server) => server.keys().signing_id(self.now()).map(ToString::to_string).unwrap_or_default(),
             Self::Held(issuer) => issuer.signing_key().id().to_string(),
         }
     }
@@ -94,12 +94,10 @@ impl Signer {
     pub(super) fn public_key(&self) -> Option<Value> {
         let found = match self {
             Self::Own(server) => {
-                let keys = server.keys();
-                keys.published()
-                    .keys
-                    .iter()
-                    .find(|key| key.key_id() == *keys.signing_key_id())
-                    .map(serde_json::to_value)
+                let (keys, now) = (server.keys(), self.now());
+                let signing = keys.signing_id(now);
+                let mut published = keys.published(now).keys.into_iter();
+                published.find(|key| Some(&key.key_id()) == signing).map(serde_json::to_value)
             }
             Self::Held(issuer) => issuer.signing_key().public().map(serde_json::to_value),
         };
@@ -108,7 +106,7 @@ impl Signer {
 
     fn sign_input(&self, input: &[u8]) -> Result<Vec<u8>, KeyProblem> {
         match self {
-            Self::Own(server) => server.keys().sign_for_test(input),
+            Self::Own(server) => server.keys().sign_for_test(input, self.now()),
             Self::Held(issuer) => issuer.signing_key().sign(input),
         }
     }

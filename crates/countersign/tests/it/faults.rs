@@ -18,11 +18,11 @@ use countersign::{
     core::{
         client::{Client, ClientSecrets, ClientStatus},
         grant_record::Grant,
-        names::{ClientId, GrantId},
+        names::{ClientId, GrantId, KeyId},
         resource_owner::Upgraded,
         store::{
             Added, Clients, Ended, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys, OneTime, OneTimeKind,
-            OpaqueToken, OwnerRegistry, Redeemed, Remembered, Rotated, Spend, Standing,
+            OpaqueToken, OwnerRegistry, Redeemed, Remembered, Rotated, SealedKey, Spend, Standing, Succession,
         },
     },
 };
@@ -32,7 +32,7 @@ use crate::support::{ISSUER, SECRET, TestApp, basic, form};
 /// A store whose n-th call from now fails; the causes it names must reach no client.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Faulty {
-    store: Arc<Memory>,
+    pub(crate) store: Arc<Memory>,
     until_fault: Arc<AtomicUsize>,
     change: Arc<Mutex<Option<Change>>>,
 }
@@ -56,6 +56,11 @@ impl Faulty {
 
     pub(crate) fn calls_until_fault(&self) -> usize {
         self.until_fault.load(Ordering::SeqCst)
+    }
+
+    /// Whether the fault is still to come.
+    pub(crate) fn is_to_fail(&self) -> bool {
+        self.until_fault.load(Ordering::SeqCst) > 0
     }
 
     fn before(&self, call: usize, happen: impl Fn() + Send + 'static) {
@@ -111,6 +116,9 @@ faulty! {
     Keys {
         fn find_keys() -> Vec<KeyRecord>;
         fn put_first_key(key: &KeyRecord) -> Vec<KeyRecord>;
+        fn put_next_key(succession: &Succession) -> Vec<KeyRecord>;
+        fn withdraw_key(id: &KeyId, now: Timestamp, until: Timestamp) -> Found;
+        fn seal_key(id: &KeyId, sealed: &SealedKey) -> Found;
     }
     Grants {
         fn redeem(
@@ -252,9 +260,9 @@ async fn a18_a_login_under_way_gets_nothing_once_its_owner_changed() {
         let store = Faulty::default();
         let app = TestApp::with(store.clone(), |builder| builder).await;
         let alice = store.store.find_by_username(&Username::parse("alice").unwrap()).await.unwrap().unwrap();
-        // Clients, name, subject; then the grant is recorded.
+        // Clients, the feed, name, subject; then the grant is recorded.
         let memory = store.store.clone();
-        store.before(4, move || {
+        store.before(5, move || {
             let (memory, subject) = (memory.clone(), alice.subject.clone());
             futures_executor(async move {
                 match change {

@@ -18,6 +18,7 @@ mod grant_refresh_token;
 mod guards;
 mod headers;
 mod introspect;
+mod keys;
 mod refused;
 mod remote;
 mod schemes;

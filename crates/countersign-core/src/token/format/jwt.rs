@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use crate::{
     clock::Timestamp,
-    jose::{self, KeyProblem, TokenProblem, json::parse_object},
-    key::{KeyRing, VerifyingKeys},
+    jose::{self, KeyProblem, SigningKey, TokenProblem, json::parse_object},
+    key::VerifyingKeys,
     names::{Audience, ClientId, GrantId, Issuer, KeyId, Subject},
     scope::{Scope, ScopeToken},
     token::{BearerToken, Claims, verify::Profile},
@@ -41,8 +41,8 @@ const NONCE: &str = "nonce";
 /// The claim that names the grant: ours alone, so that ending a grant can end its tokens.
 const GRANT_ID: &str = "grant_id";
 
-pub(in crate::token) fn encode(claims: &Claims, keys: &KeyRing) -> Result<BearerToken, KeyProblem> {
-    jose::sign(keys.signing(), TYP, payload(claims).to_string().as_bytes()).map(BearerToken::new)
+pub(in crate::token) fn encode(claims: &Claims, key: &SigningKey) -> Result<BearerToken, KeyProblem> {
+    jose::sign(key, TYP, payload(claims).to_string().as_bytes()).map(BearerToken::new)
 }
 
 /// What a token says, as JSON.

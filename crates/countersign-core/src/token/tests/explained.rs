@@ -141,7 +141,10 @@ async fn advice_says_what_is_known_better() {
     assert!(advice("0123456789abcdef", "segments").contains("introspected"));
     assert!(advice("a.b.c.d.e", "segments").contains("encrypted"));
     let known = finding(&explained(&forge, &forge.with_header("kid", json!("x")), "me"), "kid").expected.clone();
-    assert_eq!(known, format!("{} (ES256)", forge.ring().signing().id));
+    assert_eq!(
+        known,
+        format!("{} (ES256)", forge.ring().signing(crate::clock::Timestamp::from_seconds(NOW)).unwrap().id)
+    );
 }
 
 #[tokio::test]

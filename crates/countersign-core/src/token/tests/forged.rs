@@ -3,11 +3,11 @@
 use base64::Engine;
 use serde_json::{Value, json};
 
-use super::{super::verify::TokenProblem, Forge, Hand};
+use super::{super::verify::TokenProblem, Forge, Hand, open_ring};
 use crate::{
     clock::{Clock, Timestamp, TurnableClock},
     jose::{self, Algorithm, BASE64URL, Jwk, KeyProblem, VerifyingKey},
-    key::{KeyPairAlgorithm, KeyRing, KeyRingError, SigningChoice, VerifyingKeys},
+    key::{KeyPairAlgorithm, KeyRingError, SigningChoice, VerifyingKeys},
     names::KeyId,
     store::{KeyRecord, Keys, PrivateKey, memory::Memory},
 };
@@ -76,7 +76,7 @@ async fn c2_a_public_key_is_nobodys_secret() {
         compact.clone().into_bytes(),
         serde_json::to_string_pretty(&jwk).unwrap().into_bytes(),
         compact.replace(':', ": ").into_bytes(),
-        forge.ring().signing().id.as_str().as_bytes().to_vec(),
+        forge.ring().signing(forge.clock.now()).unwrap().id.as_str().as_bytes().to_vec(),
     ] {
         refuses_as_secret(&forge, secret);
     }
@@ -175,8 +175,8 @@ async fn c4_the_key_id_is_looked_up_and_nothing_else() {
         "%",
         "ES256",
         long.as_str(),
-        &format!("{} ", forge.ring().signing().id),
-        &forge.ring().signing().id.as_str().to_lowercase(),
+        &format!("{} ", forge.ring().signing(forge.clock.now()).unwrap().id),
+        &forge.ring().signing(forge.clock.now()).unwrap().id.as_str().to_lowercase(),
     ] {
         forge.refuses(&forge.with_header("kid", json!(key_id)), TokenProblem::UnknownKey);
     }
@@ -327,12 +327,13 @@ async fn i6_a_secret_never_stands_among_published_keys() {
     let secret = KeyRecord {
         id: KeyId::new("HS256"),
         algorithm: Algorithm::Hs256,
-        private_key: PrivateKey::from_pkcs8([7; 40]),
+        private_key: PrivateKey::from_pkcs8([7; 40]).into(),
+        withdrawn_at: None,
         signs_from: clock.now(),
         verifies_until: None,
     };
     store.put_first_key(&secret).await.unwrap();
-    let ring = KeyRing::open(&store, &SigningChoice::default(), &clock).await;
+    let ring = open_ring(&store, &SigningChoice::default(), &clock).await;
     assert!(matches!(ring, Err(KeyRingError::SecretAmongKeyPairs)), "{ring:?}");
 }
 
@@ -341,20 +342,20 @@ async fn i1_the_first_key_is_made_once_and_a_ring_holds_several() {
     let store = Memory::new();
     let clock = TurnableClock::at(Timestamp::from_seconds(1));
     let choice = SigningChoice::default();
-    let first = KeyRing::open(&store, &choice, &clock).await.unwrap();
-    let again = KeyRing::open(&store, &choice, &clock).await.unwrap();
-    assert_eq!(first.signing().id, again.signing().id);
-    let eddsa = KeyRing::open(&store, &SigningChoice::KeyPair(KeyPairAlgorithm::EdDsa), &clock).await.unwrap();
-    assert_eq!(eddsa.published().keys.len(), 2);
+    let first = open_ring(&store, &choice, &clock).await.unwrap();
+    let again = open_ring(&store, &choice, &clock).await.unwrap();
+    assert_eq!(first.signing(clock.now()).unwrap().id, again.signing(clock.now()).unwrap().id);
+    let eddsa = open_ring(&store, &SigningChoice::KeyPair(KeyPairAlgorithm::EdDsa), &clock).await.unwrap();
+    assert_eq!(eddsa.published(clock.now()).keys.len(), 2);
     assert!(
-        eddsa.find(Some(&first.signing().id), "ES256", clock.now()).is_some(),
+        eddsa.find(Some(&first.signing(clock.now()).unwrap().id), "ES256", clock.now()).is_some(),
         "tokens of the old key still verify"
     );
-    assert_ne!(eddsa.signing().id, first.signing().id);
-    let rs256 = KeyRing::open(&store, &SigningChoice::KeyPair(KeyPairAlgorithm::Rs256), &clock).await.unwrap();
-    let again = KeyRing::open(&store, &SigningChoice::KeyPair(KeyPairAlgorithm::Rs256), &clock).await.unwrap();
-    assert_eq!((rs256.algorithm(), rs256.published().keys.len()), (Algorithm::Rs256, 3));
-    assert_eq!(rs256.signing().id, again.signing().id);
+    assert_ne!(eddsa.signing(clock.now()).unwrap().id, first.signing(clock.now()).unwrap().id);
+    let rs256 = open_ring(&store, &SigningChoice::KeyPair(KeyPairAlgorithm::Rs256), &clock).await.unwrap();
+    let again = open_ring(&store, &SigningChoice::KeyPair(KeyPairAlgorithm::Rs256), &clock).await.unwrap();
+    assert_eq!((rs256.algorithm(), rs256.published(clock.now()).keys.len()), (Algorithm::Rs256, 3));
+    assert_eq!(rs256.signing(clock.now()).unwrap().id, again.signing(clock.now()).unwrap().id);
     let shown = format!("{eddsa:?}{store:?}");
     assert!(shown.contains("PrivateKey([redacted])") && shown.contains("SigningKey(EdDSA"), "{shown}");
 }

@@ -18,12 +18,15 @@ use super::{
     verify::{Expected, Profile, TokenProblem, verify},
 };
 use crate::{
-    clock::{Timestamp, TurnableClock},
+    clock::{Clock, Timestamp, TurnableClock},
     jose::{
         Algorithm, BASE64URL, HmacSecret,
         tests::{OtherKey, own_rsa},
     },
-    key::{KeyPairAlgorithm, KeyRing, KeySet, SigningChoice, VerifyingKeys},
+    key::{
+        KeyPairAlgorithm, KeyRing, KeyRingError, KeyRotation, KeySet, KeySettings, LiveKeys, SigningChoice,
+        VerifyingKeys,
+    },
     names::{Audience, Issuer},
     reason::Reason,
     store::{KeyRecord, Keys, memory::Memory},
@@ -42,16 +45,27 @@ struct Forge {
     clock: Arc<TurnableClock>,
 }
 
+/// The ring of a server that starts now.
+async fn open_ring(store: &dyn Keys, choice: &SigningChoice, clock: &dyn Clock) -> Result<Arc<KeyRing>, KeyRingError> {
+    let settings = KeySettings {
+        signing: choice.clone(),
+        rotation: KeyRotation::default(),
+        encryption: None,
+        token_life: Duration::from_secs(905),
+    };
+    LiveKeys::open(store, settings, clock).await.map(|live| live.ring())
+}
+
 /// Who signs: we ourselves, or another issuer whose key set we have.
 enum Hand {
-    Ours(KeyRing),
+    Ours(Arc<KeyRing>),
     Other { key: OtherKey, algorithm: &'static str, set: KeySet },
 }
 
 impl Forge {
     async fn new(choice: SigningChoice) -> Self {
         let clock = clock();
-        let keys = KeyRing::open(&Memory::new(), &choice, &*clock).await.unwrap();
+        let keys = open_ring(&Memory::new(), &choice, &*clock).await.unwrap();
         Self { hand: Hand::Ours(keys), profile: Profile::Rfc9068, clock }
     }
 
@@ -68,10 +82,17 @@ impl Forge {
         let (clock, store) = (clock(), Memory::new());
         let (id, private_key) = own_rsa();
         let signs_from = Timestamp::from_seconds(NOW);
-        let record = KeyRecord { id, algorithm: Algorithm::Rs256, private_key, signs_from, verifies_until: None };
+        let record = KeyRecord {
+            id,
+            algorithm: Algorithm::Rs256,
+            private_key: private_key.into(),
+            signs_from,
+            verifies_until: None,
+            withdrawn_at: None,
+        };
         store.put_first_key(&record).await.unwrap();
         let choice = SigningChoice::KeyPair(KeyPairAlgorithm::Rs256);
-        let keys = KeyRing::open(&store, &choice, &*clock).await.unwrap();
+        let keys = open_ring(&store, &choice, &*clock).await.unwrap();
         Self { hand: Hand::Ours(keys), profile: Profile::Rfc9068, clock }
     }
 
@@ -112,7 +133,7 @@ impl Forge {
 
     fn keys(&self) -> &dyn VerifyingKeys {
         match &self.hand {
-            Hand::Ours(ring) => ring,
+            Hand::Ours(ring) => &**ring,
             Hand::Other { set, .. } => set,
         }
     }
@@ -127,14 +148,16 @@ impl Forge {
     /// The public key, if there is one.
     fn jwk(&self) -> Option<Value> {
         match &self.hand {
-            Hand::Ours(ring) => ring.published().keys.first().map(|jwk| serde_json::to_value(jwk).unwrap()),
+            Hand::Ours(ring) => {
+                ring.published(Timestamp::from_seconds(NOW)).keys.first().map(|jwk| serde_json::to_value(jwk).unwrap())
+            }
             Hand::Other { key, .. } => Some(key.jwk()),
         }
     }
 
     fn header(&self) -> Value {
         let key_id = match &self.hand {
-            Hand::Ours(ring) => ring.signing().id.as_str(),
+            Hand::Ours(ring) => ring.signing(Timestamp::from_seconds(NOW)).unwrap().id.as_str(),
             Hand::Other { .. } => "theirs",
         };
         json!({ "alg": self.algorithm(), "kid": key_id, "typ": "at+jwt" })
@@ -151,7 +174,7 @@ impl Forge {
     fn sign(&self, header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
         let input = format!("{}.{}", BASE64URL.encode(header), BASE64URL.encode(payload));
         let signature = match &self.hand {
-            Hand::Ours(ring) => ring.signing().sign(input.as_bytes()).unwrap(),
+            Hand::Ours(ring) => ring.signing(Timestamp::from_seconds(NOW)).unwrap().sign(input.as_bytes()).unwrap(),
             Hand::Other { key, algorithm, .. } => key.sign(algorithm, input.as_bytes()),
         };
         format!("{input}.{}", BASE64URL.encode(signature))

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use countersign::{
-    KeyPairAlgorithm, Memory, SigningChoice,
+    SigningChoice,
     core::{
-        clock::System,
         key::{KeyRing, VerifyingKeys},
         names::{Audience, Issuer},
         store::Keys as _,
@@ -93,20 +92,16 @@ impl Facts {
 async fn open_keys(settings: &Settings) -> Result<KeyRing, Failure> {
     let algorithm = match settings.signing()? {
         // A secret does not rest in the database.
-        secret @ SigningChoice::Secret(_) => return Ok(KeyRing::open(&Memory::new(), &secret, &System).await?),
+        SigningChoice::Secret(secret) => return Ok(KeyRing::of_secret(&secret)?),
         SigningChoice::KeyPair(algorithm) => algorithm,
     };
     let store = store::open_existing(settings.database.as_str()).await?;
     let records = store.find_keys().await?;
-    let is_there = records.iter().any(|record| record.algorithm == algorithm.into());
-    let other = || records.iter().find_map(|record| KeyPairAlgorithm::find(record.algorithm));
-    let there = if is_there { Some(algorithm) } else { other() };
-    let there = there.ok_or_else(|| {
-        Failure::failed("there is no key in the database yet, so no token is this server's")
-            .hint("`countersign serve` makes one")
-    })?;
-    // With a key of this algorithm in the store, opening makes none.
-    Ok(KeyRing::open(&store, &SigningChoice::KeyPair(there), &System).await?)
+    if records.is_empty() {
+        return Err(Failure::failed("there is no key in the database yet, so no token is this server's")
+            .hint("`countersign serve` makes one"));
+    }
+    Ok(KeyRing::read(&records, algorithm.into(), settings.key_encryption()?.as_ref())?)
 }
 
 /// Where `serve` listens, as an issuer; unknown where it takes any port.

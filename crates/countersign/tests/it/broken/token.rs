@@ -241,7 +241,7 @@ impl Careless<Mistake> {
             }
             Mistake::BelievesNone => header["alg"].as_str().is_some_and(|name| name.eq_ignore_ascii_case("none")),
             Mistake::UsesThePublicKeyAsSecret => {
-                let secret = serde_json::to_string(&server.keys().published().keys[0]).unwrap();
+                let secret = serde_json::to_string(&server.keys().published(crate::support::NOW).keys[0]).unwrap();
                 let mac = HeldKey::of_secret(secret.as_bytes()).unwrap().sign(parsed.input().as_bytes()).unwrap();
                 header["alg"] == "HS256" && URL_SAFE_NO_PAD.encode(mac) == parsed.signature()
             }

@@ -5,6 +5,8 @@ mod feed;
 mod for_tests;
 mod introspection;
 mod keys;
+mod logins;
+mod owners;
 mod revocation;
 
 use std::{
@@ -17,6 +19,8 @@ use std::{
 
 pub use self::{
     introspection::{ActiveToken, ActiveTokenKind, Introspection},
+    logins::Kept,
+    owners::PasswordChangeProblem,
     revocation::{RevocationSettings, WhenStale},
 };
 pub use crate::token::issue::{DEFAULT_LIFETIME, RefreshLifetimes, TokenResponse};
@@ -31,7 +35,7 @@ use crate::{
     grant_type::GrantType,
     key::{KeyEncryptionKey, KeyRing, KeyRingError, KeyRotation, KeySettings, LiveKeys, SigningChoice},
     names::{Audience, ClientId, Issuer, Subject},
-    password::HashingPool,
+    password::{HashingPool, PasswordPolicy},
     reason::Reason,
     resource_owner::{ResourceOwner, ResourceOwners},
     scope::Scope,
@@ -108,6 +112,8 @@ pub struct Settings {
     pub key_rotation: KeyRotation,
     /// What private keys rest under in the store; plain without it, the default.
     pub key_encryption: Option<KeyEncryptionKey>,
+    /// What a password must fulfil that a user sets.
+    pub password_policy: PasswordPolicy,
     /// How many verified tokens are remembered, so that they need not be verified again; 10,000 by default, 0 for none.
     pub remembered_tokens: usize,
 }
@@ -137,6 +143,7 @@ impl Default for Settings {
             signing: SigningChoice::default(),
             key_rotation: KeyRotation::default(),
             key_encryption: None,
+            password_policy: PasswordPolicy::default(),
             remembered_tokens: DEFAULT_REMEMBERED_TOKENS,
         }
     }

@@ -10,7 +10,7 @@ use crate::error::{OAuthError, RequestProblem};
 pub const MAX_FIELDS: usize = 100;
 
 /// The parameters that may stand once only (RFC 6749 §3.2). Others are not ours to judge and are ignored.
-const KNOWN: [&str; 13] = [
+const KNOWN: [&str; 15] = [
     "grant_type",
     "username",
     "password",
@@ -24,6 +24,8 @@ const KNOWN: [&str; 13] = [
     "code_verifier",
     "client_assertion",
     "client_assertion_type",
+    "current_password",
+    "new_password",
 ];
 
 /// The fields of a request, of which the secret ones are not shown and leave the memory with it.

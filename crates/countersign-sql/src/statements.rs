@@ -105,7 +105,8 @@ statements! {
     ADD_OWNER = "INSERT INTO oauth2_owners (subject, username, full_name, email, scope, status, password_hash) \
         SELECT $1, $2, $3, $4, $5, $6, $7 WHERE NOT EXISTS (SELECT 1 FROM oauth2_clients WHERE id = $1) \
         ON CONFLICT DO NOTHING";
-    UPGRADE_PASSWORD = "UPDATE oauth2_owners SET password_hash = $1 WHERE subject = $2 AND password_hash = $3";
+    /// Sets it only in the place of one that is known: for a better hash of the same password, and for a change by its user.
+    REPLACE_PASSWORD = "UPDATE oauth2_owners SET password_hash = $1 WHERE subject = $2 AND password_hash = $3";
     SET_PASSWORD = "UPDATE oauth2_owners SET password_hash = $1 WHERE subject = $2";
     SET_STATUS = "UPDATE oauth2_owners SET status = $1 WHERE subject = $2";
     REMOVE_OWNER = "DELETE FROM oauth2_owners WHERE subject = $1";

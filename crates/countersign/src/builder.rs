@@ -11,7 +11,7 @@ use countersign_core::{
     grant_type::GrantType,
     key::{KeyEncryptionKey, KeyRotation, MAX_TOKEN_LIFETIME, SigningChoice},
     names::{Audience, Issuer},
-    password::{HashingPool, HashingSettings},
+    password::{HashingPool, HashingSettings, PasswordPolicy},
     resource_owner::ResourceOwners,
     scope::Scope,
     store::Store,
@@ -335,6 +335,13 @@ impl Builder {
     /// How passwords are hashed: threads, queue and cost.
     pub fn hashing(mut self, settings: HashingSettings) -> Self {
         self.authority.hashing = settings;
+        self
+    }
+
+    /// What a password must fulfil that a user sets: eight characters, not common, not made of the user's names or the
+    /// title of the API by default.
+    pub fn password_policy(mut self, policy: PasswordPolicy) -> Self {
+        self.authority.settings.password_policy = policy;
         self
     }
 

@@ -55,6 +55,7 @@ mod table;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod user;
+mod user_changes;
 
 #[cfg(feature = "utoipa")]
 pub use crate::openapi::utoipa;
@@ -71,12 +72,12 @@ pub use countersign_core::{
     grant_type::GrantType,
     jose::HmacSecret,
     key::{KeyEncryptionKey, KeyPairAlgorithm, KeyRotation, SigningChoice},
-    names::{ClientId, Subject},
-    password::{Argon2Cost, HashingSettings, Password, PasswordHash},
+    names::{ClientId, GrantId, Subject},
+    password::{Argon2Cost, HashingSettings, Password, PasswordHash, PasswordPolicy},
     reason::Reason,
     resource_owner::{OwnerStatus, ResourceOwner, ResourceOwners, Upgraded},
     scope::{Scope, ScopeToken},
-    store::{Added, Store, StoreError, memory::Memory},
+    store::{Added, Found, Store, StoreError, memory::Memory},
     token::TokenSubject,
     token_format::TokenFormat,
     username::Username,
@@ -101,4 +102,5 @@ pub use crate::{
     serve::{serve, serve_on},
     start_error::StartError,
     user::{FromResourceOwner, User},
+    user_changes::UserProblem,
 };

@@ -7,7 +7,7 @@ use axum::extract::{FromRef, FromRequestParts};
 use crate::{
     assembly::Assembly,
     audit::{Audit, AuditedAccess, Finding},
-    endpoint::{self, Finished},
+    endpoint::{self, Finished, Replaceable},
     guard::{Argument, RuleFunction},
     oauth2::{HoldsOAuth2, OAuth2},
     openapi::{AuthorsDocument, Told, Written},
@@ -66,7 +66,8 @@ where
 {
     /// Adds a path with its handlers, made by [`routing`](crate::routing).
     ///
-    /// A route of yours at `/users/me` or `/users/me/`, whatever its method, takes the place of the built-in one.
+    /// A route of yours at `/users/me` or `/users/me/`, whatever its method, takes the place of the built-in one; so does
+    /// one at or below `/users/me/grants` or `/users/me/password`.
     pub fn route(mut self, path: &str, methods: impl Into<MethodRouter<S>>) -> Self {
         self.routes = self.routes.route(path, methods);
         self
@@ -156,7 +157,7 @@ where
 
     /// All routes, each with what `document` tells of it.
     fn told_by(&self, mut document: AuthorsDocument) -> ToldRoutes<S> {
-        let mut ours = endpoint::documented(&self.oauth2, |path| self.routes.has(path));
+        let mut ours = endpoint::documented(&self.oauth2, &Replaceable::left_by(&self.oauth2, &self.routes));
         let mut theirs = self.routes.clone();
         document.tell_of(&mut theirs);
         document.tell_of(&mut ours);
@@ -208,8 +209,8 @@ where
         let Self { oauth2, state, routes, changes, .. } = self;
         let Written { document, title, scopes } = told.write(&oauth2, endpoint::TOKEN_URL)?;
         let finished = Finished { oauth2, document: document.clone(), title, scopes };
-        let author_has_me = routes.has(endpoint::USERS_ME);
-        let router = endpoint::router(ours, finished, author_has_me).merge(theirs.with_state(state));
+        let left = Replaceable::left_by(&finished.oauth2, &routes);
+        let router = endpoint::router(ours, finished, &left).merge(theirs.with_state(state));
         let router = changes.0.into_iter().fold(router, |router, change| change(router));
         Ok((router, document))
     }

@@ -68,6 +68,7 @@ macro_rules! store_conformance {
             d4_an_upgrade_replaces_only_the_hash_that_was_verified
             owners_are_listed_in_pages
             a_new_password_or_status_ends_the_grants
+            d19_a_changed_password_ends_the_grants_and_undoes_no_other_change
             removed_owners_are_gone_with_their_grants
             clients_come_back_as_they_were_added
             clients_are_listed_in_pages
@@ -259,6 +260,31 @@ pub async fn a_new_password_or_status_ends_the_grants(store: Arc<impl Store>) {
     let nobody = Subject::new("nobody");
     assert_eq!(store.set_password(&nobody, &PasswordHash::new("x")).await.unwrap(), Found::No);
     assert_eq!(store.set_status(&nobody, OwnerStatus::Disabled).await.unwrap(), Found::No);
+}
+
+pub async fn d19_a_changed_password_ends_the_grants_and_undoes_no_other_change(store: Arc<impl Store>) {
+    let (alice, bob) = (owner("alice"), owner("bob"));
+    let (of_alice, of_bob) = (grant("alice's", &alice.subject), grant("bob's", &bob.subject));
+    for (owner, grant) in [(&alice, &of_alice), (&bob, &of_bob)] {
+        store.add_owner(owner).await.unwrap();
+        assert_eq!(store.redeem(&Standing::Active, None, grant, None).await.unwrap(), Redeemed::Whole);
+    }
+    let change = |subject: &Subject, from, to| {
+        let (store, subject) = (store.clone(), subject.clone());
+        let (from, to) = (PasswordHash::new(from), PasswordHash::new(to));
+        async move { store.change_password(&subject, &from, &to).await.unwrap() }
+    };
+    assert_eq!(change(&alice.subject, "another", "second").await, Found::No);
+    assert_eq!(change(&Subject::new("nobody"), "first", "second").await, Found::No);
+    assert_eq!(store.find_grant(&of_alice.id).await.unwrap().as_ref(), Some(&of_alice), "nothing changed");
+    assert_eq!(change(&alice.subject, "first", "second").await, Found::Yes);
+    assert_eq!(change(&alice.subject, "first", "third").await, Found::No, "a slower change does not undo it");
+    let found = store.find_by_subject(&alice.subject).await.unwrap().unwrap();
+    assert_eq!(found.password_hash, Some(PasswordHash::new("second")));
+    assert_eq!(store.find_grant(&of_alice.id).await.unwrap(), None);
+    let feed = store.find_feed(0, 10).await.unwrap();
+    assert_eq!(feed.into_iter().map(|entry| entry.ended).collect::<Vec<_>>(), [Ended::Grant(of_alice.id)]);
+    assert_eq!(store.find_grant(&of_bob.id).await.unwrap(), Some(of_bob), "another owner's grant stays");
 }
 
 pub async fn removed_owners_are_gone_with_their_grants(store: Arc<impl Store>) {

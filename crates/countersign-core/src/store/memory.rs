@@ -137,6 +137,21 @@ impl OwnerRegistry for Memory {
         Ok(Found::Yes)
     }
 
+    async fn change_password(
+        &self,
+        subject: &Subject,
+        from: &PasswordHash,
+        to: &PasswordHash,
+    ) -> Result<Found, StoreError> {
+        let mut tables = self.tables();
+        let Some(owner) = tables.owner_mut(subject).filter(|owner| owner.password_hash.as_ref() == Some(from)) else {
+            return Ok(Found::No);
+        };
+        owner.password_hash = Some(to.clone());
+        tables.end_grants_of(subject);
+        Ok(Found::Yes)
+    }
+
     async fn set_status(&self, subject: &Subject, status: OwnerStatus) -> Result<Found, StoreError> {
         let mut tables = self.tables();
         let Some(owner) = tables.owner_mut(subject) else { return Ok(Found::No) };

@@ -51,6 +51,15 @@ pub trait OwnerRegistry: ResourceOwners {
     /// Sets the password and ends the owner's grants.
     async fn set_password(&self, subject: &Subject, hash: &PasswordHash) -> Result<Found, StoreError>;
 
+    /// Sets the password and ends the owner's grants, if the owner still has the hash `from`: in one conditional write, so
+    /// that a change by somebody who knew the old password undoes none that came before it ([`Found::No`]).
+    async fn change_password(
+        &self,
+        subject: &Subject,
+        from: &PasswordHash,
+        to: &PasswordHash,
+    ) -> Result<Found, StoreError>;
+
     /// Disables an owner and ends the owner's grants, or enables one.
     async fn set_status(&self, subject: &Subject, status: OwnerStatus) -> Result<Found, StoreError>;
 

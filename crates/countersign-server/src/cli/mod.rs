@@ -3,6 +3,7 @@
 mod client;
 mod dev;
 mod explain;
+mod grant;
 mod key;
 mod openapi;
 mod serve;
@@ -49,6 +50,7 @@ enum Command {
     Dev(dev::Dev),
     Serve(serve::Serve),
     User(user::User),
+    Grant(grant::GrantCommand),
     Client(client::ClientCommand),
     Key(key::Key),
     Openapi(openapi::Openapi),
@@ -73,6 +75,7 @@ async fn obey(cli: Cli) -> Outcome {
         Command::Dev(dev) => dev.run(&global).await,
         Command::Serve(serve) => serve.run(&global).await,
         Command::User(user) => user.run(&global).await,
+        Command::Grant(grant) => grant.run(&global).await,
         Command::Client(client) => client.run(&global).await,
         Command::Key(key) => key.run(&global).await,
         Command::Openapi(openapi) => openapi.run(&global).await,

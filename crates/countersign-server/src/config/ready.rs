@@ -3,7 +3,7 @@
 use std::{fs::File, io::Read, num::NonZeroUsize, path::Path, time::Duration};
 
 use countersign::{
-    Builder, DocsPage, KeyPairAlgorithm, SigningChoice,
+    Builder, DocsPage, KeyPairAlgorithm, RevocationSettings, SigningChoice, TokenFormat, WhenStale,
     core::{
         jose::HmacSecret,
         key::{KeyEncryptionKey, KeyRotation, KeySettings},
@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Problem, Settings,
-    value::{Rotation, SigningAlgorithm, Switch},
+    value::{AccessTokenFormat, Rotation, SigningAlgorithm, Staleness, Switch},
 };
 
 /// The longest secret file that is read, in bytes.
@@ -28,6 +28,13 @@ impl Settings {
     /// Checks what no setting can check alone.
     pub(super) fn check(&self) -> Result<(), Problem> {
         self.cost()?;
+        if self.refresh_token_lifetime.0 < self.refresh_token_idle.0 {
+            return Err(Problem::Together(
+                "refresh_token_lifetime is less than refresh_token_idle: a token cannot lie unused for longer than its \
+                 login lasts"
+                    .to_owned(),
+            ));
+        }
         match (self.signing_algorithm, &self.hs256_secret_file) {
             (SigningAlgorithm::Hs256, None) => Err(Problem::Together(SECRET_NEEDED.to_owned())),
             (SigningAlgorithm::Es256 | SigningAlgorithm::EdDsa | SigningAlgorithm::Rs256, Some(_)) => {
@@ -43,14 +50,19 @@ impl Settings {
     /// Says all this to the library, but what tokens are signed with.
     pub(crate) fn configure(&self, builder: Builder) -> Result<Builder, Problem> {
         let mut builder = builder
-            .access_token_lifetime(Duration::from_secs(self.access_token_lifetime.0.into()))
-            .leeway(Duration::from_secs(self.leeway.0.into()))
+            .access_token_lifetime(seconds(self.access_token_lifetime.0))
+            .leeway(seconds(self.leeway.0))
             .default_scope(self.default_scope.clone())
             .declare_scopes(self.scopes.0.iter().cloned())
             .realm(&self.realm)
             .title(&self.title)
             .key_rotation(self.key_rotation())
             .remembered_tokens(self.remembered_tokens.0 as usize)
+            .password_policy(self.policy())
+            .token_format(self.access_token_format())
+            .refresh_token_lifetime(seconds(self.refresh_token_idle.0), seconds(self.refresh_token_lifetime.0))
+            .refresh_leeway(seconds(self.refresh_leeway.0))
+            .revocation(self.revocation())
             .hashing(self.hashing()?);
         if let Some(issuer) = &self.issuer {
             builder = builder.issuer(issuer);
@@ -67,6 +79,9 @@ impl Settings {
         if self.client_credentials_grant == Switch::Off {
             builder = builder.without_client_credentials_grant();
         }
+        if self.refresh_tokens == Switch::Off {
+            builder = builder.without_refresh_tokens();
+        }
         if self.docs == Switch::Off {
             builder = builder.docs(DocsPage::off());
         }
@@ -77,6 +92,22 @@ impl Settings {
             builder = builder.require_grant_type();
         }
         Ok(builder)
+    }
+
+    const fn access_token_format(&self) -> TokenFormat {
+        match self.token_format {
+            AccessTokenFormat::Jwt => TokenFormat::Jwt,
+            AccessTokenFormat::Opaque => TokenFormat::Opaque,
+        }
+    }
+
+    /// What is done while nobody knows what has ended.
+    fn revocation(&self) -> RevocationSettings {
+        let when_stale = match self.when_stale {
+            Staleness::Refuse => WhenStale::Refuse,
+            Staleness::Accept => WhenStale::Accept,
+        };
+        RevocationSettings { max_staleness: seconds(self.revocation_max_staleness.0), when_stale }
     }
 
     /// What tokens are signed with; reads the secret, if it is one.
@@ -142,6 +173,10 @@ impl Settings {
     }
 }
 
+fn seconds(whole: u32) -> Duration {
+    Duration::from_secs(whole.into())
+}
+
 fn read_secret(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
     let mut secret = Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES as usize));
     File::open(path)?.take(MAX_SECRET_BYTES).read_to_end(&mut secret)?;
@@ -154,15 +189,45 @@ fn read_secret(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
 
 #[cfg(test)]
 mod tests {
-    use countersign::{Memory, OAuth2};
+    use countersign::{GrantType, Memory, OAuth2, core::authorization_server::RefreshLifetimes};
 
-    use super::super::{Settings, Written, table::TABLE};
+    use super::{
+        super::{Settings, Written, table::TABLE},
+        *,
+    };
 
     async fn built(variables: &[(&str, &str)]) -> OAuth2 {
         let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
         let written = Written::in_environment(TABLE, variables).expect("names that are known");
         let settings = Settings::read(&written).expect("settings");
         settings.configure(OAuth2::new(Memory::new())).expect("a builder").build().await.expect("a handle")
+    }
+
+    #[tokio::test]
+    async fn the_library_hears_how_logins_last_and_how_they_end() {
+        let default = built(&[]).await;
+        let of_library = OAuth2::new(Memory::new()).build().await.expect("a handle");
+        let heard = |oauth2: &OAuth2| {
+            let settings = oauth2.server().expect("a server").settings();
+            let can_renew = settings.grant_types.contains(&GrantType::RefreshToken);
+            (can_renew, settings.refresh, settings.token_format, settings.revocation, settings.password_policy)
+        };
+        assert_eq!(heard(&default), heard(&of_library), "the defaults are the library's");
+        let set = built(&[
+            ("COUNTERSIGN_REFRESH_TOKENS", "off"),
+            ("COUNTERSIGN_REFRESH_TOKEN_IDLE", "60"),
+            ("COUNTERSIGN_REFRESH_TOKEN_LIFETIME", "120"),
+            ("COUNTERSIGN_REFRESH_LEEWAY", "0"),
+            ("COUNTERSIGN_TOKEN_FORMAT", "opaque"),
+            ("COUNTERSIGN_REVOCATION_MAX_STALENESS", "5"),
+            ("COUNTERSIGN_WHEN_STALE", "accept"),
+            ("COUNTERSIGN_MINIMUM_PASSWORD_LENGTH", "15"),
+        ])
+        .await;
+        let refresh = RefreshLifetimes { idle: seconds(60), absolute: seconds(120), leeway: seconds(0) };
+        let revocation = RevocationSettings { max_staleness: seconds(5), when_stale: WhenStale::Accept };
+        let policy = PasswordPolicy { minimum_length: 15 };
+        assert_eq!(heard(&set), (false, refresh, TokenFormat::Opaque, revocation, policy));
     }
 
     #[tokio::test]

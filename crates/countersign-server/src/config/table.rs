@@ -13,8 +13,8 @@ use super::{
         Setting,
     },
     value::{
-        DatabaseUrl, DescribedScopes, ListenAddress, LogFormat, LogLevel, Rotation, SigningAlgorithm, Switch, Value,
-        Whole,
+        AccessTokenFormat, DatabaseUrl, DescribedScopes, ListenAddress, LogFormat, LogLevel, Rotation,
+        SigningAlgorithm, Staleness, Switch, Value, Whole,
     },
     written::Written,
 };
@@ -58,6 +58,25 @@ settings! {
     "audience" audience: Option<String> = Unset("the issuer");
     /// How long an access token lives, in seconds. Short, because one that was stolen is good until then (RFC 9700 §2.2.1).
     "access_token_lifetime" access_token_lifetime: Whole<1, 86_400> = Text("900");
+    /// What access tokens look like. `jwt`: whoever has the public keys verifies them. `opaque`: they say nothing to anybody,
+    /// and rest in the database, which is asked at each use, so that they end everywhere at once.
+    "token_format" token_format: AccessTokenFormat = Text("jwt");
+    /// Whether logins can be renewed by refresh tokens (RFC 6749 §6). Each use gives another token, and a second use of one
+    /// ends the login (RFC 9700 §4.14.2).
+    "refresh_tokens" refresh_tokens: Switch = Text("true");
+    /// How long a refresh token may lie unused, in seconds.
+    "refresh_token_idle" refresh_token_idle: Whole<1, 31_536_000> = Text("1209600");
+    /// How long a login lasts at most, however often it is renewed, in seconds. Not less than `refresh_token_idle`.
+    "refresh_token_lifetime" refresh_token_lifetime: Whole<1, 315_360_000> = Text("7776000");
+    /// For how long the use of a refresh token may be tried again, in seconds, and gets the same answer: for clients whose
+    /// answer was lost. With 0 every second use is a theft.
+    "refresh_leeway" refresh_leeway: Whole<0, 60> = Text("10");
+    /// How long nobody may have heard what has ended, in seconds, before `when_stale` says what is done. Normally it is heard
+    /// within a second.
+    "revocation_max_staleness" revocation_max_staleness: Whole<1, 86_400> = Text("60");
+    /// What is done with JWTs while the database has been away for longer than that. `refuse`: they are answered 503.
+    /// `accept`: they are believed until they expire, those of a login too that has ended meanwhile.
+    "when_stale" when_stale: Staleness = Text("refuse");
     /// How far the clocks of two machines may be apart, in seconds.
     "leeway" leeway: Whole<0, 60> = Text("5");
     /// The scopes there are and what each allows, for the docs page and the metadata. The guards of an API add theirs.

@@ -155,6 +155,16 @@ words! {
         Rs256 = "RS256",
         Hs256 = "HS256",
     }
+    /// What access tokens look like.
+    AccessTokenFormat {
+        Jwt = "jwt",
+        Opaque = "opaque",
+    }
+    /// What is done with tokens while nobody knows whether they have ended.
+    Staleness {
+        Refuse = "refuse",
+        Accept = "accept",
+    }
     /// How a line of the log looks.
     LogFormat {
         /// For people.

@@ -61,14 +61,22 @@ fn openapi_prints_the_document_and_touches_no_database() {
     assert_eq!(scheme["flows"]["password"]["scopes"]["read:tea"], "Read tea leaves.");
     let mut paths: Vec<_> = document["paths"].as_object().unwrap().keys().collect();
     paths.sort();
-    assert_eq!(paths, ["/token", "/users/me"]);
+    let grants = ["/users/me/grants", "/users/me/grants/{id}"];
+    assert_eq!(paths, [&["/revoke", "/token", "/users/me"][..], &grants, &["/users/me/password"]].concat());
     assert_eq!(place.files(), ["countersign.toml"]);
 }
 
 /// Every route of the server: who may call it, and whether the document tells of it.
-const ROUTES: [(&str, &str, &str, bool); 9] = [
+const ROUTES: [(&str, &str, &str, bool); 16] = [
     ("POST", "/token", "public", true),
+    ("POST", "/revoke", "public", true),
     ("GET", "/users/me", "guarded", true),
+    ("GET", "/users/me/grants", "guarded", true),
+    ("DELETE", "/users/me/grants", "guarded", true),
+    ("DELETE", "/users/me/grants/{id}", "guarded", true),
+    ("POST", "/users/me/password", "guarded", true),
+    ("POST", "/introspect", "public", false),
+    ("GET", "/feed", "public", false),
     ("GET", "/.well-known/jwks.json", "public", false),
     ("GET", "/.well-known/oauth-authorization-server", "public", false),
     ("GET", "/openapi.json", "public", false),
@@ -96,13 +104,16 @@ async fn the_audit_tells_of_every_route_that_is_served() {
     for (method, path, access, _) in ROUTES {
         let status = match method {
             "*" => server.get("/nowhere").await.status(),
-            "POST" => server.token(&[]).await.status(),
+            "POST" => server.post(path, &[]).await.status(),
+            "DELETE" => server.client.delete(format!("{}{path}", server.url)).send().await.unwrap().status(),
             _ => server.get(path).await.status(),
         };
         let expected = match (method, access) {
             ("*", _) => 404,
-            ("POST", _) => 400,
+            // No guard is before these: a client proves to them who it is.
+            _ if ["/introspect", "/feed"].contains(&path) => 401,
             (_, "guarded") => 401,
+            ("POST", _) => 400,
             (..) => 200,
         };
         assert_eq!(status.as_u16(), expected, "{method} {path}");

@@ -200,9 +200,9 @@ async fn l2_what_is_done_to_clients_is_in_the_log_and_no_secret_is() {
     assert_eq!(secrets.len(), 2);
 
     let server = place.serve();
-    let made = secret(&add(&place, "reports", &[]));
-    own_token(&server, "reports", &made).await;
-    own_token(&server, "reports", "canary7f3a91").await;
+    let made = secret(&add(&place, "billing", &[]));
+    own_token(&server, "billing", &made).await;
+    own_token(&server, "billing", "canary7f3a91").await;
     own_token(&server, "canary7f3a91", "canary7f3a91").await;
     let ran = server.stop();
     let entries: Vec<Value> = ran.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -211,7 +211,7 @@ async fn l2_what_is_done_to_clients_is_in_the_log_and_no_secret_is() {
     let denied = of("client_authentication");
     let reasons: Vec<_> = denied.iter().map(|entry| entry["reason"].clone()).collect();
     assert_eq!(reasons, ["wrong_secret", "unknown_client"], "{ran:?}");
-    assert_eq!((&denied[0]["client"], &denied[1]["client"]), (&json!("reports"), &Value::Null));
+    assert_eq!((&denied[0]["client"], &denied[1]["client"]), (&json!("billing"), &Value::Null));
     log += &ran.stderr;
     secrets.extend([made, "7f3a91".to_owned()]);
     for secret in secrets {

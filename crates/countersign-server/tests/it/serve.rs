@@ -75,7 +75,7 @@ async fn o2_one_setting_turns_the_password_grant_off_everywhere() {
     assert_eq!(expect_json(without, StatusCode::BAD_REQUEST).await["error"], "unsupported_grant_type");
     // O4: advertised only when on.
     let metadata = expect_json(server.get("/.well-known/oauth-authorization-server").await, StatusCode::OK).await;
-    assert_eq!(metadata["grant_types_supported"], serde_json::json!(["client_credentials"]));
+    assert_eq!(metadata["grant_types_supported"], serde_json::json!(["refresh_token", "client_credentials"]));
     assert!(!server.stop().stderr.contains("RFC 9700"));
 }
 
@@ -84,7 +84,8 @@ async fn o4_the_password_grant_is_advertised_when_it_is_on() {
     let place = Place::new();
     let server = place.serve();
     let metadata = expect_json(server.get("/.well-known/oauth-authorization-server").await, StatusCode::OK).await;
-    assert_eq!(metadata["grant_types_supported"], serde_json::json!(["password", "client_credentials"]));
+    let all = serde_json::json!(["password", "refresh_token", "client_credentials"]);
+    assert_eq!(metadata["grant_types_supported"], all);
 }
 
 #[test]

@@ -272,7 +272,11 @@ impl Server {
     }
 
     pub(crate) async fn token(&self, form: &[(&str, &str)]) -> Response {
-        self.client.post(format!("{}/token", self.url)).form(form).send().await.unwrap()
+        self.post("/token", form).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, form: &[(&str, &str)]) -> Response {
+        self.client.post(format!("{}{path}", self.url)).form(form).send().await.unwrap()
     }
 
     /// Logs in, and returns the answer whatever it is.

@@ -46,7 +46,7 @@ impl ResourceOwners for Sqlite {
         to: &PasswordHash,
     ) -> Result<Upgraded, StoreError> {
         let values = vec![to.secret().into(), subject.as_str().into(), from.secret().into()];
-        let changed = self.execute(sql::UPGRADE_PASSWORD, values).await?;
+        let changed = self.execute(sql::REPLACE_PASSWORD, values).await?;
         Ok(if changed == 0 { Upgraded::No } else { Upgraded::Yes })
     }
 }
@@ -67,6 +67,20 @@ impl OwnerRegistry for Sqlite {
         let (subject, hash) = (Value::from(subject.as_str()), Value::from(hash.secret()));
         self.write(move |connection| {
             let changed = execute(connection, sql::SET_PASSWORD, &[hash, subject.clone()])?;
+            end_grants_if(changed, connection, &subject)
+        })
+        .await
+    }
+
+    async fn change_password(
+        &self,
+        subject: &Subject,
+        from: &PasswordHash,
+        to: &PasswordHash,
+    ) -> Result<Found, StoreError> {
+        let [subject, from, to] = [subject.as_str(), from.secret(), to.secret()].map(Value::from);
+        self.write(move |connection| {
+            let changed = execute(connection, sql::REPLACE_PASSWORD, &[to, subject.clone(), from])?;
             end_grants_if(changed, connection, &subject)
         })
         .await

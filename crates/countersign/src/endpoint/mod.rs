@@ -3,13 +3,17 @@
 mod client_request;
 mod docs;
 mod feed;
+mod first_party;
+mod grants;
 mod introspect;
 mod jwks;
 mod metadata;
 mod openapi;
+mod password;
 mod revoke;
 mod security_headers;
 pub(crate) mod token;
+mod told;
 mod users_me;
 
 use std::sync::Arc;
@@ -31,14 +35,17 @@ use crate::{
     oauth2::OAuth2,
     openapi::Scopes,
     routes::Routes,
-    routing::{get, post, public},
+    routing::{delete, get, post, public},
 };
 
 const TOKEN: &str = "/token";
 const REVOKE: &str = "/revoke";
+const USERS_ME: &str = "/users/me";
+const GRANTS: &str = "/users/me/grants";
+const GRANT: &str = "/users/me/grants/{id}";
+const PASSWORD: &str = "/users/me/password";
 const INTROSPECT: &str = "/introspect";
 const FEED: &str = "/feed";
-pub(crate) const USERS_ME: &str = "/users/me";
 const JWKS: &str = "/.well-known/jwks.json";
 const METADATA: &str = "/.well-known/oauth-authorization-server";
 
@@ -50,16 +57,45 @@ pub(crate) const TOKEN_URL: &str = "token";
 const OF_ISSUER: [&str; 6] = [TOKEN, REVOKE, INTROSPECT, FEED, JWKS, METADATA];
 
 /// The paths that no setting moves.
-const FIXED: [&str; 7] = [TOKEN, REVOKE, INTROSPECT, FEED, USERS_ME, JWKS, METADATA];
+const FIXED: [&str; 10] = [TOKEN, REVOKE, INTROSPECT, FEED, USERS_ME, GRANTS, GRANT, PASSWORD, JWKS, METADATA];
 
-/// The paths that no route of the author's may have. A `/users/me` of theirs takes the place of ours.
+/// The endpoints that routes of the author's take the place of, where they have some at these paths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Replaceable {
+    /// The user's own page.
+    UsersMe,
+    /// The user's logins: all of these endpoints or none.
+    Grants,
+    /// The change of a password.
+    Password,
+}
+
+impl Replaceable {
+    /// Those that an author with `routes` leaves to us.
+    pub(crate) fn left_by<S: Clone + Send + Sync + 'static>(oauth2: &OAuth2, routes: &Routes<S>) -> Vec<Self> {
+        let mut left = Vec::new();
+        if !routes.has(USERS_ME) {
+            left.push(Self::UsersMe);
+        }
+        let Some(server) = oauth2.server() else { return left };
+        if !routes.has_below(GRANTS) {
+            left.push(Self::Grants);
+        }
+        if server.owners_are_in_store() && !routes.has_below(PASSWORD) {
+            left.push(Self::Password);
+        }
+        left
+    }
+}
+
+/// The paths that no route of the author's may have; of [`Replaceable`] ones theirs take the place of ours.
 pub(crate) fn ours(oauth2: &OAuth2) -> Vec<String> {
     let of_issuer = oauth2.server().map(|_| OF_ISSUER).into_iter().flatten();
     of_issuer.chain(docs::taken(oauth2.docs())).map(str::to_owned).collect()
 }
 
 /// The endpoints that the document tells of.
-pub(crate) fn documented(oauth2: &OAuth2, author_has: impl Fn(&str) -> bool) -> Routes<OAuth2> {
+pub(crate) fn documented(oauth2: &OAuth2, left: &[Replaceable]) -> Routes<OAuth2> {
     let mut routes = Routes::new();
     if let Some(server) = oauth2.authority().server() {
         let [for_token, for_revoke] = [(); 2].map(|()| server.clone());
@@ -67,7 +103,31 @@ pub(crate) fn documented(oauth2: &OAuth2, author_has: impl Fn(&str) -> bool) -> 
             .route(TOKEN, public(post(move |request: TokenRequest| token::answer(for_token, request))))
             .route(REVOKE, public(post(move |request: RevocationRequest| revoke::answer(for_revoke, request))));
     }
-    if author_has(USERS_ME) { routes } else { routes.route(USERS_ME, get(users_me::handle)) }
+    for left in left {
+        routes = match left {
+            Replaceable::UsersMe => routes.route(USERS_ME, get(users_me::handle)),
+            Replaceable::Grants => {
+                routes.route(GRANTS, get(grants::list).delete(grants::end_all)).route(GRANT, delete(grants::end))
+            }
+            Replaceable::Password => routes.route(PASSWORD, post(password::handle)),
+        };
+    }
+    routes
+}
+
+/// The same, with a slash at the end.
+fn twins(left: &[Replaceable]) -> axum::Router<OAuth2> {
+    let mut twins = axum::Router::new();
+    for left in left {
+        twins = match left {
+            Replaceable::UsersMe => twins.route(&with_slash(USERS_ME), undocumented::get(users_me::handle)),
+            Replaceable::Grants => twins
+                .route(&with_slash(GRANTS), undocumented::get(grants::list).delete(grants::end_all))
+                .route(&with_slash(GRANT), undocumented::delete(grants::end)),
+            Replaceable::Password => twins.route(&with_slash(PASSWORD), undocumented::post(password::handle)),
+        };
+    }
+    twins
 }
 
 /// The endpoints that the document does not tell of: no guard is before them, and clients prove to them who they are.
@@ -79,15 +139,11 @@ pub(crate) fn audit(oauth2: &OAuth2, audit: &mut Audit) {
 }
 
 /// All endpoints: those that the document tells of, with a slash at the end too, and the rest.
-pub(crate) fn router(documented: axum::Router<OAuth2>, api: Finished, author_has_users_me: bool) -> axum::Router {
+pub(crate) fn router(documented: axum::Router<OAuth2>, api: Finished, left: &[Replaceable]) -> axum::Router {
     let oauth2 = api.oauth2.clone();
-    let mut router = documented.with_state(oauth2.clone());
+    let mut router = documented.merge(twins(left)).with_state(oauth2.clone());
     if let Some(server) = oauth2.authority().server() {
         router = router.merge(of_issuer(server, api.scopes.clone()));
-    }
-    if !author_has_users_me {
-        let twin = axum::Router::new().route(&with_slash(USERS_ME), undocumented::get(users_me::handle));
-        router = router.merge(twin.with_state(oauth2.clone()));
     }
     let mut finished_router = docs::routes(&api);
     if let Some(document) = oauth2.docs().document() {

@@ -19,6 +19,7 @@ mod guards;
 mod headers;
 mod introspect;
 mod keys;
+mod logins;
 mod refused;
 mod remote;
 mod schemes;

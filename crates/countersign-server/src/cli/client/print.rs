@@ -179,7 +179,7 @@ fn yes_or_no(yes: bool) -> String {
 }
 
 /// A moment as RFC 3339 has it, in UTC.
-fn utc(moment: Timestamp) -> String {
+pub(in crate::cli) fn utc(moment: Timestamp) -> String {
     const DAY: i64 = 24 * 60 * 60;
     let (days, second) = (moment.seconds().div_euclid(DAY), moment.seconds().rem_euclid(DAY));
     // The Gregorian calendar repeats itself every 400 years, which are 146,097 days; its year begins in March here, so

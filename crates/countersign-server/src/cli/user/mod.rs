@@ -41,8 +41,7 @@ enum Verb {
     Show(Name),
     /// Set the password of a user; asks for it.
     SetPassword(SetPassword),
-    /// Disable a user: no more logins, and no more access at once wherever the user is looked up; elsewhere their tokens
-    /// last until they expire.
+    /// Disable a user: no more logins, and those that there are end, in a running server within a second.
     Disable(Name),
     /// Enable a user who was disabled.
     Enable(Name),
@@ -67,7 +66,9 @@ struct SetPassword {
 impl User {
     pub(super) async fn run(self, global: &Global) -> Outcome {
         let settings = global.load([])?;
-        telemetry::start(settings.log_format, LogLevel::Warn);
+        // What is done to a user who is there is an event of the log.
+        let level = if self.verb.changes() { settings.log_level } else { LogLevel::Warn };
+        telemetry::start(settings.log_format, level);
         let output = Output::new(self.json);
         match self.verb {
             Verb::Add(add) => add.run(&settings, output).await,
@@ -81,6 +82,17 @@ impl User {
     }
 }
 
+impl Verb {
+    const fn changes(&self) -> bool {
+        !matches!(self, Self::Add(_) | Self::List | Self::Show(_))
+    }
+}
+
+/// Tells the log what an operator did to a user.
+fn log(owner: &ResourceOwner, what: &'static str) {
+    tracing::info!(event = "user", outcome = "done", what, by = "operator", subject = %owner.subject, "a user was changed");
+}
+
 impl SetPassword {
     async fn run(self, settings: &Settings, output: Output) -> Outcome {
         self.password.check()?;
@@ -88,6 +100,7 @@ impl SetPassword {
         let owner = find(&store, &self.name).await?;
         let hash = self.password.read(settings, &password::context(settings, &owner)).await?;
         found(store.set_password(&owner.subject, &hash).await?, &owner.username)?;
+        log(&owner, "password_set");
         output.done(find(&store, &self.name).await?, "has a new password")
     }
 }
@@ -108,10 +121,11 @@ async fn set_status(settings: &Settings, name: &str, status: OwnerStatus, output
     let store = open_existing(settings).await?;
     let owner = find(&store, name).await?;
     found(store.set_status(&owner.subject, status).await?, &owner.username)?;
-    let what = match status {
-        OwnerStatus::Active => "is enabled",
-        OwnerStatus::Disabled => "is disabled",
+    let (event, what) = match status {
+        OwnerStatus::Active => ("enabled", "is enabled"),
+        OwnerStatus::Disabled => ("disabled", "is disabled"),
     };
+    log(&owner, event);
     output.done(find(&store, name).await?, what)
 }
 
@@ -119,6 +133,7 @@ async fn remove(settings: &Settings, name: &str, output: Output) -> Outcome {
     let store = open_existing(settings).await?;
     let owner = find(&store, name).await?;
     found(store.remove_owner(&owner.subject).await?, &owner.username)?;
+    log(&owner, "removed");
     output.done(owner, "is removed")
 }
 
@@ -139,6 +154,6 @@ fn found(found: Found, username: &Username) -> Outcome {
     }
 }
 
-fn nobody(username: &Username) -> Failure {
+pub(super) fn nobody(username: &Username) -> Failure {
     Failure::failed(format!("there is no user named {username}")).hint("`countersign user list` shows who there is")
 }

@@ -7,20 +7,24 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use axum::{
     Json, Router,
     body::{Body, Bytes},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode, Uri, header},
     response::{IntoResponse, Redirect},
     routing::{any, get, post},
 };
-use countersign::{Clock, OAuth2, core::clock::System};
+use countersign::{
+    Clock, Memory, OAuth2, Reason,
+    core::{clock::System, token::BearerToken},
+};
 use serde_json::json;
 
 use super::support::{AUDIENCE, Key, claims, request};
-use crate::support::{answer, routes};
+use crate::support::{SECRET, TestApp, answer, form, routes};
 
 /// A server on a free port of this machine, until the test ends.
 async fn listen(make: impl FnOnce(&str) -> Router) -> String {
@@ -148,4 +152,48 @@ async fn tokens_are_introspected_over_the_wire() {
     assert_eq!(headers["content-type"], "application/x-www-form-urlencoded");
     assert_eq!(headers["authorization"], "Basic YXBpOnNlY3JldA==");
     assert_eq!(body, "token=opaque&token_type_hint=access_token");
+}
+
+/// A whole issuer over sockets, and an API that hears from it what has ended.
+#[tokio::test]
+async fn f3_the_feed_is_followed_over_the_wire() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let issuer = TestApp::with(Memory::new(), |builder| builder.issuer(&base).audience(AUDIENCE)).await;
+    issuer.put_api("items", &[AUDIENCE]).await;
+    let router = issuer.router.clone();
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let api = OAuth2::remote(&base).audience(AUDIENCE).clock(issuer.clock.clone());
+    let api = api.following_feed("items", SECRET).build().await.unwrap();
+    let token = BearerToken::new(issuer.token("").await);
+    api.verify(&token).await.unwrap();
+    issuer.send(form("/revoke", &format!("token={}", token.secret()))).await.expect(StatusCode::OK);
+    api.hear_of_revocations().await.unwrap();
+    assert_eq!(api.verify(&token).await.unwrap_err().reason(), Reason::Revoked);
+}
+
+/// Longer than an issuer is waited for otherwise; the time is that of tokio, which passes when nothing else happens.
+#[tokio::test(start_paused = true)]
+async fn an_issuer_may_wait_for_news_longer_than_for_anything_else() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let keep = asked.clone();
+    let feed = async move |uri: Uri| {
+        keep.lock().unwrap().push(uri.to_string());
+        if !uri.to_string().ends_with("wait=0") {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
+        Json(json!({ "entries": [], "next": 0 }))
+    };
+    let base = listen(|base| {
+        let metadata = json!({ "issuer": base, "revocation_feed_endpoint": format!("{base}/feed") });
+        let metadata = get(async move || Json(metadata));
+        Router::new().route("/.well-known/oauth-authorization-server", metadata).route("/feed", get(feed))
+    })
+    .await;
+    let api = OAuth2::remote(&base).audience(AUDIENCE).following_feed("items", "secret").build().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(35)).await;
+    let urls = asked.lock().unwrap().clone();
+    let waiting = "/feed?after=0&wait=10";
+    assert_eq!(urls, ["/feed?after=0&wait=0", waiting, waiting, waiting, waiting], "nothing failed in between");
+    drop(api);
 }

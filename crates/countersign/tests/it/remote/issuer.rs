@@ -257,8 +257,9 @@ async fn a_key_that_was_withdrawn_ends_its_tokens_though_it_is_still_published()
     two.store.append_feed(&Ended::Key(key), until).await.unwrap();
     two.hears().await;
     two.refuses(&token).await;
+    // The issuer hears of it too, and signs with another from then on.
     let fresh = two.token().await;
-    two.refuses(&fresh).await;
+    two.accepts(&fresh).await;
 }
 
 #[tokio::test]
@@ -477,6 +478,20 @@ async fn an_issuer_that_is_away_is_asked_less_and_less_often() {
     drop((two.api, two.router));
     tokio::time::sleep(Duration::from_secs(100)).await;
     assert_eq!(two.wire.asked(), [] as [String; 0], "it ends with the handle");
+}
+
+/// An API whose handle was made in a runtime that is gone, as in a `main` that makes two.
+#[test]
+fn it_is_followed_in_whichever_runtime_lives() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let first = runtime();
+    let two = first.block_on(Two::new());
+    drop(first);
+    runtime().block_on(async {
+        let token = two.token().await;
+        two.accepts(&token).await;
+        assert_eq!(two.staleness(), Some(0));
+    });
 }
 
 #[tokio::test]

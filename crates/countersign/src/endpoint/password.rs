@@ -1,0 +1,130 @@
+//! `POST /users/me/password`: the user who asks sets another password.
+
+use aide::{
+    OperationInput, OperationOutput,
+    generate::GenContext,
+    openapi::{self, MediaType, Operation, RequestBody, SchemaObject},
+    operation::set_body,
+};
+use axum::{
+    extract::{FromRequest, Request, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use countersign_core::{
+    authorization_server::PasswordChangeProblem, error::OAuthError, form::Form, token::AccessToken,
+};
+use schemars::json_schema;
+
+use super::{
+    first_party::FirstParty,
+    token::refusal,
+    told::{answers, told},
+};
+use crate::{
+    extract::{Allowed, read_form},
+    guard::Argument,
+    oauth2::OAuth2,
+};
+
+/// For the operator's own software alone: nobody else's should be told a password, and a change ends all logins.
+pub(super) async fn handle(
+    user: Allowed<FirstParty>,
+    State(oauth2): State<OAuth2>,
+    request: PasswordRequest,
+) -> Changed {
+    Changed(change(&oauth2, user.access_token(), request).await)
+}
+
+async fn change(oauth2: &OAuth2, token: &AccessToken, request: PasswordRequest) -> Result<(), Refused> {
+    let server = oauth2.server().ok_or(OAuthError::ServerError)?;
+    let form = request.0?;
+    let [current, new] = form.require(["current_password", "new_password"])?;
+    server.change_password(token, current, new, oauth2.title().unwrap_or_default()).await.map_err(Refused::Change)
+}
+
+/// The form, or why it cannot be had. The address is not read.
+pub(super) struct PasswordRequest(Result<Form, OAuthError>);
+
+impl<AppState: Sync> FromRequest<AppState> for PasswordRequest {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request(request: Request, _: &AppState) -> Result<Self, Self::Rejection> {
+        let (parts, body) = request.into_parts();
+        Ok(Self(read_form(&parts.headers, body).await))
+    }
+}
+
+enum Refused {
+    Request(OAuthError),
+    Change(PasswordChangeProblem),
+}
+
+impl From<OAuthError> for Refused {
+    fn from(error: OAuthError) -> Self {
+        Self::Request(error)
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let problem = match self {
+            Self::Request(error) => return refusal(&error),
+            Self::Change(problem) => problem,
+        };
+        match problem {
+            PasswordChangeProblem::Incorrect => told(StatusCode::FORBIDDEN, &problem.to_string()),
+            PasswordChangeProblem::Impossible(_) | PasswordChangeProblem::Refused(_) => {
+                told(StatusCode::BAD_REQUEST, &problem.to_string())
+            }
+            PasswordChangeProblem::Unavailable { retry_after } => {
+                refusal(&OAuthError::TemporarilyUnavailable { retry_after })
+            }
+        }
+    }
+}
+
+pub(super) struct Changed(Result<(), Refused>);
+
+impl IntoResponse for Changed {
+    fn into_response(self) -> Response {
+        self.0.map(|()| StatusCode::NO_CONTENT).into_response()
+    }
+}
+
+impl<S> Argument<S> for PasswordRequest {}
+
+impl OperationInput for PasswordRequest {
+    fn operation_input(context: &mut GenContext, operation: &mut Operation) {
+        operation.summary = Some("Change your password, and end all of your logins, this one too".to_owned());
+        let json_schema = json_schema!({
+            "type": "object",
+            "required": ["current_password", "new_password"],
+            "properties": {
+                "current_password": { "type": "string", "format": "password" },
+                "new_password": { "type": "string", "format": "password" },
+            },
+        });
+        let schema = SchemaObject { json_schema, external_docs: None, example: None };
+        let mut body = RequestBody { required: true, ..RequestBody::default() };
+        let form = MediaType { schema: Some(schema), ..MediaType::default() };
+        body.content.insert("application/x-www-form-urlencoded".to_owned(), form);
+        set_body(context, operation, body);
+    }
+}
+
+impl OperationOutput for Changed {
+    type Inner = Self;
+
+    fn inferred_responses(
+        _: &mut GenContext,
+        _: &mut Operation,
+    ) -> Vec<(Option<openapi::StatusCode>, openapi::Response)> {
+        answers(&[
+            (204, "The password is changed; log in with it"),
+            (400, "The request cannot be read, or the new password is refused: `detail` says why"),
+            (403, "The current password is wrong, or the token is not of one of this API's own applications"),
+            (503, "Temporarily unavailable: try again after the time in `Retry-After`"),
+        ])
+    }
+}

@@ -1,9 +1,10 @@
 // Starts a program of `programs.json` on a free port, and stops it.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { createWriteStream, mkdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { spawn, spawnSync } from 'node:child_process';
+import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -23,10 +24,16 @@ const DIRECTORY = process.env.PROGRAMS_DIR ?? join(process.env.CARGO_TARGET_DIR 
 export async function start(name, runner, facts = SIGNERS[name]) {
   // What a developer has set for a server of their own is not for this one.
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('COUNTERSIGN_')));
-  const child = spawn(join(DIRECTORY, facts.program), facts.arguments ?? [], {
-    env: { ...inherited, ...facts.environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const program = resolve(DIRECTORY, facts.program);
+  // What it keeps it keeps here.
+  const options = { env: { ...inherited, ...facts.environment }, cwd: mkdtempSync(join(tmpdir(), 'interop-')) };
+  const run = ({ arguments: given, input = '' }) => {
+    const { status, stdout, stderr } = spawnSync(program, given, { ...options, input, encoding: 'utf8' });
+    assert.equal(status, 0, stderr);
+    return stdout;
+  };
+  if (facts.before) run(facts.before);
+  const child = spawn(program, facts.arguments ?? [], { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
   const ended = new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code, signal) => resolve(code ?? signal));
@@ -62,6 +69,10 @@ export async function start(name, runner, facts = SIGNERS[name]) {
     ...facts,
     protected: facts.protected && new URL(facts.protected, base),
     log: () => log,
+    /** Registers a client, which the program hears of while it runs, and gives what was printed of it. */
+    addClient(...given) {
+      return JSON.parse(run({ arguments: ['client', 'add', '--json', ...given] }));
+    },
     /** Asks it to end, and resolves to its exit code. */
     async stop() {
       child.kill('SIGTERM');
@@ -69,15 +80,17 @@ export async function start(name, runner, facts = SIGNERS[name]) {
       const code = await ended;
       clearTimeout(timer);
       file.end();
+      rmSync(options.cwd, { recursive: true });
       assertTellsNoSecret(log, facts);
       return code;
     },
   };
 }
 
-/** Fails if the log holds a token, or a password in any spelling. */
+/** Fails if the log holds a token, a client's secret, or a password in any spelling. */
 export function assertTellsNoSecret(log, { password, international }) {
   assert.doesNotMatch(log, /eyJ[\w-]{10,}\.eyJ/);
+  assert.doesNotMatch(log, /\bcs_[a-z]+_[\w-]{20,}/);
   for (const secret of ['not the password', password, international?.password]) {
     // A password that is a plain word may be in the log as that word.
     if (secret?.length > 6) for (const spelling of spellings(secret)) assert.ok(!log.includes(spelling), spelling);

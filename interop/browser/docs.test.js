@@ -78,7 +78,7 @@ for (const name of Object.keys(PROGRAMS)) {
       const control = block.locator('.opblock-summary-control');
       if ((await control.getAttribute('aria-expanded')) === 'false') await control.click();
       // The one button says *Cancel* once it was pressed.
-      const tryItOut = block.locator('.try-out__btn');
+      const tryItOut = block.locator('.try-out__btn:not(.reset)');
       if ((await tryItOut.innerText()) === 'Try it out') await tryItOut.click();
       const answered = page.waitForResponse((answer) => new URL(answer.url()).pathname === path);
       await block.getByRole('button', { name: 'Execute', exact: true }).click();
@@ -142,6 +142,32 @@ for (const name of Object.keys(PROGRAMS)) {
       await screenshot(page, name, 'result');
       assert.equal(status, 200, body);
       assert.equal(JSON.parse(body).username, server.username);
+      assertCalm();
+    });
+
+    test('b16 the token endpoint has a field for each member, and can be tried out', async () => {
+      const block = operation('post', '/token');
+      await block.locator('.opblock-summary-control').click();
+      await block.locator('.try-out__btn').click();
+      const field = (name) =>
+        block.locator(`[data-property-name="${name}"]`).locator('input:not([type=checkbox]), select');
+      await field('username').fill(server.username);
+      await field('password').fill(server.password);
+      for (const name of ['scope', 'client_id', 'client_secret', 'refresh_token']) await field(name).fill('');
+      assert.equal(await field('grant_type').inputValue(), 'password');
+      await block.scrollIntoViewIfNeeded();
+      await screenshot(page, name, 'token-endpoint');
+      const loggedIn = await tryOut('post', '/token');
+      assert.equal(loggedIn.status, 200, loggedIn.body);
+      const { refresh_token: token } = JSON.parse(loggedIn.body);
+      for (const name of ['username', 'password']) await field(name).fill('');
+      await field('grant_type').selectOption('refresh_token');
+      await field('refresh_token').fill(token);
+      const renewed = page.waitForResponse(`${server.base}/token`);
+      await tryOut('post', '/token');
+      assert.equal((await renewed).status(), 200);
+      const sent = new URLSearchParams((await renewed).request().postData());
+      assert.deepEqual([sent.get('grant_type'), sent.get('refresh_token')], ['refresh_token', token]);
       assertCalm();
     });
 

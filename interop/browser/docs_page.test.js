@@ -1,9 +1,11 @@
-// The docs page over time and in other places: when a login runs out, what stays ticked, under a prefix, moved, restyled.
+// The docs page over time and in other places: when a login that cannot be renewed runs out, what stays ticked, under a
+// prefix, moved, restyled.
 
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { SIGNERS, start } from '../running.js';
 import { strip } from './proxy.js';
+import { SwaggerUi, assertCalm } from './swagger_ui.js';
 import { assertStayedAt, kept, launch, open, screenshot } from './watched.js';
 
 const WAIT = 20_000; // milliseconds; a debug build on a busy machine
@@ -31,96 +33,15 @@ before(async () => {
 });
 after(() => browser?.close());
 
-/** Swagger UI, as a person uses it. */
-class SwaggerUi {
-  constructor(page, { username, password }) {
-    page.setDefaultTimeout(WAIT);
-    Object.assign(this, { page, username, password });
-    this.authorizeButton = page.locator('.scheme-container .btn.authorize');
-    this.dialog = page.locator('.modal-ux');
-    this.status = page.getByRole('status');
-  }
+/** Answers of the token endpoint come without a refresh token. */
+const withoutRefreshToken = (page) =>
+  page.route('**/token', async (route) => {
+    const response = await route.fetch();
+    const { refresh_token: _, ...json } = await response.json();
+    await route.fulfill({ response, json });
+  });
 
-  operation(method, path) {
-    return this.page.locator(`.opblock-${method}`).filter({ has: this.page.locator(`[data-path="${path}"]`) });
-  }
-
-  padlock(method, path) {
-    return this.operation(method, path).locator('.authorization__btn');
-  }
-
-  scope(name) {
-    return this.dialog.locator(`input[id^="${name}-password-checkbox"]`);
-  }
-
-  async tick(...scopes) {
-    for (const scope of scopes) await this.dialog.locator(`label[for^="${scope}-password-checkbox"]`).click();
-  }
-
-  /** The scopes that the open dialog offers, and those of them that are ticked. */
-  async ticks() {
-    await this.page.getByLabel('username:').waitFor();
-    const boxes = this.dialog.locator('.scopes input[type=checkbox]');
-    const all = await boxes.evaluateAll((inputs) => inputs.map(({ dataset, checked }) => [dataset.value, checked]));
-    all.sort();
-    return { offered: all.map(([name]) => name), ticked: all.filter(([, checked]) => checked).map(([name]) => name) };
-  }
-
-  /** In the open dialog. */
-  async logInHere() {
-    await this.page.getByLabel('username:').fill(this.username);
-    await this.page.getByLabel('password:', { exact: true }).fill(this.password);
-    await this.dialog.getByRole('button', { name: 'Apply given OAuth2 credentials' }).click();
-    await this.dialog.getByText('Authorized', { exact: true }).waitFor();
-    await this.close();
-  }
-
-  async logIn(...scopes) {
-    await this.authorizeButton.click();
-    await this.tick(...scopes);
-    await this.logInHere();
-  }
-
-  async logOut() {
-    await this.authorizeButton.click();
-    await this.dialog.getByRole('button', { name: 'Remove authorization' }).click();
-    await this.close();
-  }
-
-  close() {
-    return this.dialog.locator('.btn-done').click();
-  }
-
-  async isLocked() {
-    return / locked\b/.test(await this.authorizeButton.getAttribute('class'));
-  }
-
-  /** Presses *Execute*, after *Try it out* if need be; does not wait for an answer. */
-  async execute(method, path) {
-    const block = this.operation(method, path);
-    const control = block.locator('.opblock-summary-control');
-    if ((await control.getAttribute('aria-expanded')) === 'false') await control.click();
-    const tryItOut = block.locator('.try-out__btn');
-    if ((await tryItOut.innerText()) === 'Try it out') await tryItOut.click();
-    await block.getByRole('button', { name: 'Execute', exact: true }).click();
-  }
-
-  /** The answer that came for *Try it out*, and the token that went with the call. */
-  async tryOut(method, path) {
-    const answered = this.page.waitForResponse((answer) => new URL(answer.url()).pathname.endsWith(path));
-    await this.execute(method, path);
-    const answer = await answered;
-    await this.operation(method, path).locator('.live-responses-table tbody > tr.response').first().waitFor();
-    return { status: answer.status(), authorization: await answer.request().headerValue('authorization') };
-  }
-}
-
-function assertCalm({ complaints }, refusals = 0) {
-  assert.deepEqual(complaints.filter((complaint) => !REFUSED.test(complaint)), []);
-  assert.equal(complaints.length, refusals);
-}
-
-describe('a login that runs out', () => {
+describe('a login without a refresh token runs out', () => {
   const ME = '/users/me';
   let server;
   let watched;
@@ -132,7 +53,10 @@ describe('a login that runs out', () => {
   after(async () => assert.equal(await server?.stop(), 0));
 
   beforeEach(async () => {
-    watched = await open(browser, `${server.base}/docs`, (page) => page.clock.install());
+    watched = await open(browser, `${server.base}/docs`, async (page) => {
+      await page.clock.install();
+      await withoutRefreshToken(page);
+    });
     ui = new SwaggerUi(watched.page, server);
   });
   afterEach(() => watched.context.close());
@@ -283,8 +207,8 @@ for (const [where, proxied] of [['nested under a prefix', false], ['nested, and 
       if (proxy) assert.deepEqual(proxy.asked.filter((path) => !path.startsWith('/behind/it/api/v1/')), []);
     });
 
-    const view = async (path) => {
-      watched = await open(browser, base + path);
+    const view = async (path, prepare) => {
+      watched = await open(browser, base + path, prepare);
       return watched.page;
     };
     const assertStayed = () => assertStayedAt(new URL(base).origin, watched.requests);
@@ -308,6 +232,24 @@ for (const [where, proxied] of [['nested under a prefix', false], ['nested, and 
       await ui.logOut();
       await ui.authorizeButton.click();
       assert.deepEqual((await ui.ticks()).ticked, [], 'the padlock of one operation says nothing of the whole API');
+      assertCalm(watched);
+      assertStayed();
+    });
+
+    test('b16 a login is renewed where it was made, and ended there', async () => {
+      const page = await view('/internal/api-docs', (page) => page.clock.install());
+      const ui = new SwaggerUi(page, server);
+      await ui.logIn('orders:read');
+      const first = (await ui.tryOut('get', '/orders')).authorization;
+      await page.clock.fastForward(900_000);
+      const { status, authorization } = await ui.tryOut('get', '/orders');
+      assert.equal(status, 200);
+      assert.notEqual(authorization, first);
+      const ended = page.waitForResponse(`${base}/revoke`);
+      await ui.logOut();
+      assert.equal((await ended).status(), 200);
+      const headers = { authorization };
+      assert.equal((await fetch(`${base}/orders`, { headers })).status, 401);
       assertCalm(watched);
       assertStayed();
     });

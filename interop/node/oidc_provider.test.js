@@ -21,9 +21,10 @@ const KEYS = {
 
 const makeKey = (alg) => ({ ...KEYS[alg]().privateKey.export({ format: 'jwk' }), alg, use: 'sig' });
 
-/** An issuer on a free port, whose keys, algorithm and token format a test may change. */
+/** An issuer on a free port, whose keys, algorithm and token format a test may change; and whose the tokens are: alice's,
+ * or without a subject the client's own. */
 async function issue() {
-  const issuer = { alg: 'ES256', format: 'jwt' };
+  const issuer = { alg: 'ES256', format: 'jwt', subject: 'alice' };
   const server = createServer((request, response) => issuer.handle(request, response));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -44,7 +45,15 @@ async function issue() {
       jwks: { keys: algs.map(makeKey) },
       scopes: ['read:items', 'write:items'],
       // A token of a client's own has no subject here, unless somebody says so (RFC 9068 section 2.2).
-      extraTokenClaims: (context, token) => (issuer.format === 'opaque' ? { sub: token.clientId } : undefined),
+      extraTokenClaims: (context, token) =>
+        issuer.format === 'opaque' ? { sub: issuer.subject ?? token.clientId } : undefined,
+      formats: {
+        customizers: {
+          jwt: (context, token, { payload }) => {
+            payload.sub = issuer.subject ?? token.clientId;
+          },
+        },
+      },
       features: {
         clientCredentials: { enabled: true },
         devInteractions: { enabled: false },
@@ -141,10 +150,18 @@ describe('resource_server believes oidc-provider by its keys', () => {
       assert.equal(header(token).typ, 'at+jwt');
       assert.deepEqual(JSON.parse((await expect(200, '/items', token)).body), ['Foo', 'Bar']);
       const user = JSON.parse((await expect(200, '/whoami', token)).body);
-      assert.equal(user.sub, 'app');
+      assert.equal(user.sub, 'alice');
       assert.deepEqual(user.scopes, ['read:items']);
     });
   }
+
+  test('h9 a token of a client\'s own opens what needs no user, and is none', async () => {
+    issuer.subject = undefined;
+    const token = await issuer.token();
+    issuer.subject = 'alice';
+    await expect(200, '/items', token);
+    await expect(401, '/whoami', token);
+  });
 
   test('c9 a token for another API is refused', async () => {
     issuer.alg = 'ES256';

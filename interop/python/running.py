@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -19,8 +20,8 @@ def directory():
     """Where cargo puts what `cargo test` builds."""
     chosen = os.environ.get("PROGRAMS_DIR")
     if chosen:
-        return Path(chosen)
-    return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug"
+        return Path(chosen).resolve()
+    return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve() / "debug"
 
 
 class Running:
@@ -39,15 +40,30 @@ class Running:
         self.stderr = logs / f"python.{name}.err"
         # What a developer has set for a server of their own is not for this one.
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("COUNTERSIGN_")}
+        # What it keeps it keeps here.
+        self.directory = tempfile.TemporaryDirectory(prefix="interop-")
+        self.options = {"env": inherited | self.facts["environment"], "cwd": self.directory.name}
+        if before := self.facts.get("before"):
+            self._run(**before)
         with self.stdout.open("wb") as out, self.stderr.open("wb") as err:
             self.process = subprocess.Popen(
                 [directory() / self.facts["program"], *self.facts["arguments"]],
-                env=inherited | self.facts["environment"],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
+                **self.options,
             )
         self.base = self._wait_for_address()
+
+    def _run(self, arguments, input=""):
+        command = [directory() / self.facts["program"], *arguments]
+        ran = subprocess.run(command, input=input, capture_output=True, encoding="utf-8", timeout=60, **self.options)
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
+    def add_client(self, *arguments):
+        """Registers a client, which the program hears of while it runs, and returns what was printed of it."""
+        return json.loads(self._run(["client", "add", "--json", *arguments]))
 
     def _wait_for_address(self):
         deadline = time.monotonic() + START_TIMEOUT
@@ -84,3 +100,5 @@ class Running:
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
+        finally:
+            self.directory.cleanup()

@@ -24,6 +24,7 @@ def test_l1_the_log_holds_no_token_and_no_password(server, token):
         assert "/token" in log, "a log of nothing proves nothing"
     assert not re.search(r"eyJ[\w-]{10,}\.eyJ", log), "a token"
     assert token.rsplit(".", 1)[1] not in log, "a token's signature"
+    assert not re.search(r"\bcs_[a-z]+_[\w-]{20,}", log), "a refresh token, or a client's secret"
     others = server.facts.get("international", {}).values()
     for secret in ["not the password", server.password, *others]:
         # A password that is a plain word may be in the log as that word.

@@ -1,7 +1,15 @@
 """requests-oauthlib, with oauthlib's `LegacyApplicationClient`: how Python programs have done the password grant for years."""
 
 import pytest
-from oauthlib.oauth2 import InvalidGrantError, InvalidScopeError, LegacyApplicationClient
+import requests
+from oauthlib.oauth2 import (
+    BackendApplicationClient,
+    InvalidClientError,
+    InvalidGrantError,
+    InvalidScopeError,
+    LegacyApplicationClient,
+    TokenExpiredError,
+)
 from oauthlib.oauth2.rfc6749.errors import MissingTokenError
 from requests_oauthlib import OAuth2Session
 
@@ -86,3 +94,66 @@ def test_requests_oauthlib_never_takes_a_refusal_for_a_token(server):
     with pytest.raises(Exception) as refused:
         log_in(server, password="not the password")
     assert not isinstance(refused.value, MissingTokenError)
+
+
+def test_e1_requests_oauthlib_renews_a_token_that_expired_by_itself(server):
+    _, first = log_in(server, ["me"])
+    kept = []
+    oauth = OAuth2Session(
+        client=LegacyApplicationClient(client_id="any", scope=["me"]),
+        token=dict(first, expires_at=1),
+        auto_refresh_url=server.token_url,
+        auto_refresh_kwargs={"client_id": "any"},
+        token_updater=kept.append,
+    )
+    answer = oauth.get(server.protected_url)
+    assert answer.status_code == 200, answer.text
+    [second] = kept
+    assert second["access_token"] != first["access_token"]
+    assert second["refresh_token"] != first["refresh_token"]
+    assert oauth.refresh_token(server.token_url)["refresh_token"] != second["refresh_token"]
+
+
+def test_f4_requests_oauthlib_renews_no_login_that_was_ended(server):
+    oauth, token = log_in(server, ["me"])
+    # The library builds such a request, and leaves sending it to its user.
+    url, headers, body = oauth._client.prepare_token_revocation_request(
+        server.url("/revoke").replace("http:", "https:"), token["refresh_token"], "refresh_token"
+    )
+    answer = requests.post(url.replace("https:", "http:"), headers=headers, data=body, timeout=30)
+    assert answer.status_code == 200, answer.text
+    with pytest.raises(InvalidGrantError):
+        oauth.refresh_token(server.token_url)
+    assert oauth.get(server.protected_url).status_code == 401
+
+
+@pytest.mark.parametrize("server", ["countersign_registry"], indirect=True)
+@pytest.mark.parametrize("in_form", [False, True], ids=["client_secret_basic", "client_secret_post"])
+def test_requests_oauthlib_gets_a_token_of_a_clients_own(server, in_form):
+    added = server.add_client("--grant", "client_credentials", "--scope", "items")
+    oauth = OAuth2Session(client=BackendApplicationClient(client_id=added["client_id"], scope=["items"]))
+    with pytest.raises(InvalidClientError):
+        oauth.fetch_token(server.token_url, client_secret="wrong", include_client_id=in_form)
+    secret = added["client_secret"]
+    token = oauth.fetch_token(server.token_url, client_secret=secret, include_client_id=in_form)
+    assert token["access_token"]
+    assert "refresh_token" not in token
+    oauth.token = dict(token, expires_at=1)
+    with pytest.raises(TokenExpiredError):
+        oauth.get(server.protected_url)
+
+
+@pytest.mark.parametrize("server", ["countersign_registry"], indirect=True)
+def test_e1_requests_oauthlib_renews_as_a_registered_client(server):
+    of_users = ["--first-party", "--grant", "password", "--grant", "refresh_token", "--any-scope"]
+    added = server.add_client(*of_users)
+    client_id, secret = added["client_id"], added["client_secret"]
+    oauth = OAuth2Session(client=LegacyApplicationClient(client_id=client_id, scope=["me"]))
+    login = {"username": server.username, "password": server.password}
+    first = oauth.fetch_token(server.token_url, **login, client_secret=secret, include_client_id=True)
+    with pytest.raises(InvalidGrantError):
+        # As nobody in particular.
+        oauth.refresh_token(server.token_url)
+    second = oauth.refresh_token(server.token_url, auth=(client_id, secret))
+    assert second["refresh_token"] != first["refresh_token"]
+    assert oauth.get(server.protected_url).json()["username"] == server.username

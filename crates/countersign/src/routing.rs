@@ -141,6 +141,14 @@ impl<S> MethodRouter<S> {
     }
 }
 
+impl<S> MethodRouter<S> {
+    /// Changes what the document tells of these handlers.
+    pub(crate) fn described(mut self, describe: impl Fn(&mut Value)) -> Self {
+        self.handlers.iter_mut().filter_map(|handler| handler.operation.as_mut()).for_each(describe);
+        self
+    }
+}
+
 impl<S: Send + Sync + 'static> MethodRouter<S> {
     /// Puts the guard `G` before all handlers of this path, those that are chained after it too.
     pub fn guard<G>(self) -> Self

@@ -12,6 +12,7 @@ mod health;
 mod keys;
 mod load;
 mod logs;
+mod oauth2_crate;
 mod revocation;
 mod serve;
 mod support;

@@ -6,9 +6,6 @@ use std::{
     os::unix::fs::PermissionsExt,
 };
 
-use oauth2::{
-    AuthUrl, ClientId, ResourceOwnerPassword, ResourceOwnerUsername, Scope, TokenResponse, TokenUrl, basic::BasicClient,
-};
 use reqwest::StatusCode;
 
 use crate::support::{PASSWORD, Place, Server, expect_json};
@@ -195,28 +192,4 @@ async fn tokens_outlive_a_restart() {
     first.stop().expect_code(0);
     let second = Server::start(place.command(serve));
     assert_eq!(second.get_with("/users/me", &token).await.status(), StatusCode::OK);
-}
-
-#[tokio::test]
-async fn the_oauth2_crate_logs_in_and_calls_a_protected_route() {
-    let place = Place::new();
-    place.add_user("alice", &["--scope", "items", "--full-name", "Alice Wonderland"]);
-    let server = place.serve();
-    let client = BasicClient::new(ClientId::new("whatever".to_owned()))
-        .set_auth_uri(AuthUrl::new(format!("{}/authorize", server.url)).unwrap())
-        .set_token_uri(TokenUrl::new(format!("{}/token", server.url)).unwrap());
-    let http = oauth2::reqwest::Client::builder().no_proxy().build().unwrap();
-    let (alice, password) = (ResourceOwnerUsername::new("alice".into()), ResourceOwnerPassword::new(PASSWORD.into()));
-    let asked = client.exchange_password(&alice, &password).add_scope(Scope::new("items".into()));
-    let tokens = asked.request_async(&http).await.unwrap();
-    assert_eq!(tokens.expires_in().unwrap().as_secs(), 900);
-    let answer = http.get(format!("{}/users/me", server.url)).bearer_auth(tokens.access_token().secret());
-    let user: serde_json::Value = serde_json::from_str(&answer.send().await.unwrap().text().await.unwrap()).unwrap();
-    assert_eq!(user["username"], "alice");
-    assert_eq!(user["full_name"], "Alice Wonderland");
-
-    let wrong = ResourceOwnerPassword::new("wrong password".into());
-    let refused = client.exchange_password(&alice, &wrong).request_async(&http).await.unwrap_err();
-    let oauth2::RequestTokenError::ServerResponse(refused) = refused else { panic!("{refused:?}") };
-    assert_eq!(refused.error().as_ref(), "invalid_grant");
 }

@@ -33,7 +33,7 @@ pub use self::{docs::DocsPage, security_headers::security_headers};
 use crate::{
     audit::{Audit, AuditedRoute},
     oauth2::OAuth2,
-    openapi::Scopes,
+    openapi::{Scopes, describe_token_endpoint},
     routes::Routes,
     routing::{delete, get, post, public},
 };
@@ -99,8 +99,9 @@ pub(crate) fn documented(oauth2: &OAuth2, left: &[Replaceable]) -> Routes<OAuth2
     let mut routes = Routes::new();
     if let Some(server) = oauth2.authority().server() {
         let [for_token, for_revoke] = [(); 2].map(|()| server.clone());
+        let token = post(move |request: TokenRequest| token::answer(for_token, request));
         routes = routes
-            .route(TOKEN, public(post(move |request: TokenRequest| token::answer(for_token, request))))
+            .route(TOKEN, public(token.described(|operation| describe_token_endpoint(operation, server.settings()))))
             .route(REVOKE, public(post(move |request: RevocationRequest| revoke::answer(for_revoke, request))));
     }
     for left in left {

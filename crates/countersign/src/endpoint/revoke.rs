@@ -62,7 +62,7 @@ impl OperationInput for RevocationRequest {
             "type": "object",
             "required": ["token"],
             "properties": {
-                "token": { "type": "string", "format": "password" },
+                "token": { "type": "string", "format": "password", "minLength": 1 },
                 "token_type_hint": { "type": "string" },
                 "client_id": { "type": "string" },
                 "client_secret": { "type": "string", "format": "password" },

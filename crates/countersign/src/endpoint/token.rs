@@ -22,10 +22,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::client_request::ClientRequest;
-use crate::{
-    extract::OAuth2PasswordRequestForm,
-    guard::{Argument, refusal::unavailable_after},
-};
+use crate::guard::{Argument, refusal::unavailable_after};
 
 pub(super) async fn answer(server: Arc<AuthorizationServer>, request: TokenRequest) -> TokenAnswer {
     let granted = async {
@@ -136,12 +133,8 @@ const fn status(error: &OAuthError) -> StatusCode {
 
 impl<S> Argument<S> for TokenRequest {}
 
-impl OperationInput for TokenRequest {
-    fn operation_input(context: &mut GenContext, operation: &mut Operation) {
-        operation.summary = Some("Log in: a token for a user name and a password".to_owned());
-        OAuth2PasswordRequestForm::operation_input(context, operation);
-    }
-}
+/// Which forms it takes depends on the settings: [`describe_token_endpoint`](crate::openapi::describe_token_endpoint).
+impl OperationInput for TokenRequest {}
 
 impl OperationOutput for TokenAnswer {
     type Inner = Self;

@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use self::{authored::METHODS, lock::lock};
 pub(crate) use self::{
     authored::{Adopted, AuthorsDocument},
+    form::describe_token_endpoint,
     generator::describe,
 };
 use crate::{

@@ -1,7 +1,10 @@
 //! The OpenAPI document: what it says is what happens.
 
 use axum::http::StatusCode;
-use countersign::testing::{self, Expected};
+use countersign::{
+    Builder, Memory,
+    testing::{self, Expected},
+};
 use serde_json::{Value, json};
 
 use crate::support::{TestApp, routes};
@@ -71,6 +74,41 @@ async fn locks_and_scopes_come_from_the_signatures() {
     assert!(document["paths"]["/any"]["get"]["responses"]["403"].is_null());
     assert!(document["paths"]["/optional"]["get"]["responses"]["401"].is_object());
     assert!(document["paths"]["/token"]["post"]["security"].is_null());
+}
+
+#[tokio::test]
+async fn b12_the_document_tells_of_the_forms_that_the_token_endpoint_takes() {
+    /// The summary, and the forms by their titles, with what each needs.
+    async fn told(change: impl FnOnce(Builder) -> Builder) -> (Value, Value) {
+        let document = TestApp::with(Memory::new(), change).await.get("/openapi.json").await.json();
+        let operation = &document["paths"]["/token"]["post"];
+        let schema = &operation["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"];
+        let forms = schema["oneOf"].as_array().unwrap();
+        let needed = forms.iter().map(|form| json!([form["title"], form["required"]])).collect();
+        for form in forms {
+            assert_eq!(form["properties"]["grant_type"]["const"], form["title"]);
+            for name in form["required"].as_array().unwrap() {
+                assert!(schema["properties"][name.as_str().unwrap()].is_object(), "{name} has no field");
+            }
+        }
+        let named: Vec<_> = forms.iter().map(|form| form["title"].clone()).collect();
+        assert_eq!(schema["properties"]["grant_type"]["enum"], Value::from(named));
+        (operation["summary"].clone(), needed)
+    }
+
+    let (summary, forms) = told(|builder| builder).await;
+    assert_eq!(summary, "Get a token for a login or a refresh token or a client's own credentials");
+    let renewal = json!(["refresh_token", ["grant_type", "refresh_token"]]);
+    let of_clients = json!(["client_credentials", ["grant_type"]]);
+    assert_eq!(forms, json!([["password", ["username", "password"]], renewal, of_clients]));
+
+    let (summary, forms) =
+        told(|builder| builder.require_grant_type().without_refresh_tokens().without_client_credentials_grant()).await;
+    assert_eq!(summary, "Get a token for a login");
+    assert_eq!(forms, json!([["password", ["grant_type", "username", "password"]]]));
+
+    let (_, forms) = told(Builder::without_password_grant).await;
+    assert_eq!(forms, json!([renewal, of_clients]));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Each example does what it says.
+//! Each example does what it says; those about the life of tokens in `examples/tokens.rs`.
 
 #[expect(dead_code, reason = "its `main` is for people")]
 #[path = "../../examples/and_or.rs"]
@@ -16,6 +16,9 @@ mod first_steps_program;
 #[path = "../../examples/jwt_and_scopes.rs"]
 mod jwt_and_scopes_program;
 #[expect(dead_code, reason = "its `main` is for people")]
+#[path = "../../examples/opaque_tokens.rs"]
+mod opaque_tokens_program;
+#[expect(dead_code, reason = "its `main` is for people")]
 #[path = "../../examples/optional_login.rs"]
 mod optional_login_program;
 #[expect(dead_code, reason = "its `main` is for people")]
@@ -25,6 +28,9 @@ mod own_claims_program;
 #[path = "../../examples/own_users.rs"]
 mod own_users_program;
 #[expect(dead_code, reason = "its `main` is for people")]
+#[path = "../../examples/refresh_and_logout.rs"]
+mod refresh_and_logout_program;
+#[expect(dead_code, reason = "its `main` is for people")]
 #[path = "../../examples/resource_server.rs"]
 mod resource_server_program;
 #[expect(dead_code, reason = "its `main` is for people")]
@@ -33,6 +39,9 @@ mod router_guards_program;
 #[expect(dead_code, reason = "its `main` is for people")]
 #[path = "../../examples/schemes.rs"]
 pub(crate) mod schemes_program;
+#[expect(dead_code, reason = "its `main` is for people")]
+#[path = "../../examples/service_to_service.rs"]
+mod service_to_service_program;
 #[expect(dead_code, reason = "its `main` is for people")]
 #[path = "../../examples/simple_login.rs"]
 mod simple_login_program;
@@ -45,6 +54,8 @@ mod utoipa_document_program;
 #[expect(dead_code, reason = "its `main` is for people")]
 #[path = "../../examples/websocket.rs"]
 mod websocket_program;
+
+mod tokens;
 
 use axum::{
     body::Body,
@@ -129,11 +140,14 @@ every_example! {
     fastapi_twin_program,
     first_steps_program,
     jwt_and_scopes_program,
+    opaque_tokens_program,
     optional_login_program,
     own_claims_program,
     own_users_program as "ada",
+    refresh_and_logout_program,
     router_guards_program,
     schemes_program,
+    service_to_service_program,
     simple_login_program,
     testing_your_api_program,
     utoipa_document_program,

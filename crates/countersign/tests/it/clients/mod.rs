@@ -5,4 +5,4 @@ mod credentials_grant;
 mod private_key_jwt;
 mod registry;
 mod renewal;
-mod support;
+pub(crate) mod support;

@@ -282,7 +282,7 @@ impl AuthorizationServer {
                         // The author's claims are of users: for a client's own token, the author's code would look for
                         // a user by the client's name.
                         Source::Client => Map::new(),
-                        Source::New { .. } | Source::Renewed { .. } => {
+                        Source::New { .. } | Source::Renewed(_) => {
                             self.own_claims(&authorized.subject, &client.id, &authorized.scope).await?
                         }
                     };

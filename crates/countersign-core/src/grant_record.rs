@@ -120,8 +120,18 @@ pub(crate) enum Source {
         spend: Option<Spend>,
     },
     /// It is renewed, at the cost of this refresh token.
-    Renewed { grant: Grant, refresh: Refresh, presented: RefreshToken },
+    Renewed(Box<Renewal>),
     /// There is none: a client that asks on its own behalf asks again when its token has expired, and ends with its
     /// record.
     Client,
+}
+
+/// A grant that is renewed.
+#[derive(Debug)]
+pub(crate) struct Renewal {
+    pub(crate) grant: Grant,
+    /// Its refresh token, as it is.
+    pub(crate) refresh: Refresh,
+    /// What it costs.
+    pub(crate) presented: RefreshToken,
 }

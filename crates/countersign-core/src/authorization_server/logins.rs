@@ -5,7 +5,7 @@ use super::AuthorizationServer;
 use crate::{
     client::{Client, Party},
     grant_record::Grant,
-    names::{GrantId, Subject},
+    names::{ClientId, GrantId, Subject},
     store::{Found, StoreError},
     token::AccessToken,
 };
@@ -145,5 +145,5 @@ fn log_end(token: &AccessToken, ended: &GrantId) {
 
 /// With which client and in which grant a user asks, for the log.
 pub(super) fn asked_by(token: &AccessToken) -> (Option<&str>, Option<&str>) {
-    (token.client_id().map(|client| client.as_str()), token.grant_id().map(GrantId::as_str))
+    (token.client_id().map(ClientId::as_str), token.grant_id().map(GrantId::as_str))
 }

@@ -8,7 +8,7 @@ use crate::{
     error::OAuthError,
     names::Subject,
     password::{Busy, Password, PasswordHash, PasswordProblem, PolicyRefusal, Verification},
-    resource_owner::OwnerStatus,
+    resource_owner::{OwnerStatus, ResourceOwner},
     store::{Found, StoreError},
     token::AccessToken,
 };
@@ -114,7 +114,7 @@ impl AuthorizationServer {
         let Ok(current) = Password::typed(current) else { return Err(denied(token, "impossible_password")) };
         for _ in 0..MAX_ATTEMPTS {
             let owner = self.ports.store.find_by_subject(token.subject()).await?;
-            let owner = owner.filter(|owner| owner.is_active()).ok_or_else(|| denied(token, "disabled"))?;
+            let owner = owner.filter(ResourceOwner::is_active).ok_or_else(|| denied(token, "disabled"))?;
             let from = match self.hashing().verify(current.clone(), owner.password_hash.clone()).await? {
                 Verification::Matches(_) => owner.password_hash.ok_or_else(|| denied(token, "wrong_password"))?,
                 Verification::Mismatch => return Err(denied(token, "wrong_password")),

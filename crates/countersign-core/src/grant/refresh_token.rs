@@ -8,8 +8,9 @@ use crate::{
     client::Client,
     error::{GrantProblem, OAuthError},
     form::Form,
-    grant_record::{Again, Authorized, Decision, Grant, Source},
+    grant_record::{Again, Authorized, Decision, Grant, Renewal, Source},
     refresh_token::RefreshToken,
+    resource_owner::ResourceOwner,
     scope::Scope,
 };
 
@@ -48,13 +49,13 @@ pub(crate) async fn decide(facts: Facts<'_>, client: &Client, form: &Form) -> Re
         return Ok(Decision::Again(Again { grant, presented, answer, scope, asked }));
     }
     let subject = grant.subject.clone();
-    let source = Source::Renewed { grant, refresh, presented };
+    let source = Source::Renewed(Box::new(Renewal { grant, refresh, presented }));
     Ok(Decision::Issue(Authorized { subject, scope, asked, audience: None, source }))
 }
 
 /// What the access token may allow: what was granted, less what owner or client have lost since.
 async fn allowed(facts: Facts<'_>, client: &Client, grant: &Grant, asked: Option<&Scope>) -> Result<Scope, OAuthError> {
-    let owner = facts.owners.find_by_subject(&grant.subject).await?.filter(|owner| owner.is_active());
+    let owner = facts.owners.find_by_subject(&grant.subject).await?.filter(ResourceOwner::is_active);
     let owner = owner.ok_or_else(|| denied("disabled", Some(grant)))?;
     // RFC 6749 §6: the scope "MUST NOT include any scope not originally granted by the resource owner".
     let wanted = match asked {

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     clock::{Rng, Timestamp, random_id},
     error::{GrantProblem, OAuthError},
-    grant_record::{Again, Authorized, Grant, Refresh, Retired, Source},
+    grant_record::{Again, Authorized, Grant, Refresh, Renewal, Retired, Source},
     jose::MAX_TOKEN_BYTES,
     key::KeyRing,
     names::{Audience, ClientId, GrantId, Issuer, Subject},
@@ -96,6 +96,7 @@ pub(crate) enum Issued {
 }
 
 /// For whom an access token is made.
+#[derive(Clone, Copy)]
 struct For<'a> {
     /// The grant from which it descends, if there is one.
     grant_id: Option<&'a GrantId>,
@@ -172,7 +173,8 @@ pub(crate) async fn issue(
                 grant = %grant.id, scope = %grant.scope, "tokens were issued");
             Ok(Issued::Tokens(response(minted, first.as_ref().map(|(token, _)| token))))
         }
-        Source::Renewed { grant, refresh, presented } => {
+        Source::Renewed(renewal) => {
+            let Renewal { grant, refresh, presented } = *renewal;
             // Switched off meanwhile: what was promised is not kept.
             let lifetimes = mint.refresh.ok_or(OAuthError::UnauthorizedClient)?;
             let grant_id = Some(&grant.id);

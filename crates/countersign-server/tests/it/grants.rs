@@ -23,8 +23,7 @@ async fn refresh(server: &Server, tokens: &Tokens) -> StatusCode {
     server.token(&[("grant_type", "refresh_token"), ("refresh_token", &tokens.refresh)]).await.status()
 }
 
-/// What the server says of a token in metadata of no user: its logins are asked for by a guard that knows only the feed
-/// and the table of users, so the log tells which of them refused.
+/// How a guard of the server answers a token, and why it refuses it.
 async fn logins(server: &Server, token: &str) -> (StatusCode, String) {
     let answer = server.get_with("/users/me/grants", token).await;
     let reason = answer.headers().get("countersign-reason").map(|reason| reason.to_str().unwrap().to_owned());
@@ -67,7 +66,7 @@ async fn f12_an_operator_lists_logins_and_ends_one_or_all_of_a_user() {
     }
 
     let id = of_bob["id"].as_str().unwrap();
-    let ran = place.run(["grant", "revoke", "--", id]).expect_code(0);
+    let ran = place.run(["grant", "revoke", id]).expect_code(0);
     assert_eq!(ran.stdout, format!("{id} has ended\n"));
     assert!(ran.stderr.contains("\"by\":\"operator\"") && ran.stderr.contains("\"what\":\"grant\""), "{}", ran.stderr);
     assert_eq!(refresh(&server, &third).await, StatusCode::BAD_REQUEST);
@@ -84,6 +83,10 @@ fn what_is_done_to_no_login_is_a_failure() {
     place.run(["grant", "list"]).expect_refusal(1, &["there is no database"]);
     place.add_user("alice", &[]);
     place.run(["grant", "revoke", "AAAAAAAAAAAAAAAAAAAAAA"]).expect_refusal(1, &["no login", "grant list"]);
+    // Names are of 64 letters, and one of them is the hyphen.
+    for id in ["-AAAAAAAAAAAAAAAAAAAAA", "-hAAAAAAAAAAAAAAAAAAAA", "--AAAAAAAAAAAAAAAAAAAA", "-VhAAAAAAAAAAAAAAAAAAA"] {
+        place.run(["grant", "revoke", id]).expect_refusal(1, &["no login"]);
+    }
     for verb in [&["list", "--user", "nobody"][..], &["revoke", "--user", "nobody"]] {
         place.run(["grant"].into_iter().chain(verb.iter().copied())).expect_refusal(1, &["no user named nobody"]);
     }
@@ -113,7 +116,7 @@ async fn c21_e13_what_an_operator_does_ends_tokens_of_a_running_server_within_th
                 "set-password" => place.run_with_input(another, ["user", "set-password", "alice", "--password-stdin"]),
                 "revoke" => {
                     let id = listed(&place, &[])[0]["id"].as_str().unwrap().to_owned();
-                    place.run(["grant", "revoke", "--", &id])
+                    place.run(["grant", "revoke", &id])
                 }
                 _ => place.run(["grant", "revoke", "--user", "alice"]),
             }

@@ -38,7 +38,7 @@ use crate::{oauth2::OAuth2, router::Router, table};
 /// let oauth2 = OAuth2::new(Memory::new()).build().await?;
 /// let report = testing::walk(oauth2.router().route("/status", get(async |_: AccessToken| "fine"))).await?;
 /// report.assert_held();
-/// assert_eq!(report.operations(), 4, "this one, the login, the logout, and the user's own page");
+/// assert_eq!(report.operations(), 8, "this one, the login, the logout, and five of the user's own");
 /// # Ok(())
 /// # }
 /// ```

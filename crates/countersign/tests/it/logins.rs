@@ -40,11 +40,6 @@ impl TestApp {
         Login::read(self.post_token(&format!("username={username}&password=correct+horse")).await)
     }
 
-    async fn log_in_with(&self, client: &str) -> Login {
-        let login = format!("username=alice&password=correct+horse&client_id={client}");
-        Login::read(self.post_token(&login).await)
-    }
-
     async fn refresh(&self, refresh: &str) -> Answer {
         self.post_token(&format!("grant_type=refresh_token&refresh_token={refresh}")).await
     }

@@ -49,6 +49,7 @@ enum Verb {
 #[group(required = true, multiple = false)]
 struct Revoke {
     /// The login, as `countersign grant list` names it.
+    #[arg(allow_hyphen_values = true)]
     id: Option<String>,
     /// All logins of this user.
     #[arg(long, value_name = "NAME")]

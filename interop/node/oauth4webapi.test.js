@@ -15,7 +15,7 @@ async function discover(server) {
   return oauth.processDiscoveryResponse(issuer, answer);
 }
 
-/** The grants of a client, and the end of what it has. */
+/** The grants of a client, the end of what it has, and what it hears of a token. */
 class Asking {
   constructor(metadata, id, authentication) {
     Object.assign(this, { metadata, client: { client_id: id }, authentication });
@@ -34,6 +34,11 @@ class Asking {
   async end(token, additionalParameters = {}) {
     const answer = await oauth.revocationRequest(...this.who, token, { ...insecure, additionalParameters });
     return oauth.processRevocationResponse(answer);
+  }
+
+  async introspect(token, additionalParameters = {}) {
+    const answer = await oauth.introspectionRequest(...this.who, token, { ...insecure, additionalParameters });
+    return oauth.processIntrospectionResponse(this.metadata, this.client, answer);
   }
 
   async ownToken(parameters = {}) {
@@ -162,7 +167,7 @@ for (const name of Object.keys(PROGRAMS)) {
 }
 
 describe('oauth4webapi as a registered client', () => {
-  const OWN = ['--grant', 'client_credentials', '--scope', 'items'];
+  const OWN = ['--grant-type', 'client_credentials', '--scope', 'items'];
   let server;
   let metadata;
   before(async () => {
@@ -207,6 +212,34 @@ describe('oauth4webapi as a registered client', () => {
       assert.ok((await asking.ownToken()).access_token, algorithm);
     }
   });
+
+  for (const [method, flag] of [['client_secret_basic', 'basic'], ['client_secret_post', 'post']]) {
+    test(`f7 asks what a token is, as the API that it is for (${method})`, async () => {
+      assert.ok(metadata.introspection_endpoint_auth_methods_supported.includes(method));
+      const authentication = flag === 'basic' ? oauth.ClientSecretBasic : oauth.ClientSecretPost;
+      const add = (id, ...more) => {
+        const { client_secret: secret } = server.addClient(id, '--auth', flag, ...more);
+        return new Asking(metadata, id, authentication(secret));
+      };
+      const [robot, stranger] = [add(`robot-${flag}`, ...OWN), add(`stranger-${flag}`)];
+      const api = add(`items-${flag}`, '--serves', server.base);
+      const { access_token: token, expires_in: lifetime } = await robot.ownToken({ scope: 'items' });
+      const wrong = new Asking(metadata, `items-${flag}`, authentication('wrong'));
+      await assert.rejects(wrong.introspect(token), { status: 401 });
+      assert.deepEqual(await stranger.introspect(token), { active: false });
+      const request = new Request(server.base, { headers: { authorization: `Bearer ${token}` } });
+      const claims = await oauth.validateJwtAccessToken(metadata, request, server.base, insecure);
+      for (const asking of [api, robot]) {
+        const told = await asking.introspect(token, { token_type_hint: 'access_token' });
+        // What the token says of itself, and no name of a user: there is none.
+        assert.deepEqual(told, { active: true, token_type: 'Bearer', ...claims });
+        assert.equal(told.exp - told.iat, lifetime);
+        assert.equal(told.sub, `robot-${flag}`);
+      }
+      await robot.end(token);
+      for (const asking of [api, robot]) assert.deepEqual(await asking.introspect(token), { active: false });
+    });
+  }
 
   test('a client that may not is told so', async () => {
     const { client_secret: secret } = server.addClient('idle');

@@ -123,8 +123,8 @@ for (const name of Object.keys(PROGRAMS)) {
 }
 
 describe('openid-client as a registered client', () => {
-  const OWN = ['--grant', 'client_credentials', '--scope', 'items'];
-  const OF_USERS = ['--first-party', '--grant', 'password', '--grant', 'refresh_token', '--any-scope'];
+  const OWN = ['--grant-type', 'client_credentials', '--scope', 'items'];
+  const OF_USERS = ['--first-party', '--grant-type', 'password', '--grant-type', 'refresh_token', '--any-scope'];
   let server;
   before(async () => {
     server = await start('countersign_registry', 'openid-client');
@@ -189,5 +189,39 @@ describe('openid-client as a registered client', () => {
     assert.equal((await call(server, portal, next.access_token)).status, 200);
     await oidc.tokenRevocation(portal, next.refresh_token);
     await assert.rejects(oidc.refreshTokenGrant(portal, next.refresh_token), (error) => isRefused(error, 'invalid_grant'));
+  });
+
+  test('f7 asks what a token is, as the API that it is for', async () => {
+    const { client_secret: secret } = server.addClient('web', ...OF_USERS);
+    const web = await discover(server, 'web', oidc.ClientSecretPost(secret));
+    const { client_secret: own } = server.addClient('items', '--serves', server.base);
+    const { client_secret: strange } = server.addClient('stranger');
+    const signing = await signer('signing-items', '--serves', server.base);
+    const tokens = await logIn(server, web, { scope: 'me' });
+    const wrong = await discover(server, 'items', oidc.ClientSecretPost(`${own}x`));
+    await assert.rejects(oidc.tokenIntrospection(wrong, tokens.access_token), { status: 401 });
+    const stranger = await discover(server, 'stranger', oidc.ClientSecretBasic(strange));
+    assert.deepEqual(await oidc.tokenIntrospection(stranger, tokens.access_token), { active: false });
+    const apis = [
+      await discover(server, 'items', oidc.ClientSecretBasic(own)),
+      await discover(server, 'items', oidc.ClientSecretPost(own)),
+      await discover(server, 'signing-items', oidc.PrivateKeyJwt(signing)),
+    ];
+    for (const api of apis) {
+      const told = await oidc.tokenIntrospection(api, tokens.access_token, { token_type_hint: 'access_token' });
+      const { sub, jti, iat, exp, ...rest } = told;
+      assert.ok(sub && jti);
+      assert.equal(exp - iat, tokens.expires_in);
+      const { base, username } = server;
+      const wanted = { active: true, token_type: 'Bearer', scope: 'me', client_id: 'web', username, iss: base, aud: base };
+      assert.deepEqual(rest, wanted);
+    }
+    await oidc.tokenRevocation(web, tokens.access_token);
+    for (const api of apis) {
+      assert.deepEqual(await oidc.tokenIntrospection(api, tokens.access_token), { active: false });
+    }
+    assert.equal((await oidc.tokenIntrospection(web, tokens.refresh_token)).token_type, 'N_A');
+    await oidc.tokenRevocation(web, tokens.refresh_token);
+    assert.deepEqual(await oidc.tokenIntrospection(web, tokens.refresh_token), { active: false });
   });
 });

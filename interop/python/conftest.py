@@ -36,6 +36,11 @@ def token(server):
 
 @functools.cache
 def issue(server):
+    return log_in(server)
+
+
+def log_in(server):
+    """A login of its own, which whoever has it may end."""
     form = {
         "grant_type": "password",
         "username": server.username,

@@ -110,13 +110,49 @@ def test_f4_authlib_ends_a_login(server, flavour):
 
 
 METHODS = ["client_secret_basic", "client_secret_post"]
+OF_USERS = ["--first-party", "--grant-type", "password", "--grant-type", "refresh_token", "--any-scope"]
+
+
+@pytest.mark.parametrize("server", ["countersign_registry"], indirect=True)
+@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize("method", METHODS)
+def test_f7_authlib_asks_what_a_token_is(server, flavour, method):
+    web, api, stranger = [
+        {key: added[key] for key in ("client_id", "client_secret")}
+        for added in (server.add_client(*OF_USERS), server.add_client("--serves", server.base), server.add_client())
+    ]
+    oauth, token = log_in(flavour, server, "me items", web)
+
+    def ask(client, token=token["access_token"], **more):
+        asking = flavour(**client, token_endpoint_auth_method=method)
+        return asking.introspect_token(server.url("/introspect"), token, **more)
+
+    refused = ask(api | {"client_secret": "wrong"})
+    assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
+    assert ask(stranger).json() == {"active": False}
+    for hint in [None, "access_token", "refresh_token"]:
+        answer = ask(api, token_type_hint=hint)
+        assert answer.status_code == 200, answer.text
+        told = answer.json()
+        assert told["active"] is True
+        assert sorted(told.pop("scope").split()) == ["items", "me"]
+        assert (told["token_type"], told["username"]) == ("Bearer", server.username)
+        assert (told["client_id"], told["iss"], told["aud"]) == (web["client_id"], server.base, server.base)
+        assert told["sub"] and told["jti"]
+        assert told["iat"] <= time.time() < told["exp"] == told["iat"] + token["expires_in"]
+    # A refresh token is told of to the client that got it alone.
+    assert ask(api, token["refresh_token"]).json() == {"active": False}
+    assert ask(web, token["refresh_token"], token_type_hint="refresh_token").json()["active"] is True
+    assert oauth.revoke_token(server.url("/revoke"), token["refresh_token"]).status_code == 200
+    for client, ended in [(api, token["access_token"]), (web, token["refresh_token"])]:
+        assert ask(client, ended).json() == {"active": False}
 
 
 @pytest.mark.parametrize("server", ["countersign_registry"], indirect=True)
 @pytest.mark.parametrize("flavour", FLAVOURS)
 @pytest.mark.parametrize("method", METHODS)
 def test_authlib_gets_and_ends_a_token_of_a_clients_own(server, flavour, method):
-    added = server.add_client("--grant", "client_credentials", "--scope", "items")
+    added = server.add_client("--grant-type", "client_credentials", "--scope", "items")
     client = {key: added[key] for key in ("client_id", "client_secret")}
     methods = {"token_endpoint_auth_method": method, "revocation_endpoint_auth_method": method}
     oauth = flavour(**client, **methods, scope="items", token_endpoint=server.token_url)
@@ -138,7 +174,7 @@ def test_h7_authlib_gets_a_token_with_a_key_of_its_own(server, flavour, tmp_path
     key = ECKey.generate_key("P-256")
     keys = tmp_path / "keys.json"
     keys.write_text(json.dumps({"keys": [key.as_dict(private=False)]}))
-    arguments = ["--jwks", str(keys), "--grant", "client_credentials", "--scope", "items"]
+    arguments = ["--jwks", str(keys), "--grant-type", "client_credentials", "--scope", "items"]
     client_id = server.add_client(*arguments)["client_id"]
 
     def ask(signing_key, audience=server.base, lifetime=60):
@@ -166,10 +202,9 @@ def test_h7_authlib_gets_a_token_with_a_key_of_its_own(server, flavour, tmp_path
 @pytest.mark.parametrize("server", ["countersign_registry"], indirect=True)
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_e9_authlib_renews_as_the_client_that_logged_in_and_as_no_other(server, flavour):
-    of_users = ["--first-party", "--grant", "password", "--grant", "refresh_token", "--any-scope"]
     owner, other = [
         {key: added[key] for key in ("client_id", "client_secret")}
-        for added in (server.add_client(*of_users) for _ in range(2))
+        for added in (server.add_client(*OF_USERS) for _ in range(2))
     ]
     oauth, token = log_in(flavour, server, "me", owner)
     stranger = flavour(**other, token_endpoint=server.token_url)

@@ -130,7 +130,7 @@ def test_f4_requests_oauthlib_renews_no_login_that_was_ended(server):
 @pytest.mark.parametrize("server", ["countersign_registry"], indirect=True)
 @pytest.mark.parametrize("in_form", [False, True], ids=["client_secret_basic", "client_secret_post"])
 def test_requests_oauthlib_gets_a_token_of_a_clients_own(server, in_form):
-    added = server.add_client("--grant", "client_credentials", "--scope", "items")
+    added = server.add_client("--grant-type", "client_credentials", "--scope", "items")
     oauth = OAuth2Session(client=BackendApplicationClient(client_id=added["client_id"], scope=["items"]))
     with pytest.raises(InvalidClientError):
         oauth.fetch_token(server.token_url, client_secret="wrong", include_client_id=in_form)
@@ -145,7 +145,7 @@ def test_requests_oauthlib_gets_a_token_of_a_clients_own(server, in_form):
 
 @pytest.mark.parametrize("server", ["countersign_registry"], indirect=True)
 def test_e1_requests_oauthlib_renews_as_a_registered_client(server):
-    of_users = ["--first-party", "--grant", "password", "--grant", "refresh_token", "--any-scope"]
+    of_users = ["--first-party", "--grant-type", "password", "--grant-type", "refresh_token", "--any-scope"]
     added = server.add_client(*of_users)
     client_id, secret = added["client_id"], added["client_secret"]
     oauth = OAuth2Session(client=LegacyApplicationClient(client_id=client_id, scope=["me"]))
@@ -157,3 +157,34 @@ def test_e1_requests_oauthlib_renews_as_a_registered_client(server):
     second = oauth.refresh_token(server.token_url, auth=(client_id, secret))
     assert second["refresh_token"] != first["refresh_token"]
     assert oauth.get(server.protected_url).json()["username"] == server.username
+
+
+@pytest.mark.parametrize("server", ["countersign_registry"], indirect=True)
+def test_f7_requests_oauthlib_asks_what_a_token_is(server):
+    """The library has nothing for it: a plain request through its session, by `Basic`."""
+    web = server.add_client("--first-party", "--grant", "password", "--grant", "refresh_token", "--any-scope")
+    api = server.add_client("--serves", server.base)
+    oauth = OAuth2Session(client=LegacyApplicationClient(client_id=web["client_id"], scope=["me"]))
+    login = {"username": server.username, "password": server.password}
+    token = oauth.fetch_token(server.token_url, **login, client_secret=web["client_secret"])
+
+    def post(path, client, token, **more):
+        data = {"token": token} | more
+        auth = (client["client_id"], client["client_secret"])
+        return oauth.post(server.url(path), data=data, auth=auth, withhold_token=True)
+
+    refused = post("/introspect", api | {"client_secret": "wrong"}, token["access_token"])
+    assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
+    told = post("/introspect", api, token["access_token"], token_type_hint="access_token").json()
+    assert told["active"] is True
+    assert (told["token_type"], told["scope"], told["username"]) == ("Bearer", "me", server.username)
+    assert (told["client_id"], told["iss"], told["aud"]) == (web["client_id"], server.base, server.base)
+    assert told["sub"] and told["jti"]
+    assert told["exp"] == told["iat"] + token["expires_in"]
+    assert post("/revoke", web, token["access_token"]).status_code == 200
+    assert post("/introspect", api, token["access_token"]).json() == {"active": False}
+    # The login goes on, until it is ended too.
+    renewed = oauth.refresh_token(server.token_url, auth=(web["client_id"], web["client_secret"]))
+    assert post("/introspect", api, renewed["access_token"]).json()["active"] is True
+    assert post("/revoke", web, renewed["refresh_token"]).status_code == 200
+    assert post("/introspect", api, renewed["access_token"]).json() == {"active": False}

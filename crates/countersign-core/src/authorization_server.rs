@@ -1,5 +1,6 @@
 //! The authorization server: orders the steps of a token request, and names no grant type.
 
+mod clients;
 mod feed;
 #[cfg(any(test, feature = "testing"))]
 mod for_tests;
@@ -31,10 +32,10 @@ use crate::{
     extra_claims::{ExtraClaims, IssuedFor, Map, Value},
     form::Form,
     grant::{self, Facts, Home},
-    grant_record::{Decision, Source},
+    grant_record::{Decision, Source, VerifiedElsewhere},
     grant_type::GrantType,
     key::{KeyEncryptionKey, KeyRing, KeyRingError, KeyRotation, KeySettings, LiveKeys, SigningChoice},
-    names::{Audience, ClientId, Issuer, Subject},
+    names::{Audience, ClientId, GrantId, Issuer, Subject},
     password::{HashingPool, PasswordPolicy},
     reason::Reason,
     resource_owner::{ResourceOwner, ResourceOwners},
@@ -58,6 +59,9 @@ pub const SWEEP_LIMIT: usize = 256;
 
 /// How often a token request is decided upon: once, and again if the owner or the grant changed before it was recorded.
 const MAX_DECISIONS: usize = 3;
+
+/// How long ago the write may have been that won a race for a refresh token against this request.
+const LOST_RACE: Duration = Duration::from_secs(60);
 
 /// How long to wait for an owner who changes faster than requests are answered.
 const OWNER_RETRY: Duration = Duration::from_secs(1);
@@ -260,6 +264,8 @@ impl AuthorizationServer {
     /// # Errors
     /// [`OAuthError`], each as its variant says.
     pub async fn token(&self, authorization: Option<&str>, form: &Form) -> Result<TokenResponse, OAuthError> {
+        // What a client gets of its own is of the moment before it was let in, so that what ends the client ends that too.
+        let asked_at = self.ports.clock.now();
         let client = self.authenticate_client(authorization, form).await?;
         let grant_type = self.grant_type(&client, form)?;
         let now = self.ports.clock.now();
@@ -275,7 +281,8 @@ impl AuthorizationServer {
             refresh_leeway: self.settings.refresh.leeway,
             audience: self.audience(),
         };
-        for _ in 0..MAX_DECISIONS {
+        for round in 0..MAX_DECISIONS {
+            let facts = Facts { now: self.ports.clock.now(), refresh_leeway: self.refresh_leeway(round), ..facts };
             match grant::decide(grant_type, facts, &client, form).await? {
                 Decision::Issue(authorized) => {
                     let own = match &authorized.source {
@@ -288,11 +295,20 @@ impl AuthorizationServer {
                     };
                     // Deciding took its time: what is issued lives from now on.
                     let keys = self.keys();
-                    let mint = self.mint(&client, &keys);
-                    if let Issued::Tokens(response) = issue::issue(mint, client.id.clone(), authorized, own).await? {
-                        self.sweep_now_and_then().await;
-                        return Ok(response);
+                    let mut mint = self.mint(&client, &keys);
+                    if matches!(authorized.source, Source::Client) {
+                        mint.now = asked_at;
                     }
+                    let elsewhere = authorized.owner_elsewhere();
+                    let issued = issue::issue(mint, client.id.clone(), authorized, own).await?;
+                    let Issued::Tokens { response, grant } = issued else { continue };
+                    if let (Some(owner), Some(grant)) = (elsewhere, grant)
+                        && !self.still_stands(&owner, &grant).await?
+                    {
+                        continue;
+                    }
+                    self.sweep_now_and_then().await;
+                    return Ok(response);
                 }
                 Decision::Again(again) => {
                     let own = self.own_claims(&again.grant.subject, &client.id, &again.scope).await?;
@@ -306,6 +322,26 @@ impl AuthorizationServer {
             }
         }
         Err(OAuthError::TemporarilyUnavailable { retry_after: OWNER_RETRY })
+    }
+
+    /// For how long the use of a refresh token may be tried again. Who lost a race in this very request is no thief,
+    /// however long the winner's write took.
+    fn refresh_leeway(&self, round: usize) -> Duration {
+        let leeway = self.settings.refresh.leeway;
+        if round == 0 || leeway.is_zero() { leeway } else { leeway.max(LOST_RACE) }
+    }
+
+    /// Whether an owner of the author's table still is what was verified, now that the grant is recorded; ends the grant if
+    /// not. The author changes the table first and then ends grants, so one of the two finds it.
+    async fn still_stands(&self, verified: &VerifiedElsewhere, grant: &GrantId) -> Result<bool, StoreError> {
+        let owner = self.owners().find_by_subject(&verified.subject).await;
+        let stands = matches!(&owner, Ok(Some(owner)) if owner.is_active()
+            && (owner.password_hash.is_none() || owner.password_hash == verified.password_hash));
+        if !stands {
+            self.end_grant(grant).await?;
+            owner?;
+        }
+        Ok(stands)
     }
 
     fn mint<'a>(&'a self, client: &Client, keys: &'a KeyRing) -> Mint<'a> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::{
     clock::Timestamp,
     names::{Audience, ClientId, GrantId, Subject},
+    password::PasswordHash,
     refresh_token::{RefreshToken, SealedAnswer},
     scope::Scope,
     store::{HandleHash, Spend, Standing},
@@ -109,6 +110,25 @@ pub(crate) struct Authorized {
     pub(crate) source: Source,
 }
 
+impl Authorized {
+    /// Who was verified, if that is nobody the store knows of: the store cannot see to it that they still are the same.
+    pub(crate) fn owner_elsewhere(&self) -> Option<VerifiedElsewhere> {
+        match &self.source {
+            Source::New { standing: Standing::Elsewhere, verified, .. } => {
+                Some(VerifiedElsewhere { subject: self.subject.clone(), password_hash: verified.clone() })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// An owner of the author's own table, as it was verified.
+#[derive(Debug)]
+pub(crate) struct VerifiedElsewhere {
+    pub(crate) subject: Subject,
+    pub(crate) password_hash: Option<PasswordHash>,
+}
+
 /// Where the grant of an answer comes from.
 #[derive(Debug)]
 pub(crate) enum Source {
@@ -116,6 +136,8 @@ pub(crate) enum Source {
     New {
         /// What the owner must still be when it is recorded.
         standing: Standing,
+        /// The password hash that was verified, if one was.
+        verified: Option<PasswordHash>,
         /// What the tokens cost: the one-time thing that is spent in the write that records the grant.
         spend: Option<Spend>,
     },

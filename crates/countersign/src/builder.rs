@@ -252,14 +252,15 @@ impl Builder {
         self
     }
 
-    /// How long a login can be renewed: unused for `idle`, and at most for `absolute` in all; 14 and 90 days by default.
+    /// How long a login can be renewed: unused for `idle`, and at most for `absolute` in all; 14 and 90 days by
+    /// default. In whole seconds.
     pub fn refresh_token_lifetime(mut self, idle: Duration, absolute: Duration) -> Self {
         self.authority.settings.refresh = RefreshLifetimes { idle, absolute, ..self.authority.settings.refresh };
         self
     }
 
     /// For how long the use of a refresh token may be tried again and gets the same answer; 10 seconds by default, at most
-    /// a minute. With 0 every second use is a theft, also that of a client whose answer was lost.
+    /// a minute, in whole seconds. With 0 every second use is a theft, also that of a client whose answer was lost.
     pub fn refresh_leeway(mut self, leeway: Duration) -> Self {
         self.authority.settings.refresh.leeway = leeway;
         self
@@ -416,7 +417,10 @@ impl Builder {
             });
         }
         let refresh = self.authority.settings.refresh;
-        if refresh.idle.is_zero() || refresh.absolute < refresh.idle || refresh.leeway > MAX_REFRESH_LEEWAY {
+        let is_in_fractions =
+            [refresh.idle, refresh.absolute, refresh.leeway].iter().any(|duration| duration.subsec_nanos() > 0);
+        let is_short = refresh.idle.is_zero() || refresh.absolute < refresh.idle;
+        if is_in_fractions || is_short || refresh.leeway > MAX_REFRESH_LEEWAY {
             return Err(StartError::RefreshLifetime { longest_leeway: MAX_REFRESH_LEEWAY.as_secs() });
         }
         self.common.check()

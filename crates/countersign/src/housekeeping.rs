@@ -6,8 +6,9 @@ use countersign_core::authorization_server::{AuthorizationServer, SWEEP_LIMIT};
 
 use crate::oauth2::OAuth2;
 
-/// How often what has expired is looked for: the answers to used refresh tokens, which rest sealed, are soon gone.
-const EVERY: Duration = Duration::from_secs(60);
+/// How often what has expired is looked for: as long as the leeway of refresh tokens is by default. The answers to those that
+/// were used, which rest sealed, are gone at most that long after the leeway.
+const EVERY: Duration = Duration::from_secs(10);
 
 /// How long after a step that found much the next one follows: requests come first.
 const BETWEEN: Duration = Duration::from_millis(100);

@@ -19,6 +19,11 @@
 //! - **utoipa**: with the feature `utoipa`, handlers with `#[utoipa::path]` are routes too, and a document that is there
 //!   already gets the locks.
 //! - **Users**: the store's own table, or yours, through [`ResourceOwners`].
+//! - **Logins**: [`OAuth2::grants_of`] lists those of a user, [`OAuth2::end_grant`] and [`OAuth2::end_grants_of`] end them;
+//!   users do the same with theirs below `/users/me/grants`.
+//! - **Clients**: [`OAuth2::add_client`] registers one; [`OAuth2::disable_client`] and its siblings change it.
+//! - **Keys**: they are replaced by themselves; [`OAuth2::rotate_keys`] does it now, [`OAuth2::withdraw_key`] is for one
+//!   that leaked.
 //! - **Tokens from elsewhere**: with the feature `remote`, `OAuth2::remote` takes the place of [`OAuth2::new`], and
 //!   nothing else changes.
 //! - **Tests**: the module `testing`, behind the feature of its name, has tokens in one line, a clock to turn, and every
@@ -30,12 +35,14 @@ mod assembly;
 pub mod audit;
 mod authority;
 mod builder;
+mod client_changes;
 mod endpoint;
 mod error;
 pub mod extract;
 mod guard;
 mod housekeeping;
 mod issuer;
+mod key_changes;
 mod new_client;
 mod new_user;
 mod oauth2;
@@ -65,14 +72,15 @@ pub use countersign_core as core;
 #[doc(no_inline)]
 pub use countersign_core::{
     authorization_server::{RevocationSettings, WhenStale},
-    client::{Client, ClientSecret, SecretMethods},
+    client::{Client, ClientSecret, ClientStatus, SecretMethods},
     clock::{Clock, Rng, Timestamp},
     error::{BearerError, OAuthError},
     extra_claims::{ExtraClaims, IssuedFor},
+    grant_record::Grant,
     grant_type::GrantType,
     jose::HmacSecret,
     key::{KeyEncryptionKey, KeyPairAlgorithm, KeyRotation, SigningChoice},
-    names::{ClientId, GrantId, Subject},
+    names::{ClientId, GrantId, KeyId, Subject},
     password::{Argon2Cost, HashingSettings, Password, PasswordHash, PasswordPolicy},
     reason::Reason,
     resource_owner::{OwnerStatus, ResourceOwner, ResourceOwners, Upgraded},
@@ -86,6 +94,7 @@ pub use schemars;
 
 pub use crate::{
     builder::{Builder, Embedded},
+    client_changes::ClientChangeProblem,
     endpoint::{DocsPage, security_headers},
     error::{Error, Result},
     extract::{
@@ -93,6 +102,7 @@ pub use crate::{
         OAuth2PasswordRequestFormStrict,
     },
     guard::{Argument, Arguments, Denied, Refusal, Requirement, Rule, RuleFunction, TakesArguments, Verdict},
+    key_changes::KeyChangeProblem,
     new_client::{AddedClient, NewClient, NewClientProblem},
     new_user::{NewUser, NewUserProblem},
     oauth2::{HoldsOAuth2, OAuth2},

@@ -56,7 +56,7 @@ pub enum StartError {
     },
     /// The lifetimes of refresh tokens are out of bounds.
     #[error(
-        "a refresh token lives unused for a second or more, in all no shorter, and is tried again within {longest_leeway} seconds"
+        "a refresh token lives unused for a second or more, in all no shorter, and is tried again within {longest_leeway} seconds, all in whole seconds"
     )]
     RefreshLifetime {
         /// The longest leeway, in seconds.

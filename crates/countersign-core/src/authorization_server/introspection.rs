@@ -122,7 +122,8 @@ impl AuthorizationServer {
     ) -> Result<Option<ActiveToken>, StoreError> {
         let now = self.ports.clock.now();
         let issued = self.find_issued(token, now).await?;
-        let Ok(token) = issued.map(|issued| issued.token) else { return Ok(None) };
+        let current = issued.ok().filter(|issued| issued.is_current(self.intended(), now));
+        let Some(token) = current.map(|issued| issued.token) else { return Ok(None) };
         // RFC 7662 §4: who may ask is told of no token "that is not intended for" it.
         if token.client_id() != Some(&asker.id) && !asker.serves_any(token.audience()) {
             tracing::debug!(event = "introspection", client = %asker.id, "a client asked for another's token");

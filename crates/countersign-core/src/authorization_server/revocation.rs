@@ -12,7 +12,11 @@ use crate::{
     names::{ClientId, GrantId, Subject},
     refresh_token::RefreshToken,
     store::{Ended, Found, StoreError},
-    token::{AccessToken, BorrowedToken, revoked::Revoked},
+    token::{
+        AccessToken, BorrowedToken,
+        revoked::Revoked,
+        verify::{IssuedToken, MAX_LEEWAY},
+    },
 };
 
 /// For how long a verifier may not have heard of what has ended by default: a minute, against the second at which it
@@ -47,7 +51,8 @@ impl RevocationSettings {
     /// Whether a verifier that heard of what has ended at `heard_at` may believe a token at `now`.
     #[must_use]
     pub fn allow(&self, heard_at: Option<Timestamp>, now: Timestamp) -> bool {
-        let fresh = heard_at.is_some_and(|at| now <= at.plus(self.max_staleness));
+        // A clock that went back makes nothing fresh.
+        let fresh = heard_at.is_some_and(|at| now.seconds().abs_diff(at.seconds()) <= self.max_staleness.as_secs());
         fresh || self.when_stale == WhenStale::Accept
     }
 }
@@ -81,20 +86,27 @@ impl AuthorizationServer {
             family == Some(presented.family()) && grant.client_id == client.id
         };
         let Some(grant) = grant.filter(is_theirs) else { return Ok(()) };
-        self.end_grant(&grant.id).await?;
+        self.ports.store.revoke_grant(&grant.id).await?;
+        // At once: whoever asked may go away while it is waited for.
         tracing::info!(event = "revocation", outcome = "done", what = "grant", subject = %grant.subject,
             client = %client.id, grant = %grant.id, "a client ended a grant");
-        Ok(())
+        Ok(self.hear_of_it().await?)
     }
 
     async fn revoke_access_token(&self, client: &Client, token: BorrowedToken<'_>) -> Result<(), OAuthError> {
         let now = self.ports.clock.now();
         let issued = self.find_issued(token, now).await?;
-        // One that does not hold opens nothing, so there is nothing to end.
-        let Some(issued) = issued.ok().filter(|issued| issued.token.client_id() == Some(&client.id)) else {
-            return Ok(());
+        // One that does not hold, and that nobody's leeway lets in, opens nothing: there is nothing to end. One that is not
+        // valid yet will be.
+        let is_theirs = |issued: &IssuedToken| {
+            issued.token.client_id() == Some(&client.id) && now < issued.token.expires_at().plus(MAX_LEEWAY)
         };
+        let Some(issued) = issued.ok().filter(is_theirs) else { return Ok(()) };
         let verified = issued.token;
+        // Once is enough: the feed does not grow with repeats.
+        if self.revoked.has_ended(&verified) {
+            return Ok(());
+        }
         if let Some(handle) = issued.handle {
             self.ports.store.revoke_opaque_token(&handle).await?;
         } else if let Some(id) = verified.token_id() {
@@ -111,6 +123,15 @@ impl AuthorizationServer {
     /// # Errors
     /// [`StoreError`] (`temporarily_unavailable`): it is not known whether they are.
     pub async fn end_grant(&self, id: &GrantId) -> Result<Found, StoreError> {
+        let found = self.end_quietly(id).await?;
+        if found == Found::Yes {
+            tracing::info!(event = "revocation", outcome = "done", what = "grant", grant = %id, "a grant was ended");
+        }
+        Ok(found)
+    }
+
+    /// As [`AuthorizationServer::end_grant`], for who tells the log itself, and more than this knows.
+    async fn end_quietly(&self, id: &GrantId) -> Result<Found, StoreError> {
         let found = self.ports.store.revoke_grant(id).await?;
         self.hear_of_it().await?;
         Ok(found)
@@ -131,10 +152,10 @@ impl AuthorizationServer {
     /// RFC 9700 §4.14.2: "the authorization server […] revokes the active refresh token as well as the access
     /// authorization grant associated with it".
     pub(super) async fn end_stolen(&self, grant: &Grant) -> Result<(), StoreError> {
-        self.end_grant(&grant.id).await?;
+        self.ports.store.revoke_grant(&grant.id).await?;
         tracing::warn!(event = "refresh", outcome = "stolen", subject = %grant.subject, client = %grant.client_id,
             grant = %grant.id, "a refresh token was used that was used up: its grant has ended");
-        Ok(())
+        self.hear_of_it().await
     }
 
     /// A client that was disabled and is enabled again within the same second waits for the next: what it got in this

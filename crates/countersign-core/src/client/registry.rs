@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Authentication, Client, ClientProblem, ClientSecret, ClientStatus};
 use crate::{
-    clock::{Clock, Rng},
+    clock::{Clock, Rng, Timestamp},
     names::ClientId,
     store::{Added, Clients, Found, Rotated, StoreError},
 };
@@ -38,7 +38,11 @@ pub async fn set_status(
     status: ClientStatus,
     clock: &dyn Clock,
 ) -> Result<(), RegistryProblem> {
-    known(clients.set_client_status(id, status, clock.now()).await?)?;
+    let began = clock.now();
+    known(clients.set_client_status(id, status, began).await?)?;
+    if status == ClientStatus::Disabled {
+        cut_what_came_meanwhile(clients, id, began, clock).await?;
+    }
     let event = match status {
         ClientStatus::Active => "client_enabled",
         ClientStatus::Disabled => "client_disabled",
@@ -56,7 +60,9 @@ pub async fn remove(
     id: &ClientId,
     clock: &dyn Clock,
 ) -> Result<(), RegistryProblem> {
-    known(clients.remove_client(id, clock.now()).await?)?;
+    let began = clock.now();
+    known(clients.remove_client(id, began).await?)?;
+    cut_what_came_meanwhile(clients, id, began, clock).await?;
     tracing::info!(event = "client_removed", outcome = "done", client = %id, "a client was removed");
     Ok(())
 }
@@ -90,6 +96,20 @@ pub async fn rotate_secret(
     Err(RegistryProblem::Contended)
 }
 
+/// The write may have waited for others, and until it was done the client got what it asked for: that ends too.
+async fn cut_what_came_meanwhile(
+    clients: &(impl Clients + ?Sized),
+    id: &ClientId,
+    began: Timestamp,
+    clock: &dyn Clock,
+) -> Result<(), StoreError> {
+    let now = clock.now();
+    if now > began {
+        clients.cut_client(id, now).await?;
+    }
+    Ok(())
+}
+
 fn known(found: Found) -> Result<(), RegistryProblem> {
     match found {
         Found::Yes => Ok(()),
@@ -120,7 +140,7 @@ mod tests {
     use super::*;
     use crate::{
         client::{ClientSecrets, SecretMethods},
-        clock::{SeededRng, Timestamp, TurnableClock},
+        clock::{SeededRng, TurnableClock},
         store::memory::Memory,
     };
 

@@ -46,12 +46,13 @@ pub(crate) async fn decide(facts: Facts<'_>, client: &Client, form: &Form) -> Re
     if asked.is_some() && scope.is_empty() {
         return Err(OAuthError::InvalidScope);
     }
+    let verified = owner.password_hash.clone();
     let standing = match (facts.home, owner.password_hash) {
         (Home::Elsewhere, _) => Standing::Elsewhere,
         (Home::Store, Some(hash)) => Standing::ActiveWith(hash),
         (Home::Store, None) => Standing::Active,
     };
-    let source = Source::New { standing, spend: None };
+    let source = Source::New { standing, verified, spend: None };
     Ok(Authorized { subject: owner.subject, scope, asked, audience: None, source })
 }
 

@@ -28,9 +28,10 @@ use tokio::sync::mpsc;
 pub use self::clients::*;
 use super::{
     Added, Ended, Found, HandleHash, KeyRecord, OneTime, OneTimeKind, PrivateKey, RETIRED_KEYS_KEPT, Redeemed,
-    RestingKey, SealedKey, Spend, Standing, Store, Succession,
+    RestingKey, SWEEP_MARGIN, SealedKey, Spend, Standing, Store, Succession,
 };
 use crate::{
+    client::Client,
     clock::Timestamp,
     grant_record::Grant,
     jose::Algorithm,
@@ -144,7 +145,7 @@ fn grant(id: &str, subject: &Subject) -> Grant {
     Grant {
         id: GrantId::new(id),
         subject: subject.clone(),
-        client_id: ClientId::new("client"),
+        client_id: ClientId::new(Client::BUILT_IN_ID),
         scope: "me".parse().unwrap(),
         created_at: NOW,
         used_at: NOW,
@@ -567,8 +568,8 @@ pub async fn what_has_expired_cannot_be_spent_and_is_swept(store: Arc<impl Store
     let young = Grant { access_until: NOW.plus(Duration::from_secs(901)), ..grant("young", &subject) };
     store.redeem(&Standing::Elsewhere, None, &young, None).await.unwrap();
 
-    let later = NOW.plus(Duration::from_secs(900));
-    assert_eq!(store.sweep(NOW, Duration::ZERO, 10).await.unwrap(), 0, "nothing has expired yet");
+    let later = NOW.plus(Duration::from_secs(900)).plus(SWEEP_MARGIN);
+    assert_eq!(store.sweep(NOW.plus(SWEEP_MARGIN), Duration::ZERO, 10).await.unwrap(), 0, "nothing has expired yet");
     assert_eq!(
         store.sweep(later, Duration::ZERO, 3).await.unwrap(),
         4,

@@ -9,9 +9,9 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    Added, Clients, Ended, FEED_MARGIN, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys,
-    LONGEST_ACCESS_TOKEN, OneTime, OneTimeKind, OpaqueToken, OwnerRegistry, RETIRED_KEYS_KEPT, Redeemed, Remembered,
-    RestingKey, Rotated, SealedKey, Spend, Standing, StoreError, Succession,
+    Added, Clients, Ended, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys, LONGEST_ACCESS_TOKEN, OneTime,
+    OneTimeKind, OpaqueToken, OwnerRegistry, RETIRED_KEYS_KEPT, Redeemed, Remembered, RestingKey, Rotated,
+    SWEEP_MARGIN, SealedKey, Spend, Standing, StoreError, Succession,
 };
 use crate::{
     client::{Authentication, Client, ClientSecrets, ClientStatus},
@@ -226,6 +226,11 @@ impl Clients for Memory {
         Ok(Rotated::Yes)
     }
 
+    async fn cut_client(&self, id: &ClientId, now: Timestamp) -> Result<(), StoreError> {
+        self.tables().append_feed(Ended::Client(id.clone(), now), now.plus(LONGEST_ACCESS_TOKEN));
+        Ok(())
+    }
+
     async fn remove_client(&self, id: &ClientId, now: Timestamp) -> Result<Found, StoreError> {
         let mut tables = self.tables();
         if tables.clients.remove(id).is_none() {
@@ -301,8 +306,9 @@ impl Grants for Memory {
             Standing::Active => owner.is_some(),
             Standing::ActiveWith(hash) => owner.is_some_and(|owner| owner.password_hash.as_ref() == Some(hash)),
         };
-        let client = tables.clients.get(&grant.client_id);
-        if !still_so || client.is_some_and(|client| client.status == ClientStatus::Disabled) {
+        let is_built_in = grant.client_id.as_str() == Client::BUILT_IN_ID;
+        let is_active = is_built_in || tables.clients.get(&grant.client_id).is_some_and(Client::is_active);
+        if !still_so || !is_active {
             return Ok(Redeemed::OwnerChanged);
         }
         if let Some(spend) = spend {
@@ -407,10 +413,11 @@ impl Grants for Memory {
 
     async fn sweep(&self, now: Timestamp, leeway: Duration, limit: usize) -> Result<usize, StoreError> {
         let mut tables = self.tables();
-        let grants = tables.grants.extract_if(|_, grant| grant.expires_at() <= now).take(limit).count();
-        let tokens = tables.opaque_tokens.extract_if(|_, token| token.expires_at <= now).take(limit).count();
-        let things = tables.one_time.extract_if(|_, thing| thing.expires_at <= now).take(limit).count();
-        let entries = tables.feed.extract_if(.., |_, entry| entry.until.plus(FEED_MARGIN) <= now).take(limit).count();
+        let long_ago = now.minus(SWEEP_MARGIN);
+        let grants = tables.grants.extract_if(|_, grant| grant.expires_at() <= long_ago).take(limit).count();
+        let tokens = tables.opaque_tokens.extract_if(|_, token| token.expires_at <= long_ago).take(limit).count();
+        let things = tables.one_time.extract_if(|_, thing| thing.expires_at <= long_ago).take(limit).count();
+        let entries = tables.feed.extract_if(.., |_, entry| entry.until <= long_ago).take(limit).count();
         let is_over =
             |key: &mut KeyRecord| key.verifies_until.is_some_and(|until| until.plus(RETIRED_KEYS_KEPT) <= now);
         let keys = tables.keys.extract_if(.., is_over).take(limit).count();

@@ -99,6 +99,9 @@ pub trait Clients: fmt::Debug + Send + Sync + 'static {
         to: &ClientSecrets,
     ) -> Result<Rotated, StoreError>;
 
+    /// Tells the feed that what a client got up to `now` has ended, whether there is such a client or not.
+    async fn cut_client(&self, id: &ClientId, now: Timestamp) -> Result<(), StoreError>;
+
     /// Removes a client and what was granted to it, and tells the feed as [`Clients::set_client_status`] does.
     async fn remove_client(&self, id: &ClientId, now: Timestamp) -> Result<Found, StoreError>;
 }
@@ -217,8 +220,8 @@ pub trait Grants: fmt::Debug + Send + Sync + 'static {
     /// Forgets at most `limit` of each kind of thing that has expired at `now`: grants, the answers to retired refresh
     /// tokens, opaque access tokens, one-time things, entries of the feed, and keys; says how many went.
     ///
-    /// A retired refresh token has expired when it is older than `leeway`, an entry of the feed when its `until` is
-    /// longer ago than [`FEED_MARGIN`], a key when it last verified longer ago than [`RETIRED_KEYS_KEPT`].
+    /// Of what has expired less than [`SWEEP_MARGIN`] ago nothing goes yet, but for the answers to refresh tokens that were
+    /// used longer ago than `leeway`; a key goes when it last verified longer ago than [`RETIRED_KEYS_KEPT`].
     async fn sweep(&self, now: Timestamp, leeway: Duration, limit: usize) -> Result<usize, StoreError>;
 }
 
@@ -236,9 +239,9 @@ pub trait Feed: fmt::Debug + Send + Sync + 'static {
     async fn append_feed(&self, ended: &Ended, until: Timestamp) -> Result<(), StoreError>;
 }
 
-/// How long entries of the feed stay after the last token that they stop has expired: a clock that goes forward by an
-/// hour and back again brings nothing back to life.
-pub const FEED_MARGIN: Duration = Duration::from_secs(60 * 60);
+/// How long things stay after they have expired: a clock that goes forward by an hour and back again neither loses a grant
+/// nor brings back to life what has ended.
+pub const SWEEP_MARGIN: Duration = Duration::from_secs(60 * 60);
 
 /// How long the feed tells of a client: as long as an access token can live.
 pub const LONGEST_ACCESS_TOKEN: Duration = Duration::from_secs(24 * 60 * 60);

@@ -89,8 +89,8 @@ pub struct TokenResponse {
 /// What came of issuing.
 #[derive(Debug)]
 pub(crate) enum Issued {
-    /// Tokens.
-    Tokens(TokenResponse),
+    /// Tokens, of this grant if there is one.
+    Tokens { response: TokenResponse, grant: Option<GrantId> },
     /// Nothing: the owner or the grant is not any more what was decided upon.
     Changed,
 }
@@ -142,7 +142,7 @@ pub(crate) async fn issue(
         }
     };
     match source {
-        Source::New { standing, spend } => {
+        Source::New { standing, spend, .. } => {
             let id = GrantId::random(mint.rng);
             let made_for =
                 For { grant_id: Some(&id), subject: &subject, client_id: &client_id, scope: &scope, audience };
@@ -171,7 +171,8 @@ pub(crate) async fn issue(
             }
             tracing::info!(event = "login", outcome = "granted", subject = %grant.subject, client = %grant.client_id,
                 grant = %grant.id, scope = %grant.scope, "tokens were issued");
-            Ok(Issued::Tokens(response(minted, first.as_ref().map(|(token, _)| token))))
+            let response = response(minted, first.as_ref().map(|(token, _)| token));
+            Ok(Issued::Tokens { response, grant: Some(grant.id) })
         }
         Source::Renewed(renewal) => {
             let Renewal { grant, refresh, presented } = *renewal;
@@ -195,7 +196,7 @@ pub(crate) async fn issue(
             }
             tracing::info!(event = "refresh", outcome = "granted", subject = %renewed.subject,
                 client = %renewed.client_id, grant = %renewed.id, scope = %scope, "a grant was renewed");
-            Ok(Issued::Tokens(response(minted, Some(&successor))))
+            Ok(Issued::Tokens { response: response(minted, Some(&successor)), grant: Some(renewed.id) })
         }
         Source::Client => {
             let made_for = For { grant_id: None, subject: &subject, client_id: &client_id, scope: &scope, audience };
@@ -205,7 +206,7 @@ pub(crate) async fn issue(
             }
             tracing::info!(event = "client_token", outcome = "granted", client = %client_id, scope = %scope,
                 "a client got a token of its own");
-            Ok(Issued::Tokens(response(minted, None)))
+            Ok(Issued::Tokens { response: response(minted, None), grant: None })
         }
     }
 }

@@ -16,7 +16,7 @@ use super::AccessToken;
 use crate::{
     clock::Timestamp,
     names::{ClientId, KeyId},
-    store::{Ended, FEED_MARGIN, Feed, FeedEntry, StoreError},
+    store::{Ended, Feed, FeedEntry, SWEEP_MARGIN, StoreError},
 };
 
 /// How many entries are read at once.
@@ -167,11 +167,11 @@ impl Revoked {
         Some(self.heard_at.load(Ordering::Acquire)).filter(|at| *at != NEVER).map(Timestamp::from_seconds)
     }
 
-    /// How long before `now` that was, in whole seconds; zero for a clock that went back.
+    /// How long before `now` that was, in whole seconds. A clock that went back does not make it younger: it is then as
+    /// old as the clock went back.
     #[must_use]
     pub fn staleness(&self, now: Timestamp) -> Option<Duration> {
-        let seconds = |at: Timestamp| u64::try_from(now.seconds().saturating_sub(at.seconds())).unwrap_or(0);
-        self.heard_at().map(|at| Duration::from_secs(seconds(at)))
+        self.heard_at().map(|at| Duration::from_secs(now.seconds().abs_diff(at.seconds())))
     }
 
     /// Says that the feed was heard to its end.
@@ -183,7 +183,7 @@ impl Revoked {
         }
     }
 
-    /// Reads the feed to its end unless that was done, or tried, within this second. Says whether anything was tried.
+    /// Reads the feed to its end unless that was done, or failed, within this second.
     ///
     /// # Errors
     /// [`StoreError`]: the store is away; [`Revoked::heard_at`] tells since when nothing was heard.
@@ -192,10 +192,11 @@ impl Revoked {
             return Ok(());
         }
         let _one = self.following.lock().await;
-        if self.is_up_to(now) || self.tried_at.swap(now.seconds(), Ordering::AcqRel) == now.seconds() {
+        if self.is_up_to(now) || self.tried_at.load(Ordering::Acquire) == now.seconds() {
             return Ok(());
         }
-        self.follow(feed, now).await
+        // Only a try that failed counts: one that was given up, because whoever waited for it went away, is made again.
+        self.follow(feed, now).await.inspect_err(|_| self.tried_at.store(now.seconds(), Ordering::Release))
     }
 
     /// Reads the feed to its end: who has just ended something does, before saying so.
@@ -224,7 +225,7 @@ impl Revoked {
 
     fn prune(&self, now: Timestamp) {
         let mut tables = self.write();
-        let still = |until: Timestamp| until.plus(FEED_MARGIN) > now;
+        let still = |until: Timestamp| until.plus(SWEEP_MARGIN) > now;
         tables.grants.retain(|_, until| still(*until));
         tables.tokens.retain(|_, until| still(*until));
         tables.clients.retain(|_, cut| still(cut.until));
@@ -270,5 +271,66 @@ impl Tables {
 impl fmt::Debug for Revoked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Revoked({} entries, up to {})", self.len(), self.number())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::poll_fn,
+        pin::pin,
+        task::{Context, Poll, Waker},
+    };
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::store::memory::Memory;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+    /// A store that answers only the second time.
+    #[derive(Debug, Default)]
+    struct Slow {
+        asked: AtomicUsize,
+        store: Memory,
+    }
+
+    #[async_trait]
+    impl Feed for Slow {
+        async fn find_feed(&self, after: u64, limit: usize) -> Result<Vec<FeedEntry>, StoreError> {
+            if self.asked.fetch_add(1, Ordering::SeqCst) == 0 {
+                poll_fn(|_| Poll::<()>::Pending).await;
+            }
+            self.store.find_feed(after, limit).await
+        }
+
+        async fn append_feed(&self, ended: &Ended, until: Timestamp) -> Result<(), StoreError> {
+            self.store.append_feed(ended, until).await
+        }
+    }
+
+    #[tokio::test]
+    async fn who_goes_away_while_the_feed_is_read_keeps_nobody_from_reading_it() {
+        let (revoked, feed) = (Revoked::new(), Slow::default());
+        feed.append_feed(&Ended::Token("t".to_owned()), NOW).await.unwrap();
+        {
+            let mut given_up = pin!(revoked.keep_up(&feed, NOW));
+            assert!(given_up.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        revoked.keep_up(&feed, NOW).await.unwrap();
+        assert_eq!((revoked.len(), revoked.heard_at()), (1, Some(NOW)));
+    }
+
+    #[test]
+    fn n6_a_clock_that_went_back_makes_nothing_fresh() {
+        let revoked = Revoked::new();
+        assert_eq!(revoked.staleness(NOW), None);
+        revoked.heard_all(NOW);
+        for apart in [0, 3600] {
+            let apart = Duration::from_secs(apart);
+            assert_eq!(revoked.staleness(NOW.plus(apart)), Some(apart));
+            assert_eq!(revoked.staleness(NOW.minus(apart)), Some(apart));
+        }
     }
 }

@@ -151,13 +151,20 @@ async fn find_opaque(
     Ok(opaque::read(&rests).map(|claims| (handle, claims)))
 }
 
-/// A token that this issuer issued, for whatever API, and that has not expired. For the issuer's own endpoints: it opens
-/// nothing, because nobody asked for whom it is.
+/// A token that this issuer issued, for whatever API and whatever time. For the issuer's own endpoints: it opens nothing,
+/// because nobody asked for whom it is, and until when.
 #[derive(Debug)]
 pub(crate) struct IssuedToken {
     pub(crate) token: AccessToken,
     /// By what it is found, if it is opaque.
     pub(crate) handle: Option<HandleHash>,
+}
+
+impl IssuedToken {
+    /// Whether its time is now.
+    pub(crate) fn is_current(&self, intended: Intended<'_>, now: Timestamp) -> bool {
+        intended.check_times(&self.token.0, now).is_ok()
+    }
 }
 
 /// Looks for a token among those that this issuer issued, whoever they are for.
@@ -180,7 +187,6 @@ pub(crate) async fn find_issued(
         if claims.issuer != *expected.issuer {
             return Err(TokenProblem::OtherIssuer);
         }
-        expected.intended().check_times(&claims, now)?;
         Ok(IssuedToken { token: AccessToken(claims.into()), handle })
     }))
 }

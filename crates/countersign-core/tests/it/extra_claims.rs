@@ -1,7 +1,6 @@
 //! Claims of the author's: what may be in a token, and what keeps a login from succeeding.
 
 use std::{
-    io,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -14,7 +13,7 @@ use countersign_core::{
 };
 use serde_json::json;
 
-use crate::support::Login;
+use crate::support::{Login, log_of};
 
 /// What the tests' author answers: these claims, or nothing because the author's table is away.
 #[derive(Debug)]
@@ -35,29 +34,6 @@ impl ExtraClaims for Own {
 
 fn own(claims: Option<Value>) -> Arc<Own> {
     Arc::new(Own { claims, asked: Mutex::default() })
-}
-
-/// What is logged while `act` runs.
-async fn log_of<T>(act: impl Future<Output = T>) -> (T, String) {
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-    impl io::Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let guard = tracing::subscriber::set_default(subscriber);
-    let done = act.await;
-    drop(guard);
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    (done, text)
 }
 
 #[tokio::test]

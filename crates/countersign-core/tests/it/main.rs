@@ -8,6 +8,7 @@ mod golden;
 mod held;
 mod keys;
 mod keys_at_rest;
+mod logins;
 mod passwords;
 mod support;
 mod tidy;

@@ -1,6 +1,11 @@
 //! An authorization server with one user, whose clock tests turn.
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{
+    io,
+    num::NonZeroUsize,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use countersign_core::{
     authorization_server::{AuthorizationServer, Ports, Settings},
@@ -82,4 +87,27 @@ impl Login {
     pub(crate) async fn grants(&self) -> usize {
         self.store.sweep(Timestamp::from_seconds(i64::MAX), Duration::ZERO, usize::MAX).await.unwrap()
     }
+}
+
+/// What is logged while `act` runs.
+pub(crate) async fn log_of<T>(act: impl Future<Output = T>) -> (T, String) {
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    let done = act.await;
+    drop(guard);
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    (done, text)
 }

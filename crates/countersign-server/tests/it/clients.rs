@@ -8,7 +8,7 @@ use crate::support::{Place, Server, expect_json};
 /// Adds a client that asks on its own behalf, and returns what was printed of it.
 #[track_caller]
 fn add(place: &Place, id: &str, more: &[&str]) -> Value {
-    let arguments = ["client", "add", id, "--grant", "client_credentials", "--scope", "items", "--json"];
+    let arguments = ["client", "add", id, "--grant-type", "client_credentials", "--scope", "items", "--json"];
     place.run(arguments.into_iter().chain(more.iter().copied())).expect_code(0).json()
 }
 
@@ -47,7 +47,7 @@ fn a_client_is_added_listed_shown_and_removed() {
     expected["client_secret"] = added["client_secret"].clone();
     assert_eq!(added, expected, "the secret is in this answer alone");
 
-    let page = ["client", "add", "page", "--public", "--first-party", "--grant", "password", "--any-scope"];
+    let page = ["client", "add", "page", "--public", "--first-party", "--grant-type", "password", "--any-scope"];
     assert_eq!(place.run(page).expect_code(0).stdout, "page is added\n");
     let listed = place.run(["client", "list", "--json"]).expect_code(0).json();
     let ids: Vec<_> = listed.as_array().unwrap().iter().map(|client| client["client_id"].clone()).collect();
@@ -90,9 +90,9 @@ fn h6_what_cannot_be_a_client_is_wrong_usage() {
         (&["ü"][..], "identifier"),
         (&["countersign"], "built-in"),
         (&["a", "--public", "--auth", "basic"], "cannot be used with"),
-        (&["a", "--public", "--grant", "client_credentials"], "public client"),
-        (&["a", "--grant", "password"], "first-party"),
-        (&["a", "--grant", "implicit"], "one of"),
+        (&["a", "--public", "--grant-type", "client_credentials"], "public client"),
+        (&["a", "--grant-type", "password"], "first-party"),
+        (&["a", "--grant-type", "implicit"], "one of"),
         (&["a", "--auth", "private_key_jwt"], "--jwks"),
         (&["a", "--auth", "basic", "--jwks", "empty.json"], "--jwks"),
         (&["a", "--name", "\u{1b}[2J"], "name"),
@@ -181,7 +181,7 @@ async fn l2_what_is_done_to_clients_is_in_the_log_and_no_secret_is() {
     let mut log = String::new();
     let mut secrets = Vec::new();
     for (arguments, event) in [
-        (&["client", "add", "reports", "--grant", "client_credentials", "--json"][..], "client_added"),
+        (&["client", "add", "reports", "--grant-type", "client_credentials", "--json"][..], "client_added"),
         (&["client", "rotate-secret", "reports", "--json"], "client_secret_rotated"),
         (&["client", "disable", "reports"], "client_disabled"),
         (&["client", "enable", "reports"], "client_enabled"),

@@ -111,7 +111,7 @@ async fn c21_e13_what_an_operator_does_ends_tokens_of_a_running_server_within_th
             place.add_user("alice", &[]);
             let tokens = log_in(&server, "alice").await;
             assert_eq!(logins(&server, &tokens.access).await.0, StatusCode::OK);
-            match verb {
+            let ran = match verb {
                 "disable" | "remove" => place.run(["user", verb, "alice"]),
                 "set-password" => place.run_with_input(another, ["user", "set-password", "alice", "--password-stdin"]),
                 "revoke" => {
@@ -119,8 +119,10 @@ async fn c21_e13_what_an_operator_does_ends_tokens_of_a_running_server_within_th
                     place.run(["grant", "revoke", &id])
                 }
                 _ => place.run(["grant", "revoke", "--user", "alice"]),
-            }
-            .expect_code(0);
+            };
+            let event: Value = serde_json::from_str(ran.expect_code(0).stderr.trim()).unwrap();
+            assert_eq!((&event["by"], &event["outcome"]), (&json!("operator"), &json!("done")), "{event}");
+            assert!(event["subject"].is_string() && event["what"].is_string(), "{event}");
             assert_eq!(refresh(&server, &tokens).await, StatusCode::BAD_REQUEST, "{format} {verb}");
             // The bound, and as much again for a machine that is busy; a token that lives on lives for minutes.
             let since = Instant::now();
@@ -140,7 +142,7 @@ async fn c21_e13_what_an_operator_does_ends_tokens_of_a_running_server_within_th
 }
 
 #[tokio::test]
-async fn d19_the_servers_policy_and_title_hold_for_a_changed_password() {
+async fn d19_l2_the_servers_policy_holds_for_a_changed_password_and_the_log_tells_of_it() {
     let place = Place::new();
     place.add_user("alice", &[]);
     let mut command = place.command(["serve", "--listen", "127.0.0.1:0"]);
@@ -156,6 +158,12 @@ async fn d19_the_servers_policy_and_title_hold_for_a_changed_password() {
         let body = expect_json(change(PASSWORD, new).await.unwrap(), StatusCode::BAD_REQUEST).await;
         assert!(body["detail"].as_str().unwrap().contains(why), "{body}");
     }
+    let other = log_in(&server, "alice").await;
+    let all = listed(&place, &[]);
+    let ended = server.client.delete(format!("{}/users/me/grants?except=current", server.url));
+    assert_eq!(ended.bearer_auth(&tokens.access).send().await.unwrap().status(), StatusCode::NO_CONTENT);
+    assert_eq!((all.len(), listed(&place, &[]).len()), (2, 1));
+    assert_eq!(refresh(&server, &other).await, StatusCode::BAD_REQUEST);
     let wrong = change("canary in vain", "another battery staple").await.unwrap();
     assert_eq!(wrong.status(), StatusCode::FORBIDDEN);
     assert_eq!(change(PASSWORD, "another battery staple").await.unwrap().status(), StatusCode::NO_CONTENT);
@@ -166,7 +174,8 @@ async fn d19_the_servers_policy_and_title_hold_for_a_changed_password() {
         place.run(["user", "show", "alice", "--json"]).expect_code(0).json()["sub"].as_str().unwrap().to_owned();
     let denied = server.wait_for_log(&["\"login\"", "\"denied\"", "password_change", "wrong_password"]);
     let done = server.wait_for_log(&["\"user\"", "\"done\"", "password_changed"]);
-    for line in [&denied, &done] {
+    let ended = server.wait_for_log(&["\"revocation\"", "\"done\"", "\"by\":\"user\"", "\"ended\":1"]);
+    for line in [&denied, &done, &ended] {
         let line: Value = serde_json::from_str(line).unwrap();
         assert_eq!((&line["subject"], &line["client"]), (&json!(subject), &json!("countersign")), "{line}");
         assert!(line["grant"].is_string(), "{line}");

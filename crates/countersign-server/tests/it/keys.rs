@@ -80,6 +80,26 @@ async fn i5_a_server_refuses_what_a_key_signed_that_the_command_line_withdrew() 
 }
 
 #[test]
+fn l2_what_is_done_to_keys_is_in_the_log() {
+    let place = place();
+    let [leaked] = list(&place).try_into().unwrap();
+    assert_eq!(place.run(["key", "list"]).expect_code(0).stderr, "");
+    for (arguments, outcome, key) in [
+        (&["key", "rotate"][..], None, None),
+        (&["key", "withdraw", kid(&leaked)], Some("withdrawn"), Some(kid(&leaked))),
+    ] {
+        let ran = place.run(arguments.iter().copied()).expect_code(0);
+        let entries: Vec<Value> = ran.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let told = entries.iter().any(|entry| {
+            entry["event"] == "key"
+                && outcome.is_none_or(|outcome| entry["outcome"] == outcome)
+                && key.is_none_or(|key| entry["key"] == key)
+        });
+        assert!(told, "{arguments:?}: {ran:?}");
+    }
+}
+
+#[test]
 fn what_cannot_be_done_to_keys_is_a_failure_and_changes_nothing() {
     let place = place();
     let before = list(&place);

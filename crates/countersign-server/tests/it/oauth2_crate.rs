@@ -1,10 +1,11 @@
-//! The crate `oauth2` as a client of the program: it logs in, renews, ends, and asks on its own behalf.
+//! The crate `oauth2` as a client of the program: it logs in, renews, ends, asks on its own behalf, and asks
+//! what a token is.
 
 use oauth2::{
-    AsyncHttpClient, ClientId, ClientSecret, EndpointNotSet, EndpointSet, HttpRequest, RefreshToken,
-    ResourceOwnerPassword, ResourceOwnerUsername, RevocationUrl, Scope, StandardRevocableToken, TokenResponse,
-    TokenUrl,
-    basic::{BasicClient, BasicRequestTokenError, BasicTokenResponse},
+    AccessToken, AsyncHttpClient, AuthType, ClientId, ClientSecret, EndpointNotSet, EndpointSet, HttpRequest,
+    IntrospectionUrl, RefreshToken, ResourceOwnerPassword, ResourceOwnerUsername, RevocationUrl, Scope,
+    StandardRevocableToken, TokenIntrospectionResponse, TokenResponse, TokenUrl,
+    basic::{BasicClient, BasicRequestTokenError, BasicTokenIntrospectionResponse, BasicTokenResponse, BasicTokenType},
     reqwest::Client as Http,
 };
 use reqwest::StatusCode;
@@ -101,10 +102,10 @@ async fn e1_the_oauth2_crate_renews_a_login_and_ends_it() {
 async fn the_oauth2_crate_gets_a_token_of_a_clients_own() {
     let place = Place::new();
     let server = place.serve();
-    let add = ["client", "add", "reports", "--grant", "client_credentials", "--scope", "items", "--json"];
+    let add = ["client", "add", "reports", "--grant-type", "client_credentials", "--scope", "items", "--json"];
     let added = place.run(add).expect_code(0).json();
     let secret = added["client_secret"].as_str().unwrap();
-    for auth_type in [oauth2::AuthType::BasicAuth, oauth2::AuthType::RequestBody] {
+    for auth_type in [AuthType::BasicAuth, AuthType::RequestBody] {
         let asked = async |secret: &str| {
             let client = client(&server, "reports").set_client_secret(ClientSecret::new(secret.to_owned()));
             let client = client.set_auth_type(auth_type.clone());
@@ -116,4 +117,61 @@ async fn the_oauth2_crate_gets_a_token_of_a_clients_own() {
         assert!(tokens.refresh_token().is_none(), "RFC 6749 §4.4.3: none \"SHOULD\" be");
         assert_eq!(status_of(&server, &tokens).await, StatusCode::UNAUTHORIZED, "it is no user");
     }
+}
+
+#[tokio::test]
+async fn f7_the_oauth2_crate_asks_what_a_token_is() {
+    let place = Place::new();
+    place.add_user("alice", &["--scope", "items"]);
+    let server = place.serve();
+    let add = |id: &str, more: &[&str]| {
+        let added =
+            place.run(["client", "add", id, "--json"].into_iter().chain(more.iter().copied())).expect_code(0).json();
+        added["client_secret"].as_str().unwrap().to_owned()
+    };
+    let secret = add("items", &["--serves", &server.url]);
+    let strange = add("stranger", &[]);
+    let web_secret = add("web", &["--first-party", "--grant", "password", "--any-scope"]);
+    let web = client(&server, "web").set_client_secret(ClientSecret::new(web_secret));
+    let tokens = log_in(&web, PASSWORD).await.unwrap();
+    let token = tokens.access_token();
+    for auth_type in [AuthType::BasicAuth, AuthType::RequestBody] {
+        let ask = async |id: &str, secret: &str| introspect(&server, &auth_type, id, secret, token).await;
+        assert_eq!(ask("items", "wrong").await.unwrap_err(), "invalid_client");
+        assert_inactive(&ask("stranger", &strange).await.unwrap());
+        let told = ask("items", &secret).await.unwrap();
+        assert!(told.active());
+        assert_eq!(told.token_type(), Some(&BasicTokenType::Bearer));
+        assert_eq!(told.scopes(), Some(&vec![Scope::new("items".into())]));
+        assert_eq!(told.client_id().map(|id| id.as_str()), Some("web"));
+        assert_eq!(told.username(), Some("alice"));
+        assert_eq!((told.iss(), told.aud()), (Some(server.url.as_str()), Some(&vec![server.url.clone()])));
+        assert!(told.sub().is_some() && told.jti().is_some());
+        let lifetime = told.exp().unwrap() - told.iat().unwrap();
+        assert_eq!(lifetime.num_seconds(), 900);
+    }
+    revoke(&web, token).await;
+    for auth_type in [AuthType::BasicAuth, AuthType::RequestBody] {
+        assert_inactive(&introspect(&server, &auth_type, "items", &secret, token).await.unwrap());
+    }
+}
+
+async fn introspect(
+    server: &Server,
+    auth_type: &AuthType,
+    id: &str,
+    secret: &str,
+    token: &AccessToken,
+) -> Result<BasicTokenIntrospectionResponse, String> {
+    let url = IntrospectionUrl::new(format!("{}/introspect", server.url)).unwrap();
+    let client = client(server, id).set_client_secret(ClientSecret::new(secret.to_owned()));
+    let client = client.set_auth_type(auth_type.clone()).set_introspection_url(url);
+    let asked = client.introspect(token).set_token_type_hint("access_token");
+    asked.request_async(&http()).await.map_err(|error| code(&error))
+}
+
+/// Nothing but that is told (RFC 7662 §2.2).
+#[track_caller]
+fn assert_inactive(told: &BasicTokenIntrospectionResponse) {
+    assert_eq!(serde_json::to_value(told).unwrap(), serde_json::json!({ "active": false }));
 }

@@ -11,9 +11,9 @@ use countersign_core::{
     password::PasswordHash,
     resource_owner::{OwnerStatus, ResourceOwner, ResourceOwners, Upgraded},
     store::{
-        Added, Clients, Ended, FEED_MARGIN, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys,
-        LONGEST_ACCESS_TOKEN, OneTime, OneTimeKind, OpaqueToken, OwnerRegistry, RETIRED_KEYS_KEPT, Redeemed,
-        Remembered, Rotated, SealedKey, Spend, Standing, StoreError, Succession,
+        Added, Clients, Ended, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys, LONGEST_ACCESS_TOKEN,
+        OneTime, OneTimeKind, OpaqueToken, OwnerRegistry, RETIRED_KEYS_KEPT, Redeemed, Remembered, Rotated,
+        SWEEP_MARGIN, SealedKey, Spend, Standing, StoreError, Succession,
     },
     username::Username,
 };
@@ -190,6 +190,10 @@ impl Clients for Sqlite {
         let values = vec![rows::secrets_text(to).into(), id.as_str().into(), rows::secrets_text(from).into()];
         let changed = self.execute(sql::ROTATE_CLIENT_SECRETS, values).await?;
         Ok(if changed == 0 { Rotated::No } else { Rotated::Yes })
+    }
+
+    async fn cut_client(&self, id: &ClientId, now: Timestamp) -> Result<(), StoreError> {
+        self.execute(sql::APPEND_FEED, cut(id, now)).await.map(drop)
     }
 
     async fn remove_client(&self, id: &ClientId, now: Timestamp) -> Result<Found, StoreError> {
@@ -381,10 +385,9 @@ impl Grants for Sqlite {
     }
 
     async fn sweep(&self, now: Timestamp, leeway: Duration, limit: usize) -> Result<usize, StoreError> {
-        let expired = [Value::from(now), Value::from(limit)];
+        let expired = [Value::from(now.minus(SWEEP_MARGIN)), Value::from(limit)];
         let retired = [Value::from(now.minus(leeway)), Value::from(limit)];
         let over = [Value::from(now.minus(RETIRED_KEYS_KEPT)), Value::from(limit)];
-        let heard = [Value::from(now.minus(FEED_MARGIN)), Value::from(limit)];
         self.write(move |connection| {
             let mut gone = 0;
             for (statement, values) in [
@@ -392,7 +395,7 @@ impl Grants for Sqlite {
                 (sql::SWEEP_RETIRED, &retired),
                 (sql::SWEEP_OPAQUE_TOKENS, &expired),
                 (sql::SWEEP_ONE_TIME, &expired),
-                (sql::SWEEP_FEED, &heard),
+                (sql::SWEEP_FEED, &expired),
                 (sql::SWEEP_KEYS, &over),
             ] {
                 gone += execute(connection, statement, values)?;

@@ -60,7 +60,7 @@ pub(crate) fn grant(id: &(impl ToString + ?Sized)) -> Grant {
     Grant {
         id: GrantId::new(id.to_string()),
         subject: Subject::new("elsewhere"),
-        client_id: ClientId::new("client"),
+        client_id: ClientId::new("countersign"),
         scope: "me".parse().unwrap(),
         created_at: NOW,
         used_at: NOW,

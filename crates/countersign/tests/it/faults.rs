@@ -117,6 +117,7 @@ faulty! {
         fn list_clients(after: Option<&ClientId>, limit: usize) -> Vec<Client>;
         fn set_client_status(id: &ClientId, status: ClientStatus, now: Timestamp) -> Found;
         fn rotate_client_secrets(id: &ClientId, from: &ClientSecrets, to: &ClientSecrets) -> Rotated;
+        fn cut_client(id: &ClientId, now: Timestamp) -> ();
         fn remove_client(id: &ClientId, now: Timestamp) -> Found;
     }
     Keys {

@@ -5,7 +5,10 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use countersign::{
     Builder, Memory, OAuth2, OwnerStatus, TokenFormat,
-    core::{resource_owner::ResourceOwners, store::OwnerRegistry},
+    core::{
+        resource_owner::ResourceOwners,
+        store::{Feed, OwnerRegistry},
+    },
 };
 use serde_json::Value;
 
@@ -277,13 +280,54 @@ async fn without_refresh_tokens_there_are_none() {
 #[tokio::test]
 async fn lifetimes_that_make_no_sense_do_not_start() {
     let second = Duration::from_secs(1);
-    let sets: [fn(Builder, Duration) -> Builder; 3] = [
+    let sets: [fn(Builder, Duration) -> Builder; 6] = [
         |builder, second| builder.refresh_token_lifetime(Duration::ZERO, second),
         |builder, second| builder.refresh_token_lifetime(second * 2, second),
         |builder, second| builder.refresh_leeway(second * 61),
+        |builder, second| builder.refresh_token_lifetime(second * 3 / 2, second * 2),
+        |builder, second| builder.refresh_token_lifetime(second, second * 3 / 2),
+        |builder, second| builder.refresh_leeway(second / 2),
     ];
     for set in sets {
         let refused = set(OAuth2::new(Memory::new()), second).build().await.unwrap_err().to_string();
         assert!(refused.contains("refresh token"), "{refused}");
     }
+}
+
+#[tokio::test]
+async fn m7_a_token_is_revoked_once_however_often_it_is_said() {
+    let store = Memory::new();
+    let app = TestApp::with(store.clone(), |builder| builder).await;
+    let first = log_in(&app).await;
+    let revocation = format!("token={}", text(&first, "access_token"));
+    for _ in 0..5 {
+        app.send(form("/revoke", &revocation)).await.expect(StatusCode::OK);
+    }
+    assert_eq!(store.find_feed(0, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn n6_what_is_revoked_while_the_clock_is_back_stays_revoked() {
+    let app = TestApp::new().await;
+    let first = log_in(&app).await;
+    app.clock.back(Duration::from_secs(3600));
+    app.get_as("/any", text(&first, "access_token")).await.expect_invalid_token();
+    app.send(form("/revoke", &format!("token={}", text(&first, "access_token")))).await.expect(StatusCode::OK);
+    app.clock.forward(Duration::from_secs(3600));
+    app.get_as("/any", text(&first, "access_token")).await.expect_invalid_token();
+}
+
+#[tokio::test]
+async fn n6_a_clock_that_goes_forward_and_back_loses_no_login_and_revives_none() {
+    let store = Memory::new();
+    let app = TestApp::with(store.clone(), Builder::without_refresh_tokens).await;
+    let first = log_in(&app).await;
+    let hour = Duration::from_secs(3600);
+    app.clock.forward(hour);
+    app.oauth2.server().unwrap().sweep().await.unwrap();
+    app.clock.back(hour);
+    app.get_as("/any", text(&first, "access_token")).await.expect(StatusCode::OK);
+    let alice = store.find_by_username(&countersign::Username::parse("alice").unwrap()).await.unwrap().unwrap();
+    assert_eq!(app.oauth2.end_grants_of(&alice.subject).await.unwrap(), 1, "the grant is still there to be ended");
+    app.get_as("/any", text(&first, "access_token")).await.expect_invalid_token();
 }

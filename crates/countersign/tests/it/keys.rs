@@ -5,9 +5,9 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign::{
-    KeyRotation, Memory, OAuth2, StartError,
+    Found, KeyId, KeyRotation, Memory, OAuth2, StartError,
     core::{
-        key::{DEFAULT_ROTATION, PUBLISHED_KEYS_MAX_AGE},
+        key::{DEFAULT_ROTATION, Made, PUBLISHED_KEYS_MAX_AGE},
         store::Keys,
     },
 };
@@ -119,4 +119,22 @@ async fn i3_a_rotation_that_is_too_fast_keeps_an_api_from_starting() {
     assert!(matches!(refused, Err(StartError::KeyRotation { shortest: 3600 })), "{refused:?}");
     build(KeyRotation::Every(Duration::from_secs(3600))).await.unwrap();
     build(KeyRotation::Off).await.unwrap();
+}
+
+#[tokio::test]
+async fn i3_i5_code_rotates_keys_and_withdraws_one_that_leaked() {
+    let app = TestApp::new().await;
+    let token = app.token("me").await;
+    app.get_as("/any", &token).await.expect(StatusCode::OK);
+    assert_eq!(app.oauth2.withdraw_key(&KeyId::new("another")).await.unwrap(), Found::No);
+    let server = app.oauth2.server().unwrap();
+    let leaked = server.keys().signing_id(server.now()).unwrap().clone();
+    let next = app.oauth2.rotate_keys().await.unwrap();
+    assert_eq!((next.made, next.id == leaked), (Made::Now, false));
+    assert_eq!(app.oauth2.rotate_keys().await.unwrap().made, Made::Before);
+    app.get_as("/any", &token).await.expect(StatusCode::OK);
+    assert_eq!(app.oauth2.withdraw_key(&leaked).await.unwrap(), Found::Yes);
+    app.get_as("/any", &token).await.expect_invalid_token();
+    assert_eq!(server.keys().signing_id(server.now()), Some(&next.id));
+    assert_eq!(app.oauth2.withdraw_key(&leaked).await.unwrap(), Found::No);
 }

@@ -5,8 +5,8 @@ use axum::{
     http::{Method, Request, StatusCode, header},
 };
 use countersign::{
-    BearerError, CurrentUser, Found, GrantId, GrantType, Memory, NewClient, NewUser, PasswordPolicy, Reason, Subject,
-    TokenFormat, UserProblem,
+    BearerError, CurrentUser, Found, GrantId, GrantType, Memory, NewClient, NewUser, OwnerStatus, PasswordHash,
+    PasswordPolicy, Reason, Subject, TokenFormat, UserProblem,
     core::{
         store::{Grants, OwnerRegistry},
         token::BearerToken,
@@ -482,6 +482,47 @@ async fn e13_c21_whatever_ends_a_login_ends_every_token_of_it_at_once() {
     }
 }
 
+/// Only that table knows that its user is disabled, and says so by this.
+#[tokio::test]
+async fn e13_an_api_with_a_table_of_its_own_ends_the_logins_of_a_user() {
+    let table = Memory::new();
+    let of_table = TestApp::with(table.clone(), |builder| builder).await;
+    let subject = of_table.subject("alice").await;
+    let app = TestApp::with(Memory::new(), |builder| builder.users(table)).await;
+    let (login, other) = (app.log_in("alice").await, app.log_in("bare").await);
+    assert_eq!(app.refused(&login.access).await, None);
+    assert_eq!(app.oauth2.end_grants_of(&subject).await.unwrap(), 1);
+    app.expect_dead(&login, Reason::Revoked).await;
+    assert_eq!(app.refused(&other.access).await, None);
+    assert_eq!(app.oauth2.end_grants_of(&subject).await.unwrap(), 0);
+}
+
+/// Between the look at the user and the write that renews.
+#[tokio::test]
+async fn a18_a_refresh_under_way_gets_nothing_once_its_user_changed() {
+    for change in ["disable", "remove", "password"] {
+        let store = Faulty::default();
+        let app = TestApp::with(store.clone(), |builder| builder).await;
+        let login = app.log_in("alice").await;
+        let subject = app.subject("alice").await;
+        // Clients, grant, user; then the grant is renewed.
+        store.before(4, {
+            let memory = store.memory();
+            move || {
+                let done = match change {
+                    "disable" => crate::faults::run(memory.set_status(&subject, OwnerStatus::Disabled)),
+                    "remove" => crate::faults::run(memory.remove_owner(&subject)),
+                    _ => crate::faults::run(memory.set_password(&subject, &PasswordHash::new("x"))),
+                };
+                assert_eq!(done.unwrap(), Found::Yes);
+            }
+        });
+        app.refresh(&login.refresh).await.expect_error(StatusCode::BAD_REQUEST, "invalid_grant");
+        app.forward(1);
+        assert_eq!(app.refused(&login.access).await, Some(Reason::Revoked), "{change}");
+    }
+}
+
 /// Code that goes to the store itself: as another process does.
 #[tokio::test]
 async fn c21_what_another_process_ends_is_dead_within_a_second() {
@@ -492,9 +533,9 @@ async fn c21_what_another_process_ends_is_dead_within_a_second() {
         let (subject, id) = (app.subject("alice").await, GrantId::new(app.id_of(&login.access).await));
         assert_eq!(app.refused(&login.access).await, None, "and the feed was read in this second");
         match ending {
-            "disable" => drop(store.set_status(&subject, countersign::OwnerStatus::Disabled).await.unwrap()),
+            "disable" => drop(store.set_status(&subject, OwnerStatus::Disabled).await.unwrap()),
             "remove" => drop(store.remove_owner(&subject).await.unwrap()),
-            "password" => drop(store.set_password(&subject, &countersign::PasswordHash::new("x")).await.unwrap()),
+            "password" => drop(store.set_password(&subject, &PasswordHash::new("x")).await.unwrap()),
             "one" => drop(store.revoke_grant(&id).await.unwrap()),
             _ => drop(store.revoke_grants_of(&subject).await.unwrap()),
         }

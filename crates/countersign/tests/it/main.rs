@@ -10,6 +10,7 @@ mod broken;
 mod clients;
 mod docs_page;
 mod document;
+mod elsewhere_owners;
 mod examples;
 mod faults;
 mod feed;

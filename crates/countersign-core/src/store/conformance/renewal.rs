@@ -10,7 +10,7 @@ use crate::{
     password::PasswordHash,
     refresh_token::SealedAnswer,
     resource_owner::OwnerStatus,
-    store::{Ended, FEED_MARGIN, FeedEntry, Found, HandleHash, OpaqueToken, Redeemed, Rotated, Standing, Store},
+    store::{Ended, FeedEntry, Found, HandleHash, OpaqueToken, Redeemed, Rotated, SWEEP_MARGIN, Standing, Store},
 };
 
 const LEEWAY: Duration = Duration::from_secs(10);
@@ -163,7 +163,7 @@ pub async fn a_number_of_the_feed_is_given_once(store: Arc<impl Store>) {
     }
     let told: Vec<_> = feed(&*store).await.into_iter().map(|entry| entry.ended).collect();
     assert_eq!(told, all);
-    let end = NOW.plus(FEED_MARGIN);
+    let end = NOW.plus(SWEEP_MARGIN);
     assert_eq!(store.sweep(end.minus(Duration::from_secs(1)), LEEWAY, 10).await.unwrap(), 0, "they may still matter");
     assert_eq!(store.sweep(end, LEEWAY, 3).await.unwrap(), 3);
     assert_eq!(store.sweep(end, LEEWAY, 3).await.unwrap(), 1);
@@ -190,7 +190,7 @@ pub async fn opaque_tokens_end_with_their_grant(store: Arc<impl Store>) {
     store.revoke_grant(&grant.id).await.unwrap();
     assert_eq!(store.find_opaque_token(&first.handle).await.unwrap(), None);
     assert!(store.find_opaque_token(&own.handle).await.unwrap().is_some(), "a client's own has no grant to end with");
-    assert_eq!(store.sweep(own.expires_at, LEEWAY, 10).await.unwrap(), 1);
+    assert_eq!(store.sweep(own.expires_at.plus(SWEEP_MARGIN), LEEWAY, 10).await.unwrap(), 1);
     assert_eq!(store.find_opaque_token(&own.handle).await.unwrap(), None);
 }
 

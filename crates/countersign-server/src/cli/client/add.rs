@@ -41,9 +41,10 @@ pub(super) struct Add {
     /// It is your own software: only then may it have the password grant.
     #[arg(long)]
     first_party: bool,
-    /// A grant type that it may use: client_credentials or password. May be repeated; without any it gets no token.
-    #[arg(long = "grant", value_name = "GRANT", value_parser = read_grant_type)]
-    grants: Vec<GrantType>,
+    /// A grant type that it may use: password, refresh_token or client_credentials. May be repeated; without any it gets no
+    /// token, and without refresh_token its logins cannot be renewed.
+    #[arg(long = "grant-type", alias = "grant", value_name = "GRANT_TYPE", value_parser = read_grant_type)]
+    grant_types: Vec<GrantType>,
     /// A scope that it may ask for. May be repeated, or name several with spaces between.
     #[arg(long = "scope", value_name = "SCOPE", value_parser = read_scope)]
     scopes: Vec<Scope>,
@@ -97,7 +98,7 @@ impl Add {
         let client = Client {
             name: self.name,
             party: if self.first_party { Party::First } else { Party::Third },
-            grant_types: distinct(self.grants),
+            grant_types: distinct(self.grant_types),
             scope: match self.any_scope {
                 true => AllowedScope::Any,
                 false => AllowedScope::Only(self.scopes.iter().flat_map(Scope::iter).cloned().collect()),

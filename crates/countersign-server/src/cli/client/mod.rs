@@ -54,6 +54,7 @@ enum Verb {
 #[derive(Debug, Args)]
 struct Id {
     /// The client identifier.
+    #[arg(allow_hyphen_values = true)]
     id: String,
 }
 

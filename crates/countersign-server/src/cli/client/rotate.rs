@@ -17,6 +17,7 @@ const DAY: u64 = 24 * 60 * 60;
 #[derive(Debug, Args)]
 pub(super) struct RotateSecret {
     /// The client identifier.
+    #[arg(allow_hyphen_values = true)]
     id: String,
     /// How long the old secret is still good: a number and s, m, h or d. With 0 it ends now.
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = read_duration)]

@@ -39,20 +39,23 @@ enum Verb {
     /// Make the next key. It signs in some ten minutes, once all who verify tokens can know it; no token is refused.
     Rotate,
     /// Withdraw a key that leaked: what it signed is refused, within a second wherever the database is. Another signs at
-    /// once. Other services that verify tokens believe it until they read the published keys again.
+    /// once. Other services that verify tokens believe it until they read the published keys again, or hear the feed.
     Withdraw(Name),
 }
 
 #[derive(Debug, Args)]
 struct Name {
     /// The name of the key, the `kid` of its tokens.
+    #[arg(allow_hyphen_values = true)]
     kid: String,
 }
 
 impl Key {
     pub(super) async fn run(self, global: &Global) -> Outcome {
         let settings = global.load([])?;
-        telemetry::start(settings.log_format, LogLevel::Warn);
+        // What changes the keys is an event of the log.
+        let level = if self.verb.changes() { settings.log_level } else { LogLevel::Warn };
+        telemetry::start(settings.log_format, level);
         let of_keys = settings.keys()?;
         let store = open_existing(&settings).await?;
         let output = Output::new(self.json);
@@ -61,6 +64,12 @@ impl Key {
             Verb::Rotate => rotate(&store, of_keys, output).await,
             Verb::Withdraw(name) => withdraw(&store, of_keys, &KeyId::new(name.kid), output).await,
         }
+    }
+}
+
+impl Verb {
+    const fn changes(&self) -> bool {
+        !matches!(self, Self::List)
     }
 }
 
@@ -75,10 +84,8 @@ async fn rotate(store: &Database, settings: KeySettings, output: Output) -> Outc
 }
 
 async fn withdraw(store: &Database, settings: KeySettings, id: &KeyId, output: Output) -> Outcome {
-    let unknown =
-        || Failure::failed("there is no such key, or it is withdrawn already").hint("`countersign key list` shows all");
     // Before anything is made that a name with a slip would not need.
-    let found = find(store, &settings, id).await.map_err(|_| unknown())?;
+    let found = find(store, &settings, id).await?;
     let live = LiveKeys::open(store, settings.clone(), &System).await?;
     if live.withdraw(store, &found.record.id, System.now()).await? == Found::No {
         return Err(unknown());
@@ -105,5 +112,9 @@ async fn shown(store: &Database, settings: &KeySettings) -> Result<Vec<Shown>, F
 
 async fn find(store: &Database, settings: &KeySettings, id: &KeyId) -> Result<Shown, Failure> {
     let found = shown(store, settings).await?.into_iter().find(|shown| shown.record.id == *id);
-    found.ok_or_else(|| Failure::failed("there is no such key").hint("`countersign key list` shows all"))
+    found.ok_or_else(unknown)
+}
+
+fn unknown() -> Failure {
+    Failure::failed("there is no such key, or it is withdrawn already").hint("`countersign key list` shows all")
 }

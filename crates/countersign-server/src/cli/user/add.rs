@@ -65,7 +65,11 @@ impl Add {
         };
         owner.password_hash = Some(self.password.read(settings, &password::context(settings, &owner)).await?);
         match store.add_owner(&owner).await? {
-            Added::Yes => output.done(owner, "is added"),
+            Added::Yes => {
+                tracing::info!(event = "user", outcome = "done", what = "added", by = "operator",
+                    subject = %owner.subject, "a user was added");
+                output.done(owner, "is added")
+            }
             Added::NameTaken => Err(taken()),
         }
     }

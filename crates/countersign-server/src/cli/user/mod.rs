@@ -66,7 +66,7 @@ struct SetPassword {
 impl User {
     pub(super) async fn run(self, global: &Global) -> Outcome {
         let settings = global.load([])?;
-        // What is done to a user who is there is an event of the log.
+        // What is done to a user is an event of the log.
         let level = if self.verb.changes() { settings.log_level } else { LogLevel::Warn };
         telemetry::start(settings.log_format, level);
         let output = Output::new(self.json);
@@ -84,7 +84,7 @@ impl User {
 
 impl Verb {
     const fn changes(&self) -> bool {
-        !matches!(self, Self::Add(_) | Self::List | Self::Show(_))
+        !matches!(self, Self::List | Self::Show(_))
     }
 }
 

@@ -1,15 +1,19 @@
 //! What registered clients renew and revoke: their own, and nothing of each other's.
 
+use std::time::Duration;
+
 use axum::http::{StatusCode, header};
-use countersign::ClientId;
 use countersign::{
-    GrantType, NewClient,
-    core::client::{ClientStatus, registry},
+    ClientChangeProblem, ClientId, ClientStatus, Found, GrantType, NewClient,
+    core::client::registry::{self, RegistryProblem},
 };
 use serde_json::Value;
 
 use super::support::{OF_ITS_OWN, add, basic, service};
-use crate::support::{Answer, TestApp, form};
+use crate::{
+    faults::Faulty,
+    support::{Answer, TestApp, form},
+};
 
 const LOGIN: &str = "username=alice&password=correct+horse&scope=me";
 
@@ -98,15 +102,13 @@ async fn h10_e13_what_a_client_got_ends_when_it_is_disabled_or_removed() {
     let (app, [one, two]) = with_two().await;
     let (one, two) = (basic("one", &one), basic("two", &two));
     let own = add(&app.oauth2, service("service")).await;
-    let server = app.oauth2.server().unwrap();
     let [of_one, of_two] = [log_in(&app, &one).await, log_in(&app, &two).await];
     let of_its_own = app.ask(OF_ITS_OWN, Some(&basic("service", &own))).await.expect(StatusCode::OK).json();
     for (id, ended) in [("one", &of_one), ("service", &of_its_own)] {
         let id = ClientId::new(id);
-        registry::set_status(server.store(), &id, ClientStatus::Disabled, &*app.clock).await.unwrap();
-        server.hear_of_it().await.unwrap();
+        assert_eq!(app.oauth2.disable_client(&id).await.unwrap(), Found::Yes);
         app.get_as("/any", text(ended, "access_token")).await.expect_invalid_token();
-        registry::set_status(server.store(), &id, ClientStatus::Active, &*app.clock).await.unwrap();
+        assert_eq!(app.oauth2.enable_client(&id).await.unwrap(), Found::Yes);
         app.get_as("/any", text(ended, "access_token")).await.expect_invalid_token();
     }
     // What it gets within the same second could not be told from what has ended.
@@ -117,8 +119,81 @@ async fn h10_e13_what_a_client_got_ends_when_it_is_disabled_or_removed() {
     let again = log_in(&app, &one).await;
     app.get_as("/any", text(&again, "access_token")).await.expect(StatusCode::OK);
     app.get_as("/any", text(&of_two, "access_token")).await.expect(StatusCode::OK);
-    registry::remove(server.store(), &ClientId::new("two"), &*app.clock).await.unwrap();
-    server.hear_of_it().await.unwrap();
+    assert_eq!(app.oauth2.remove_client(&ClientId::new("two")).await.unwrap(), Found::Yes);
     app.get_as("/any", text(&of_two, "access_token")).await.expect_invalid_token();
     renew(&app, &of_two, Some(&two)).await.expect_error(StatusCode::UNAUTHORIZED, "invalid_client");
+}
+
+/// JWTs for a guard that does not look for the user, in the second in which they were last believed; and a store that is
+/// away once it is done.
+#[tokio::test]
+async fn e13_c21_it_is_not_said_that_a_client_is_disabled_or_removed_before_that_is_heard() {
+    for remove in [false, true] {
+        let store = Faulty::default();
+        let app = TestApp::with(store.clone(), |builder| builder).await;
+        let (id, own) = (ClientId::new("service"), add(&app.oauth2, service("service")).await);
+        let got = app.ask(OF_ITS_OWN, Some(&basic("service", &own))).await.expect(StatusCode::OK).json();
+        app.get_as("/any", text(&got, "access_token")).await.expect(StatusCode::OK);
+        for call in [1, 2] {
+            store.fail_at(call);
+            let refused = match remove {
+                false => app.oauth2.disable_client(&id).await,
+                true => app.oauth2.remove_client(&id).await,
+            };
+            let away = matches!(refused, Err(ClientChangeProblem::Registry(RegistryProblem::Store(_))));
+            assert!(away && !store.is_to_fail(), "{remove} {call}: {refused:?}");
+        }
+        let again = match remove {
+            false => app.oauth2.disable_client(&id).await,
+            true => app.oauth2.remove_client(&id).await,
+        };
+        assert_eq!(again.unwrap(), if remove { Found::No } else { Found::Yes });
+        app.get_as("/any", text(&got, "access_token")).await.expect_invalid_token();
+    }
+}
+
+/// One that another process removed is not there any more, and what it got is dead here all the same.
+#[tokio::test]
+async fn e13_what_is_done_to_no_client_is_told() {
+    let app = TestApp::new().await;
+    let own = add(&app.oauth2, service("service")).await;
+    let got = app.ask(OF_ITS_OWN, Some(&basic("service", &own))).await.expect(StatusCode::OK).json();
+    app.get_as("/any", text(&got, "access_token")).await.expect(StatusCode::OK);
+    let id = ClientId::new("service");
+    registry::remove(app.oauth2.server().unwrap().store(), &id, &*app.clock).await.unwrap();
+    assert_eq!(app.oauth2.disable_client(&id).await.unwrap(), Found::No);
+    app.get_as("/any", text(&got, "access_token")).await.expect_invalid_token();
+    assert_eq!(app.oauth2.enable_client(&id).await.unwrap(), Found::No);
+    assert_eq!(app.oauth2.remove_client(&id).await.unwrap(), Found::No);
+    assert!(app.oauth2.find_client(&id).await.unwrap().is_none());
+    let refused = app.oauth2.rotate_client_secret(&id, Duration::ZERO).await;
+    assert!(matches!(refused, Err(ClientChangeProblem::Registry(RegistryProblem::Unknown))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn h8_a_secret_that_code_rotates_goes_on_for_the_overlap_and_ends_nothing() {
+    let (app, [old, _]) = with_two().await;
+    let id = ClientId::new("one");
+    let first = log_in(&app, &basic("one", &old)).await;
+    let new = app.oauth2.rotate_client_secret(&id, Duration::from_secs(60)).await.unwrap();
+    for secret in [old.as_str(), new.secret()] {
+        log_in(&app, &basic("one", secret)).await;
+    }
+    app.get_as("/any", text(&first, "access_token")).await.expect(StatusCode::OK);
+    app.forward(61);
+    app.ask(LOGIN, Some(&basic("one", &old))).await.expect_error(StatusCode::UNAUTHORIZED, "invalid_client");
+    renew(&app, &first, Some(&basic("one", new.secret()))).await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn h10_code_sees_the_clients_in_pages() {
+    let (app, _) = with_two().await;
+    add(&app.oauth2, service("a")).await;
+    let ids = |clients: Vec<countersign::Client>| clients.into_iter().map(|client| client.id).collect::<Vec<_>>();
+    let first = ids(app.oauth2.list_clients(None, 2).await.unwrap());
+    assert_eq!(first, [ClientId::new("a"), ClientId::new("one")]);
+    assert_eq!(ids(app.oauth2.list_clients(first.last(), 2).await.unwrap()), [ClientId::new("two")]);
+    app.oauth2.disable_client(&first[0]).await.unwrap();
+    let found = app.oauth2.find_client(&first[0]).await.unwrap().unwrap();
+    assert_eq!(found.status, ClientStatus::Disabled);
 }

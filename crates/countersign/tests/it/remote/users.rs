@@ -1,9 +1,11 @@
 //! Who the user of a token from elsewhere is: what the token says, or a user of a table of the author's.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use countersign::{
-    NewUser, NewUserProblem, OAuth2, OwnerStatus, ResourceOwner, ResourceOwners, StoreError, Subject, Username,
-    async_trait, core::token::BearerToken,
+    ClientChangeProblem, ClientId, KeyChangeProblem, KeyId, NewUser, NewUserProblem, OAuth2, OwnerStatus,
+    ResourceOwner, ResourceOwners, StoreError, Subject, Username, async_trait, core::token::BearerToken,
 };
 use serde_json::{Value, json};
 
@@ -125,6 +127,24 @@ async fn users_are_added_where_they_come_from() {
     let added = app.oauth2.add_user(NewUser::new("alice")).await;
     assert!(matches!(added, Err(NewUserProblem::OtherTable)), "{added:?}");
     assert!(app.oauth2.server().is_none());
+}
+
+#[tokio::test]
+async fn clients_and_keys_are_changed_where_tokens_come_from() {
+    let oauth2 = RemoteApp::new(&key()).await.oauth2;
+    let id = ClientId::new("app");
+    for refused in [
+        oauth2.find_client(&id).await.map(drop),
+        oauth2.list_clients(None, 1).await.map(drop),
+        oauth2.disable_client(&id).await.map(drop),
+        oauth2.enable_client(&id).await.map(drop),
+        oauth2.remove_client(&id).await.map(drop),
+        oauth2.rotate_client_secret(&id, Duration::ZERO).await.map(drop),
+    ] {
+        assert!(matches!(refused, Err(ClientChangeProblem::Elsewhere)), "{refused:?}");
+    }
+    assert!(matches!(oauth2.rotate_keys().await, Err(KeyChangeProblem::Elsewhere)));
+    assert!(matches!(oauth2.withdraw_key(&KeyId::new("first")).await, Err(KeyChangeProblem::Elsewhere)));
 }
 
 #[tokio::test]

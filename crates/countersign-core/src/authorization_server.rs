@@ -264,26 +264,15 @@ impl AuthorizationServer {
     /// # Errors
     /// [`OAuthError`], each as its variant says.
     pub async fn token(&self, authorization: Option<&str>, form: &Form) -> Result<TokenResponse, OAuthError> {
-        // What a client gets of its own is of the moment before it was let in, so that what ends the client ends that too.
+        // What is issued without a write is of the moment before the client was let in: what ends the client ends that too.
         let asked_at = self.ports.clock.now();
         let client = self.authenticate_client(authorization, form).await?;
         let grant_type = self.grant_type(&client, form)?;
         let now = self.ports.clock.now();
         self.refuse_if_cut(&client.id, now)?;
         self.keep_keys(now).await?;
-        let facts = Facts {
-            owners: self.owners(),
-            home: if self.owners_are_in_store() { Home::Store } else { Home::Elsewhere },
-            hashing: &self.ports.hashing,
-            default_scope: &self.settings.default_scope,
-            grants: &*self.ports.store,
-            now,
-            refresh_leeway: self.settings.refresh.leeway,
-            audience: self.audience(),
-        };
         for round in 0..MAX_DECISIONS {
-            let facts = Facts { now: self.ports.clock.now(), refresh_leeway: self.refresh_leeway(round), ..facts };
-            match grant::decide(grant_type, facts, &client, form).await? {
+            match grant::decide(grant_type, self.facts(round), &client, form).await? {
                 Decision::Issue(authorized) => {
                     let own = match &authorized.source {
                         // The author's claims are of users: for a client's own token, the author's code would look for
@@ -294,11 +283,12 @@ impl AuthorizationServer {
                         }
                     };
                     // Deciding took its time: what is issued lives from now on.
+                    let now = match &authorized.source {
+                        Source::Client => asked_at,
+                        Source::New { .. } | Source::Renewed(_) => self.ports.clock.now(),
+                    };
                     let keys = self.keys();
-                    let mut mint = self.mint(&client, &keys);
-                    if matches!(authorized.source, Source::Client) {
-                        mint.now = asked_at;
-                    }
+                    let mint = self.mint(&client, &keys, now);
                     let elsewhere = authorized.owner_elsewhere();
                     let issued = issue::issue(mint, client.id.clone(), authorized, own).await?;
                     let Issued::Tokens { response, grant } = issued else { continue };
@@ -313,7 +303,7 @@ impl AuthorizationServer {
                 Decision::Again(again) => {
                     let own = self.own_claims(&again.grant.subject, &client.id, &again.scope).await?;
                     let keys = self.keys();
-                    return issue::issue_again(self.mint(&client, &keys), again, own).await;
+                    return issue::issue_again(self.mint(&client, &keys, asked_at), again, own).await;
                 }
                 Decision::Stolen(grant) => {
                     self.end_stolen(&grant).await?;
@@ -322,6 +312,20 @@ impl AuthorizationServer {
             }
         }
         Err(OAuthError::TemporarilyUnavailable { retry_after: OWNER_RETRY })
+    }
+
+    /// What a grant may look at, now, in its n-th try.
+    fn facts(&self, round: usize) -> Facts<'_> {
+        Facts {
+            owners: self.owners(),
+            home: if self.owners_are_in_store() { Home::Store } else { Home::Elsewhere },
+            hashing: &self.ports.hashing,
+            default_scope: &self.settings.default_scope,
+            grants: &*self.ports.store,
+            now: self.ports.clock.now(),
+            refresh_leeway: self.refresh_leeway(round),
+            audience: self.audience(),
+        }
     }
 
     /// For how long the use of a refresh token may be tried again. Who lost a race in this very request is no thief,
@@ -344,11 +348,11 @@ impl AuthorizationServer {
         Ok(stands)
     }
 
-    fn mint<'a>(&'a self, client: &Client, keys: &'a KeyRing) -> Mint<'a> {
+    fn mint<'a>(&'a self, client: &Client, keys: &'a KeyRing, now: Timestamp) -> Mint<'a> {
         Mint {
             store: &*self.ports.store,
             keys,
-            now: self.ports.clock.now(),
+            now,
             rng: &*self.ports.rng,
             issuer: self.issuer(),
             audience: self.audience(),

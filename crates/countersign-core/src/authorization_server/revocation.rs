@@ -85,7 +85,8 @@ impl AuthorizationServer {
             let family = grant.refresh.as_ref().map(|refresh| refresh.family);
             family == Some(presented.family()) && grant.client_id == client.id
         };
-        let Some(grant) = grant.filter(is_theirs) else { return Ok(()) };
+        // One that is gone may have ended a moment ago, and not have been heard of.
+        let Some(grant) = grant.filter(is_theirs) else { return Ok(self.hear_of_it().await?) };
         self.ports.store.revoke_grant(&grant.id).await?;
         // At once: whoever asked may go away while it is waited for.
         tracing::info!(event = "revocation", outcome = "done", what = "grant", subject = %grant.subject,

@@ -260,6 +260,20 @@ async fn m2_a_full_queue_is_a_503_with_a_time_to_wait() {
     assert!(busy > 0, "the queue is bounded");
 }
 
+#[tokio::test]
+async fn f6_a_revocation_that_was_not_heard_is_heard_before_it_is_acknowledged() {
+    let store = Faulty::default();
+    let app = TestApp::with(store.clone(), |builder| builder).await;
+    let login = app.post_token("username=alice&password=correct+horse").await.expect(StatusCode::OK).json();
+    let text = |name: &str| login[name].as_str().unwrap().to_owned();
+    let revoke = || crate::support::form("/revoke", &format!("token={}", text("refresh_token")));
+    // Clients, the grant, its end; then the feed.
+    store.fail_at(4);
+    app.send(revoke()).await.expect_error(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable");
+    app.send(revoke()).await.expect(StatusCode::OK);
+    app.get_as("/any", &text("access_token")).await.expect_invalid_token();
+}
+
 /// Owners who change while a login is under way: at the second look-up, after which nobody looks again but the store.
 #[tokio::test]
 async fn a18_a_login_under_way_gets_nothing_once_its_owner_changed() {

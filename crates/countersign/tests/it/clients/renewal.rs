@@ -1,11 +1,19 @@
 //! What registered clients renew and revoke: their own, and nothing of each other's.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use axum::http::{StatusCode, header};
 use countersign::{
-    ClientChangeProblem, ClientId, ClientStatus, Found, GrantType, NewClient,
-    core::client::registry::{self, RegistryProblem},
+    ClientChangeProblem, ClientId, ClientStatus, Clock, ExtraClaims, Found, GrantType, IssuedFor, Memory, NewClient,
+    StoreError, async_trait,
+    core::{
+        client::registry::{self, RegistryProblem},
+        clock::TurnableClock,
+        store::Clients,
+    },
 };
 use serde_json::Value;
 
@@ -196,4 +204,41 @@ async fn h10_code_sees_the_clients_in_pages() {
     app.oauth2.disable_client(&first[0]).await.unwrap();
     let found = app.oauth2.find_client(&first[0]).await.unwrap().unwrap();
     assert_eq!(found.status, ClientStatus::Disabled);
+}
+
+/// Disables a client while its request is under way, after it was let in, and lets time pass.
+#[derive(Debug)]
+struct DisablesIt {
+    store: Memory,
+    clock: Arc<Mutex<Option<Arc<TurnableClock>>>>,
+}
+
+#[async_trait]
+impl ExtraClaims for DisablesIt {
+    async fn claims(&self, issued_for: IssuedFor<'_>) -> Result<serde_json::Map<String, Value>, StoreError> {
+        let clock = self.clock.lock().unwrap().take();
+        if let Some(clock) = clock {
+            self.store.set_client_status(issued_for.client_id, ClientStatus::Disabled, clock.now()).await?;
+            clock.forward(Duration::from_secs(2));
+        }
+        Ok(serde_json::Map::new())
+    }
+}
+
+#[tokio::test]
+async fn h10_a_retry_under_way_gets_nothing_that_outlives_its_client() {
+    let (store, clock) = (Memory::new(), Arc::default());
+    let claims = DisablesIt { store: store.clone(), clock: Arc::clone(&clock) };
+    let app = TestApp::with(store, |builder| builder.claims(claims)).await;
+    let client = NewClient::new("one").first_party().any_scope();
+    let secret = add(&app.oauth2, client.grant_type(GrantType::Password).grant_type(GrantType::RefreshToken)).await;
+    let one = basic("one", &secret);
+    let both = app.ask("username=alice&password=correct+horse&scope=me+read:items", Some(&one)).await;
+    let first = both.expect(StatusCode::OK).json();
+    renew(&app, &first, Some(&one)).await.expect(StatusCode::OK);
+    *clock.lock().unwrap() = Some(app.clock.clone());
+    // Another scope than before, so that a token is made for it.
+    let form = format!("grant_type=refresh_token&scope=me&refresh_token={}", text(&first, "refresh_token"));
+    let again = app.ask(&form, Some(&one)).await.expect(StatusCode::OK).json();
+    app.get_as("/any", text(&again, "access_token")).await.expect_invalid_token();
 }

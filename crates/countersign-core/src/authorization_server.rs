@@ -1,4 +1,4 @@
-//! The authorization server: orders the steps of a token request, and names no grant type.
+//! The authorization server: what it stands on, how it behaves, and what it forgets.
 
 mod clients;
 mod feed;
@@ -9,6 +9,8 @@ mod keys;
 mod logins;
 mod owners;
 mod revocation;
+mod token_request;
+mod verification;
 
 use std::{
     sync::{
@@ -26,27 +28,19 @@ pub use self::{
 };
 pub use crate::token::issue::{DEFAULT_LIFETIME, RefreshLifetimes, TokenResponse};
 use crate::{
-    client::{Client, auth},
     clock::{Clock, Rng, Timestamp},
-    error::{BearerError, GrantProblem, OAuthError, RequestProblem},
-    extra_claims::{ExtraClaims, IssuedFor, Map, Value},
-    form::Form,
-    grant::{self, Facts, Home},
-    grant_record::{Decision, Source, VerifiedElsewhere},
+    extra_claims::ExtraClaims,
     grant_type::GrantType,
-    key::{KeyEncryptionKey, KeyRing, KeyRingError, KeyRotation, KeySettings, LiveKeys, SigningChoice},
-    names::{Audience, ClientId, GrantId, Issuer, Subject},
+    key::{KeyEncryptionKey, KeyRingError, KeyRotation, KeySettings, LiveKeys, SigningChoice},
+    names::{Audience, Issuer},
     password::{HashingPool, PasswordPolicy},
-    reason::Reason,
-    resource_owner::{ResourceOwner, ResourceOwners},
+    resource_owner::ResourceOwners,
     scope::Scope,
     store::{Store, StoreError},
     token::{
-        AccessToken, BorrowedToken, TokenSubject,
-        issue::{self, Issued, Mint},
         revoked::Revoked,
         seen::{DEFAULT_REMEMBERED_TOKENS, SeenTokens},
-        verify::{self, Expected, Intended, Profile, TokenProblem},
+        verify,
     },
     token_format::TokenFormat,
 };
@@ -56,12 +50,6 @@ const SWEEP_EVERY: usize = 64;
 
 /// How much of each kind one sweep forgets: more than came in since the last, little enough that nobody waits for it.
 pub const SWEEP_LIMIT: usize = 256;
-
-/// How often a token request is decided upon: once, and again if the owner or the grant changed before it was recorded.
-const MAX_DECISIONS: usize = 3;
-
-/// How long ago the write may have been that won a race for a refresh token against this request.
-const LOST_RACE: Duration = Duration::from_secs(60);
 
 /// How long to wait for an owner who changes faster than requests are answered.
 const OWNER_RETRY: Duration = Duration::from_secs(1);
@@ -259,165 +247,6 @@ impl AuthorizationServer {
         &self.ports.hashing
     }
 
-    /// Answers a token request (RFC 6749 §3.2): `authorization` is the header of this name, `form` the body.
-    ///
-    /// # Errors
-    /// [`OAuthError`], each as its variant says.
-    pub async fn token(&self, authorization: Option<&str>, form: &Form) -> Result<TokenResponse, OAuthError> {
-        // What is issued without a write is of the moment before the client was let in: what ends the client ends that too.
-        let asked_at = self.ports.clock.now();
-        let client = self.authenticate_client(authorization, form).await?;
-        let grant_type = self.grant_type(&client, form)?;
-        let now = self.ports.clock.now();
-        self.refuse_if_cut(&client.id, now)?;
-        self.keep_keys(now).await?;
-        for round in 0..MAX_DECISIONS {
-            match grant::decide(grant_type, self.facts(round), &client, form).await? {
-                Decision::Issue(authorized) => {
-                    let own = match &authorized.source {
-                        // The author's claims are of users: for a client's own token, the author's code would look for
-                        // a user by the client's name.
-                        Source::Client => Map::new(),
-                        Source::New { .. } | Source::Renewed(_) => {
-                            self.own_claims(&authorized.subject, &client.id, &authorized.scope).await?
-                        }
-                    };
-                    // Deciding took its time: what is issued lives from now on.
-                    let now = match &authorized.source {
-                        Source::Client => asked_at,
-                        Source::New { .. } | Source::Renewed(_) => self.ports.clock.now(),
-                    };
-                    let keys = self.keys();
-                    let mint = self.mint(&client, &keys, now);
-                    let elsewhere = authorized.owner_elsewhere();
-                    let issued = issue::issue(mint, client.id.clone(), authorized, own).await?;
-                    let Issued::Tokens { response, grant } = issued else { continue };
-                    if let (Some(owner), Some(grant)) = (elsewhere, grant)
-                        && !self.still_stands(&owner, &grant).await?
-                    {
-                        continue;
-                    }
-                    self.sweep_now_and_then().await;
-                    return Ok(response);
-                }
-                Decision::Again(again) => {
-                    let own = self.own_claims(&again.grant.subject, &client.id, &again.scope).await?;
-                    let keys = self.keys();
-                    return issue::issue_again(self.mint(&client, &keys, asked_at), again, own).await;
-                }
-                Decision::Stolen(grant) => {
-                    self.end_stolen(&grant).await?;
-                    return Err(OAuthError::InvalidGrant(GrantProblem::RefreshToken));
-                }
-            }
-        }
-        Err(OAuthError::TemporarilyUnavailable { retry_after: OWNER_RETRY })
-    }
-
-    /// What a grant may look at, now, in its n-th try.
-    fn facts(&self, round: usize) -> Facts<'_> {
-        Facts {
-            owners: self.owners(),
-            home: if self.owners_are_in_store() { Home::Store } else { Home::Elsewhere },
-            hashing: &self.ports.hashing,
-            default_scope: &self.settings.default_scope,
-            grants: &*self.ports.store,
-            now: self.ports.clock.now(),
-            refresh_leeway: self.refresh_leeway(round),
-            audience: self.audience(),
-        }
-    }
-
-    /// For how long the use of a refresh token may be tried again. Who lost a race in this very request is no thief,
-    /// however long the winner's write took.
-    fn refresh_leeway(&self, round: usize) -> Duration {
-        let leeway = self.settings.refresh.leeway;
-        if round == 0 || leeway.is_zero() { leeway } else { leeway.max(LOST_RACE) }
-    }
-
-    /// Whether an owner of the author's table still is what was verified, now that the grant is recorded; ends the grant if
-    /// not. The author changes the table first and then ends grants, so one of the two finds it.
-    async fn still_stands(&self, verified: &VerifiedElsewhere, grant: &GrantId) -> Result<bool, StoreError> {
-        let owner = self.owners().find_by_subject(&verified.subject).await;
-        let stands = matches!(&owner, Ok(Some(owner)) if owner.is_active()
-            && (owner.password_hash.is_none() || owner.password_hash == verified.password_hash));
-        if !stands {
-            self.end_grant(grant).await?;
-            owner?;
-        }
-        Ok(stands)
-    }
-
-    fn mint<'a>(&'a self, client: &Client, keys: &'a KeyRing, now: Timestamp) -> Mint<'a> {
-        Mint {
-            store: &*self.ports.store,
-            keys,
-            now,
-            rng: &*self.ports.rng,
-            issuer: self.issuer(),
-            audience: self.audience(),
-            format: client.token_format.unwrap_or(self.settings.token_format),
-            lifetime: self.settings.access_token_lifetime,
-            refresh: self.can_renew(client).then_some(self.settings.refresh),
-        }
-    }
-
-    fn can_renew(&self, client: &Client) -> bool {
-        self.settings.grant_types.contains(&GrantType::RefreshToken) && client.may_use(GrantType::RefreshToken)
-    }
-
-    /// The client that makes a request, to whichever endpoint: `authorization` is the header of this name, `form` the
-    /// body. Where none is registered, or none is named, that is [`Client::built_in`], which proves nothing.
-    ///
-    /// # Errors
-    /// - [`OAuthError::InvalidClient`]: a client is named that is unknown or disabled, or does not prove who it is by the
-    ///   method that it is registered for.
-    /// - [`OAuthError::InvalidRequest`]: it authenticates in two ways.
-    /// - [`OAuthError::TemporarilyUnavailable`]: the store is away.
-    pub async fn authenticate_client(&self, authorization: Option<&str>, form: &Form) -> Result<Client, OAuthError> {
-        let door = auth::Door {
-            store: &*self.ports.store,
-            issuer: self.issuer(),
-            leeway: self.settings.leeway,
-            now: self.ports.clock.now(),
-        };
-        auth::authenticate(door, authorization, form).await
-    }
-
-    async fn own_claims(
-        &self,
-        subject: &Subject,
-        client_id: &ClientId,
-        scope: &Scope,
-    ) -> Result<Map<String, Value>, StoreError> {
-        let Some(claims) = &self.ports.claims else { return Ok(Map::new()) };
-        claims.claims(IssuedFor { subject, client_id, scope }).await
-    }
-
-    /// Which grant type is asked for, if the server has it on and the client may use it.
-    fn grant_type(&self, client: &Client, form: &Form) -> Result<GrantType, OAuthError> {
-        let named = match form.find("grant_type") {
-            Some(name) => GrantType::find_by_name(name).ok_or(OAuthError::UnsupportedGrantType)?,
-            None if self.looks_like_a_login(form) => GrantType::Password,
-            None => return Err(OAuthError::InvalidRequest(RequestProblem::Missing(vec!["grant_type"]))),
-        };
-        if !self.settings.grant_types.contains(&named) {
-            return Err(OAuthError::UnsupportedGrantType);
-        }
-        match client.may_use(named) {
-            true => Ok(named),
-            // RFC 6749 §5.2, `invalid_client`: "no client authentication included".
-            false if client.is_built_in() => Err(OAuthError::InvalidClient),
-            false => Err(OAuthError::UnauthorizedClient),
-        }
-    }
-
-    /// What is still missing of a login is then told as missing, and not the grant type.
-    fn looks_like_a_login(&self, form: &Form) -> bool {
-        self.settings.grant_type_parameter == GrantTypeParameter::Lenient
-            && ["username", "password"].iter().any(|name| form.find(name).is_some())
-    }
-
     /// Forgets some of what has expired, so that a store grows with what is alive and nobody keeps a timetable.
     async fn sweep_now_and_then(&self) {
         if !self.requests.fetch_add(1, Ordering::Relaxed).is_multiple_of(SWEEP_EVERY) {
@@ -434,79 +263,5 @@ impl AuthorizationServer {
     /// [`StoreError`]: the store is away; it is tried again.
     pub async fn sweep(&self) -> Result<usize, StoreError> {
         self.ports.store.sweep(self.ports.clock.now(), self.settings.refresh.leeway, SWEEP_LIMIT).await
-    }
-
-    /// Verifies an access token (RFC 9068 §4). The log tells what is wrong with it, the client hears one answer.
-    ///
-    /// # Errors
-    /// - [`BearerError::InvalidToken`], with the reason.
-    /// - [`BearerError::TemporarilyUnavailable`]: nobody knows, because the store is away: whether it is one of ours, if
-    ///   it is opaque; or for too long what has ended (see [`RevocationSettings`]).
-    pub async fn verify<'t>(&self, token: impl Into<BorrowedToken<'t>>) -> Result<AccessToken, BearerError> {
-        let (token, now) = (token.into(), self.ports.clock.now());
-        self.keep_up(now).await?;
-        let verified = if verify::is_opaque(token) {
-            verify::verify_opaque(token, self.intended(), &*self.ports.store, now).await?
-        } else {
-            self.verify_signed(token, now).await?
-        };
-        let believed = verified
-            .and_then(|token| if self.revoked.has_ended(&token) { Err(TokenProblem::Revoked) } else { Ok(token) });
-        believed.map_err(|problem| {
-            let reason = Reason::from(problem);
-            tracing::debug!(event = "verify", outcome = "denied", %reason, "a token was refused");
-            BearerError::InvalidToken(reason)
-        })
-    }
-
-    /// Verifies a token by its signature. One of a key that is unknown here may be of a key that came since.
-    async fn verify_signed(
-        &self,
-        token: BorrowedToken<'_>,
-        now: Timestamp,
-    ) -> Result<Result<AccessToken, TokenProblem>, StoreError> {
-        let tried = {
-            let keys = self.keys.glance();
-            match self.seen.verify(token, self.expected(&keys), &*self.ports.clock) {
-                Err(TokenProblem::UnknownKey) => keys.number(),
-                decided => return Ok(decided),
-            }
-        };
-        if !self.has_newer_keys(tried, now).await? {
-            return Ok(Err(TokenProblem::UnknownKey));
-        }
-        Ok(self.seen.verify(token, self.expected(&self.keys.glance()), &*self.ports.clock))
-    }
-
-    /// What a token for this API must be.
-    fn expected<'a>(&'a self, keys: &'a KeyRing) -> Expected<'a> {
-        let Intended { issuer, audience, leeway } = self.intended();
-        Expected { keys, profile: Profile::Rfc9068, issuer, audience, leeway }
-    }
-
-    /// Whose it must be, and for whom.
-    fn intended(&self) -> Intended<'_> {
-        let (issuer, audience) = self.names();
-        Intended { issuer, audience, leeway: self.settings.leeway }
-    }
-
-    /// The owner of a verified token, as long as the owner is active.
-    ///
-    /// # Errors
-    /// - [`BearerError::InvalidToken`]: the token is a client's own ([`Reason::NotAUser`]), or the owner is gone
-    ///   ([`Reason::OwnerGone`]) or disabled ([`Reason::OwnerDisabled`]).
-    /// - [`BearerError::TemporarilyUnavailable`]: it cannot be known now.
-    pub async fn find_active_owner(&self, token: &AccessToken) -> Result<ResourceOwner, BearerError> {
-        // Whatever the table of users says: it may be the author's, and have a user of the client's name.
-        if token.whose() == TokenSubject::Client {
-            return Err(BearerError::InvalidToken(Reason::NotAUser));
-        }
-        let owner = self.owners().find_by_subject(token.subject()).await?;
-        let reason = match owner {
-            Some(owner) if owner.is_active() => return Ok(owner),
-            Some(_) => Reason::OwnerDisabled,
-            None => Reason::OwnerGone,
-        };
-        Err(BearerError::InvalidToken(reason))
     }
 }

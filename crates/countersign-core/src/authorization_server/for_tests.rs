@@ -1,7 +1,11 @@
 //! What a test asks of an authorization server beside tokens. No program is compiled with this.
 
-use super::{AuthorizationServer, ClientId, Clock, Map, Scope, StoreError, Value};
+use super::{AuthorizationServer, Clock, Scope, StoreError};
 use crate::{extra_claims::IssuedFor, names::Subject};
+use crate::{
+    extra_claims::{Map, Value},
+    names::ClientId,
+};
 
 impl AuthorizationServer {
     /// The clock that it goes by.

@@ -14,8 +14,8 @@ use countersign_core::{
     resource_owner::{OwnerStatus, ResourceOwner},
     scope::Scope,
     store::{
-        Ended, FeedEntry, HandleHash, KeyRecord, OneTime, OpaqueToken, PrivateKey, RestingKey, SealedKey, StoreError,
-        Succession,
+        Ended, FeedEntry, HandleHash, KeyRecord, OneTime, OpaqueToken, Origin, PrivateKey, RestingKey, SealedKey,
+        StoreError, Succession,
     },
     token_format::TokenFormat,
     username::Username,
@@ -311,15 +311,25 @@ fn refresh_values(refresh: Option<&Refresh>) -> [Value; 4] {
     ]
 }
 
-pub(crate) fn opaque_token(row: &dyn Columns) -> Result<(Option<GrantId>, String, Timestamp), StoreError> {
-    Ok((row.text("grant_id")?.map(GrantId::new), text(row, "claims")?, time(row, "expires_at")?))
+pub(crate) fn opaque_token(row: &dyn Columns) -> Result<(Origin, String, Timestamp), StoreError> {
+    let descends_from = match (row.text("grant_id")?, row.text("client_id")?) {
+        (Some(id), _) => Origin::Grant(GrantId::new(id)),
+        (None, Some(id)) => Origin::Client(ClientId::new(id)),
+        (None, None) => return Err(unreadable("client_id")),
+    };
+    Ok((descends_from, text(row, "claims")?, time(row, "expires_at")?))
 }
 
 /// In the order of [`crate::statements::PUT_OPAQUE_TOKEN`].
 pub(crate) fn opaque_token_values(token: &OpaqueToken) -> Vec<Value> {
+    let (grant_id, client_id) = match &token.descends_from {
+        Origin::Grant(id) => (Some(id.as_str()), None),
+        Origin::Client(id) => (None, Some(id.as_str())),
+    };
     vec![
         token.handle.as_bytes().into(),
-        token.grant_id.as_ref().map(GrantId::as_str).into(),
+        grant_id.into(),
+        client_id.into(),
         token.claims.as_str().into(),
         token.expires_at.into(),
     ]

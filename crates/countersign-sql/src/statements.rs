@@ -89,8 +89,10 @@ pub(crate) const END_GRANT: [&str; 3] = end_grants!("id");
 /// Ends the grants of an owner.
 pub(crate) const END_GRANTS_OF_OWNER: [&str; 3] = end_grants!("subject");
 
-/// Ends what was granted to a client. The feed is told of the client, and not of each of what may be very many grants.
-pub(crate) const END_GRANTS_TO_CLIENT: [&str; 2] = [
+/// Ends what was granted to a client, and its own tokens. The feed is told of the client, and not of each of what may be very
+/// many grants.
+pub(crate) const END_GRANTS_TO_CLIENT: [&str; 3] = [
+    "DELETE FROM oauth2_opaque_tokens WHERE client_id = $1",
     "DELETE FROM oauth2_opaque_tokens WHERE grant_id IN (SELECT id FROM oauth2_grants WHERE client_id = $1)",
     "DELETE FROM oauth2_grants WHERE client_id = $1",
 ];
@@ -168,10 +170,11 @@ statements! {
     SWEEP_RETIRED = "UPDATE oauth2_grants SET retired = NULL, retired_at = NULL WHERE id IN \
         (SELECT id FROM oauth2_grants WHERE retired_at <= $1 ORDER BY retired_at LIMIT $2)";
 
-    /// Of a grant that has ended there is none.
-    PUT_OPAQUE_TOKEN = "INSERT INTO oauth2_opaque_tokens (handle, grant_id, claims, expires_at) \
-        SELECT $1, $2, $3, $4 WHERE $2 IS NULL OR EXISTS (SELECT 1 FROM oauth2_grants WHERE id = $2)";
-    FIND_OPAQUE_TOKEN = "SELECT grant_id, claims, expires_at FROM oauth2_opaque_tokens WHERE handle = $1";
+    /// Of a grant that has ended there is none, nor of a client that is disabled or gone.
+    PUT_OPAQUE_TOKEN = "INSERT INTO oauth2_opaque_tokens (handle, grant_id, client_id, claims, expires_at) \
+        SELECT $1, $2, $3, $4, $5 WHERE EXISTS (SELECT 1 FROM oauth2_grants WHERE id = $2) \
+        OR EXISTS (SELECT 1 FROM oauth2_clients WHERE id = $3 AND status = 'active')";
+    FIND_OPAQUE_TOKEN = "SELECT grant_id, client_id, claims, expires_at FROM oauth2_opaque_tokens WHERE handle = $1";
     REVOKE_OPAQUE_TOKEN = "DELETE FROM oauth2_opaque_tokens WHERE handle = $1";
     SWEEP_OPAQUE_TOKENS = "DELETE FROM oauth2_opaque_tokens WHERE handle IN \
         (SELECT handle FROM oauth2_opaque_tokens WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";

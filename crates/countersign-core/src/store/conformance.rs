@@ -49,7 +49,8 @@ pub use self::{
     renewal::{
         a_grant_that_can_be_renewed_comes_back_as_it_was_recorded, a_number_of_the_feed_is_given_once,
         answers_to_retired_refresh_tokens_are_swept, e8_nothing_is_rotated_once_the_grant_has_ended,
-        n1_a_refresh_token_is_rotated_once, opaque_tokens_end_with_their_grant, whatever_ends_grants_tells_the_feed,
+        f3_a_clients_own_opaque_tokens_end_with_it, n1_a_refresh_token_is_rotated_once,
+        opaque_tokens_end_with_their_grant, whatever_ends_grants_tells_the_feed,
     },
 };
 
@@ -97,6 +98,7 @@ macro_rules! store_conformance {
             whatever_ends_grants_tells_the_feed
             a_number_of_the_feed_is_given_once
             opaque_tokens_end_with_their_grant
+            f3_a_clients_own_opaque_tokens_end_with_it
             answers_to_retired_refresh_tokens_are_swept
             e3_of_many_uses_at_once_one_successor_lives
             e8_revocation_beats_renewal

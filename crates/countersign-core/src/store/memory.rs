@@ -10,7 +10,7 @@ use async_trait::async_trait;
 
 use super::{
     Added, Clients, Ended, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys, LONGEST_ACCESS_TOKEN, OneTime,
-    OneTimeKind, OpaqueToken, OwnerRegistry, RETIRED_KEYS_KEPT, Redeemed, Remembered, RestingKey, Rotated,
+    OneTimeKind, OpaqueToken, Origin, OwnerRegistry, RETIRED_KEYS_KEPT, Redeemed, Remembered, RestingKey, Rotated,
     SWEEP_MARGIN, SealedKey, Spend, Standing, StoreError, Succession,
 };
 use crate::{
@@ -68,7 +68,7 @@ impl Tables {
     fn end_grants(&mut self, fits: impl Fn(&Grant) -> bool) -> usize {
         let ended: Vec<_> = self.grants.extract_if(|_, grant| fits(grant)).map(|(_, grant)| grant).collect();
         for grant in &ended {
-            self.opaque_tokens.retain(|_, token| token.grant_id.as_ref() != Some(&grant.id));
+            self.opaque_tokens.retain(|_, token| !matches!(&token.descends_from, Origin::Grant(id) if *id == grant.id));
             self.append_feed(Ended::Grant(grant.id.clone()), grant.access_until);
         }
         ended.len()
@@ -78,10 +78,13 @@ impl Tables {
         self.end_grants(|grant| grant.subject == *subject)
     }
 
-    /// Ends what was granted to a client. The feed is told of the client, not of each grant.
+    /// Ends what was granted to a client, and its own tokens. The feed is told of the client, not of each grant.
     fn end_grants_to(&mut self, client_id: &ClientId, now: Timestamp) {
         let ended: Vec<_> = self.grants.extract_if(|_, grant| grant.client_id == *client_id).collect();
-        self.opaque_tokens.retain(|_, token| !ended.iter().any(|(id, _)| token.grant_id.as_ref() == Some(id)));
+        self.opaque_tokens.retain(|_, token| match &token.descends_from {
+            Origin::Grant(id) => !ended.iter().any(|(ended, _)| ended == id),
+            Origin::Client(id) => id != client_id,
+        });
         self.append_feed(Ended::Client(client_id.clone(), now), now.plus(LONGEST_ACCESS_TOKEN));
     }
 }
@@ -365,7 +368,11 @@ impl Grants for Memory {
 
     async fn put_opaque_token(&self, token: &OpaqueToken) -> Result<Found, StoreError> {
         let mut tables = self.tables();
-        if token.grant_id.as_ref().is_some_and(|id| !tables.grants.contains_key(id)) {
+        let lives = match &token.descends_from {
+            Origin::Grant(id) => tables.grants.contains_key(id),
+            Origin::Client(id) => tables.clients.get(id).is_some_and(Client::is_active),
+        };
+        if !lives {
             return Ok(Found::No);
         }
         tables.opaque_tokens.insert(token.handle, token.clone());

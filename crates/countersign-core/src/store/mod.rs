@@ -18,8 +18,8 @@ use async_trait::async_trait;
 
 pub use self::error::{BoxError, StoreError};
 pub use self::record::{
-    Ended, FeedEntry, HandleHash, KeyRecord, OneTime, OneTimeKind, OpaqueToken, PrivateKey, RestingKey, SealedKey,
-    Spend, Succession,
+    Ended, FeedEntry, HandleHash, KeyRecord, OneTime, OneTimeKind, OpaqueToken, Origin, PrivateKey, RestingKey,
+    SealedKey, Spend, Succession,
 };
 use crate::{
     client::{Client, ClientSecrets, ClientStatus},
@@ -85,7 +85,7 @@ pub trait Clients: fmt::Debug + Send + Sync + 'static {
     /// At most `limit` clients whose names come after `after`, in the order of their names' bytes.
     async fn list_clients(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreError>;
 
-    /// Disables a client and ends what was granted to it, or enables one. Of a disabled one the feed is told in the same
+    /// Disables a client and ends what was granted to it and its own opaque tokens, or enables one. Of a disabled one the feed is told in the same
     /// write: what it got up to `now` has ended.
     async fn set_client_status(&self, id: &ClientId, status: ClientStatus, now: Timestamp)
     -> Result<Found, StoreError>;
@@ -102,7 +102,7 @@ pub trait Clients: fmt::Debug + Send + Sync + 'static {
     /// Tells the feed that what a client got up to `now` has ended, whether there is such a client or not.
     async fn cut_client(&self, id: &ClientId, now: Timestamp) -> Result<(), StoreError>;
 
-    /// Removes a client and what was granted to it, and tells the feed as [`Clients::set_client_status`] does.
+    /// Removes a client, what was granted to it and its own opaque tokens, and tells the feed as [`Clients::set_client_status`] does.
     async fn remove_client(&self, id: &ClientId, now: Timestamp) -> Result<Found, StoreError>;
 }
 
@@ -185,8 +185,8 @@ pub trait Grants: fmt::Debug + Send + Sync + 'static {
     /// Ends all grants of an owner with their tokens, and tells the feed; says how many there were.
     async fn revoke_grants_of(&self, subject: &Subject) -> Result<usize, StoreError>;
 
-    /// Records an opaque access token beside those that its grant has; one of a grant that has ended is not recorded
-    /// ([`Found::No`]).
+    /// Records an opaque access token beside those that its grant, or its client, has; one of a grant that has ended, or of a
+    /// client that is gone or disabled, is not recorded ([`Found::No`]).
     async fn put_opaque_token(&self, token: &OpaqueToken) -> Result<Found, StoreError>;
 
     /// The opaque access token of this handle, expired or not.

@@ -185,12 +185,21 @@ pub struct Spend {
 pub struct OpaqueToken {
     /// The hash of what its bearer presents.
     pub handle: HandleHash,
-    /// The grant that it descends from, with which it ends; a client's own token has none.
-    pub grant_id: Option<GrantId>,
+    /// With what it ends.
+    pub descends_from: Origin,
     /// What it says: the claims of RFC 9068 §2.2, as JSON.
     pub claims: String,
     /// From when on it is worth nothing.
     pub expires_at: Timestamp,
+}
+
+/// With what an opaque access token ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The grant that it descends from.
+    Grant(GrantId),
+    /// The client whose own token it is: there is no grant.
+    Client(ClientId),
 }
 
 /// One line of the feed: something that verifiers must not believe any more.

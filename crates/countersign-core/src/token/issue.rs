@@ -201,8 +201,10 @@ pub(crate) async fn issue(
         Source::Client => {
             let made_for = For { grant_id: None, subject: &subject, client_id: &client_id, scope: &scope, audience };
             let minted = mint.access_token(made_for, own)?;
-            if let Some(rests) = &minted.rests {
-                mint.store.put_opaque_token(rests).await?;
+            if let Some(rests) = &minted.rests
+                && mint.store.put_opaque_token(rests).await? == Found::No
+            {
+                return Err(OAuthError::InvalidClient);
             }
             tracing::info!(event = "client_token", outcome = "granted", client = %client_id, scope = %scope,
                 "a client got a token of its own");

@@ -12,12 +12,13 @@ use crate::{
 };
 
 /// All steps, oldest first.
-const MIGRATIONS: [Migration; 5] = [
+const MIGRATIONS: [Migration; 6] = [
     Migration::new(include_str!("../../migrations/sqlite/0001_first.sql")),
     Migration::new(include_str!("../../migrations/sqlite/0002_renewal.sql")),
     Migration::new(include_str!("../../migrations/sqlite/0003_clients.sql")),
     Migration::new(include_str!("../../migrations/sqlite/0004_keys.sql")),
     Migration::new(include_str!("../../migrations/sqlite/0005_serves.sql")),
+    Migration::new(include_str!("../../migrations/sqlite/0006_own_tokens.sql")),
 ];
 
 /// Makes the steps that are missing. Of two processes that start at once, one waits and finds them made.

@@ -349,7 +349,8 @@ impl Grants for Sqlite {
 
     async fn find_opaque_token(&self, handle: &HandleHash) -> Result<Option<OpaqueToken>, StoreError> {
         let found = self.find_one(sql::FIND_OPAQUE_TOKEN, vec![handle.as_bytes().into()], rows::opaque_token).await?;
-        let read = |(grant_id, claims, expires_at)| OpaqueToken { handle: *handle, grant_id, claims, expires_at };
+        let read =
+            |(descends_from, claims, expires_at)| OpaqueToken { handle: *handle, descends_from, claims, expires_at };
         Ok(found.map(read))
     }
 

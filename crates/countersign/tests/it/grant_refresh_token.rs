@@ -239,7 +239,7 @@ async fn opaque_tokens_are_taken_wherever_jwts_are() {
 }
 
 #[tokio::test]
-async fn revocation_is_done_when_it_is_answered() {
+async fn f2_f4_f11_revocation_is_done_when_it_is_answered() {
     for format in [TokenFormat::Jwt, TokenFormat::Opaque] {
         let app = TestApp::with(Memory::new(), |builder| builder.token_format(format)).await;
         let (first, other) = (log_in(&app).await, log_in(&app).await);

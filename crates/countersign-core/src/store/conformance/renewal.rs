@@ -4,13 +4,17 @@ use std::{sync::Arc, time::Duration};
 
 use super::{NOW, RACERS, grant, owner, race};
 use crate::{
+    client::{Authentication, Client, ClientStatus},
     clock::Timestamp,
     grant_record::{Grant, Refresh, Retired},
     names::{ClientId, GrantId, KeyId, Subject},
     password::PasswordHash,
     refresh_token::SealedAnswer,
     resource_owner::OwnerStatus,
-    store::{Ended, FeedEntry, Found, HandleHash, OpaqueToken, Redeemed, Rotated, SWEEP_MARGIN, Standing, Store},
+    store::{
+        Added, Ended, FeedEntry, Found, HandleHash, OpaqueToken, Origin, Redeemed, Rotated, SWEEP_MARGIN, Standing,
+        Store,
+    },
 };
 
 const LEEWAY: Duration = Duration::from_secs(10);
@@ -34,13 +38,21 @@ fn renewed(id: &str, subject: &Subject, before: &str, current: &str) -> Grant {
     Grant { used_at: NOW.plus(Duration::from_secs(1)), ..grant }
 }
 
-fn opaque(handle: &str, grant_id: Option<&Grant>) -> OpaqueToken {
+/// A token of a grant, or that of the client `own` itself.
+fn opaque(handle: &str, grant: Option<&Grant>) -> OpaqueToken {
     OpaqueToken {
         handle: HandleHash::of(handle),
-        grant_id: grant_id.map(|grant| grant.id.clone()),
+        descends_from: match grant {
+            Some(grant) => Origin::Grant(grant.id.clone()),
+            None => Origin::Client(ClientId::new("own")),
+        },
         claims: r#"{"sub":"ü"}"#.to_owned(),
         expires_at: NOW.plus(Duration::from_secs(900)),
     }
+}
+
+fn named(id: &str) -> Client {
+    Client::new(ClientId::new(id), Authentication::None, NOW)
 }
 
 async fn record(store: &impl Store, grant: &Grant, token: Option<&OpaqueToken>) {
@@ -174,6 +186,7 @@ pub async fn a_number_of_the_feed_is_given_once(store: Arc<impl Store>) {
 
 pub async fn opaque_tokens_end_with_their_grant(store: Arc<impl Store>) {
     let alice = Subject::new("alice");
+    assert_eq!(store.add_client(&named("own")).await.unwrap(), Added::Yes);
     let grant = renewable("g", &alice, "1");
     let (first, second, own) = (opaque("1", Some(&grant)), opaque("2", Some(&grant)), opaque("own", None));
     record(&*store, &grant, Some(&first)).await;
@@ -193,6 +206,29 @@ pub async fn opaque_tokens_end_with_their_grant(store: Arc<impl Store>) {
     // It, and what the feed says of the grant.
     assert_eq!(store.sweep(own.expires_at.plus(SWEEP_MARGIN), LEEWAY, 10).await.unwrap(), 2);
     assert_eq!(store.find_opaque_token(&own.handle).await.unwrap(), None);
+}
+
+pub async fn f3_a_clients_own_opaque_tokens_end_with_it(store: Arc<impl Store>) {
+    let id = ClientId::new("own");
+    let other = OpaqueToken { descends_from: Origin::Client(ClientId::new("other")), ..opaque("other", None) };
+    assert_eq!(store.put_opaque_token(&opaque("1", None)).await.unwrap(), Found::No, "there is no such client");
+    for name in ["own", "other"] {
+        assert_eq!(store.add_client(&named(name)).await.unwrap(), Added::Yes);
+    }
+    assert_eq!(store.put_opaque_token(&other).await.unwrap(), Found::Yes);
+    for step in ["disabled", "removed"] {
+        let token = opaque(step, None);
+        assert_eq!(store.put_opaque_token(&token).await.unwrap(), Found::Yes, "{step}");
+        let ended = match step {
+            "disabled" => store.set_client_status(&id, ClientStatus::Disabled, NOW).await,
+            _ => store.remove_client(&id, NOW).await,
+        };
+        assert_eq!(ended.unwrap(), Found::Yes, "{step}");
+        assert_eq!(store.find_opaque_token(&token.handle).await.unwrap(), None, "{step}");
+        assert_eq!(store.put_opaque_token(&token).await.unwrap(), Found::No, "{step}");
+        store.set_client_status(&id, ClientStatus::Active, NOW).await.unwrap();
+    }
+    assert!(store.find_opaque_token(&other.handle).await.unwrap().is_some(), "another's stays");
 }
 
 pub async fn answers_to_retired_refresh_tokens_are_swept(store: Arc<impl Store>) {

@@ -5,7 +5,8 @@ use crate::{
     clock::Rng,
     handle::{self, Prefix},
     jose::{TokenProblem, json::parse_object},
-    store::{HandleHash, OpaqueToken},
+    names::ClientId,
+    store::{HandleHash, OpaqueToken, Origin},
     token::{BearerToken, Claims, verify::Profile},
 };
 
@@ -19,7 +20,10 @@ pub(in crate::token) fn make(claims: &Claims, rng: &dyn Rng) -> (BearerToken, Op
     let token = handle::write(Prefix::ACCESS_TOKEN, &bytes);
     let rests = OpaqueToken {
         handle: HandleHash::of(&token),
-        grant_id: claims.grant_id.clone(),
+        descends_from: match &claims.grant_id {
+            Some(id) => Origin::Grant(id.clone()),
+            None => Origin::Client(ClientId::new(claims.subject.as_str())),
+        },
         claims: jwt::payload(claims).to_string(),
         expires_at: claims.expires_at,
     };

@@ -2,8 +2,9 @@
 
 use axum::http::StatusCode;
 use countersign::{
-    AccessToken, Builder, ExtraClaims, GrantType, IssuedFor, Memory, NewClient, OwnerStatus, ResourceOwner,
-    ResourceOwners, StoreError, Subject, TokenSubject, Username, routing::get, testing::TokenFor,
+    AccessToken, Builder, ClientId, ExtraClaims, Found, GrantType, IssuedFor, Memory, NewClient, OwnerStatus,
+    ResourceOwner, ResourceOwners, StoreError, Subject, TokenFormat, TokenSubject, Username, routing::get,
+    testing::TokenFor,
 };
 use serde_json::{Map, Value, json};
 
@@ -294,4 +295,21 @@ async fn handlers_can_tell_clients_from_users() {
         .header("authorization", format!("Bearer {}", token["access_token"].as_str().unwrap()));
     let said = answer(&router, request.body(axum::body::Body::empty()).unwrap()).await.expect(StatusCode::OK);
     assert_eq!(said.body, "a client");
+}
+
+#[tokio::test]
+async fn f3_a_clients_own_opaque_token_ends_with_it_in_every_process_at_once() {
+    for remove in [false, true] {
+        let store = Memory::new();
+        let [one, other] = [store.clone(), store]
+            .map(|store| async { TestApp::with(store, |builder| builder.token_format(TokenFormat::Opaque)).await });
+        let (one, other) = (one.await, other.await);
+        add(&one.oauth2, service("app").secret(SECRET)).await;
+        let token = one.own_token("app", "").await["access_token"].as_str().unwrap().to_owned();
+        other.get_as("/any", &token).await.expect(StatusCode::OK);
+        let id = ClientId::new("app");
+        let done = if remove { one.oauth2.remove_client(&id).await } else { one.oauth2.disable_client(&id).await };
+        assert_eq!(done.unwrap(), Found::Yes);
+        other.get_as("/any", &token).await.expect_invalid_token();
+    }
 }

@@ -33,7 +33,7 @@ use crate::{
     grant_type::GrantType,
     key::{KeyEncryptionKey, KeyRingError, KeyRotation, KeySettings, LiveKeys, SigningChoice},
     names::{Audience, Issuer},
-    password::{HashingPool, PasswordPolicy},
+    password::{Blocklist, HashingPool, PasswordPolicy},
     resource_owner::ResourceOwners,
     scope::Scope,
     store::{Store, StoreError},
@@ -106,6 +106,8 @@ pub struct Settings {
     pub key_encryption: Option<KeyEncryptionKey>,
     /// What a password must fulfil that a user sets.
     pub password_policy: PasswordPolicy,
+    /// Passwords that no user may set, beside the common ones; none by default.
+    pub password_blocklist: Option<Arc<dyn Blocklist>>,
     /// How many verified tokens are remembered, so that they need not be verified again; 10,000 by default, 0 for none.
     pub remembered_tokens: usize,
 }
@@ -136,6 +138,7 @@ impl Default for Settings {
             key_rotation: KeyRotation::default(),
             key_encryption: None,
             password_policy: PasswordPolicy::default(),
+            password_blocklist: None,
             remembered_tokens: DEFAULT_REMEMBERED_TOKENS,
         }
     }

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -58,6 +58,12 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     fn now(&self) -> Timestamp;
 }
 
+/// How time passes, whatever anybody sets the clocks to: for how long something takes or waits.
+pub trait Stopwatch: fmt::Debug + Send + Sync + 'static {
+    /// The time since a moment of its own. It never goes back.
+    fn elapsed(&self) -> Duration;
+}
+
 /// Where unpredictable bytes come from: salts, identifiers, tokens.
 ///
 /// Private keys are the exception: the cryptographic library makes those from the operating system's generator itself.
@@ -85,6 +91,12 @@ impl System {
         Arc::new(Self)
     }
 
+    /// A shared stopwatch of the system's, which begins now.
+    #[must_use]
+    pub fn stopwatch() -> Arc<dyn Stopwatch> {
+        Arc::new(SystemStopwatch(Instant::now()))
+    }
+
     /// The system as a shared source of randomness.
     #[must_use]
     pub fn rng() -> Arc<dyn Rng> {
@@ -99,6 +111,15 @@ impl Clock for System {
         // A clock before 1970 is wrong, and the epoch is the safe reading of it: nothing issued then is valid for long.
         let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+    }
+}
+
+#[derive(Debug)]
+struct SystemStopwatch(Instant);
+
+impl Stopwatch for SystemStopwatch {
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed()
     }
 }
 

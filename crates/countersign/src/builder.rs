@@ -11,7 +11,7 @@ use countersign_core::{
     grant_type::GrantType,
     key::{KeyEncryptionKey, KeyRotation, MAX_TOKEN_LIFETIME, SigningChoice},
     names::{Audience, Issuer},
-    password::{HashingPool, HashingSettings, PasswordPolicy},
+    password::{Blocklist, HashingPool, HashingSettings, PasswordPolicy},
     resource_owner::ResourceOwners,
     scope::Scope,
     store::Store,
@@ -333,7 +333,7 @@ impl Builder {
         self
     }
 
-    /// How passwords are hashed: threads, queue and cost.
+    /// How passwords are hashed: threads, how many wait and how long, priority and cost.
     pub fn hashing(mut self, settings: HashingSettings) -> Self {
         self.authority.hashing = settings;
         self
@@ -343,6 +343,13 @@ impl Builder {
     /// title of the API by default.
     pub fn password_policy(mut self, policy: PasswordPolicy) -> Self {
         self.authority.settings.password_policy = policy;
+        self
+    }
+
+    /// Passwords that no user may set, beside the common ones: a [`BlocklistFile`](crate::BlocklistFile), or a list of yours.
+    /// While it cannot be read, no password is changed, and the answer is 503.
+    pub fn password_blocklist(mut self, list: impl Blocklist) -> Self {
+        self.authority.settings.password_blocklist = Some(Arc::new(list));
         self
     }
 

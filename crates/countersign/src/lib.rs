@@ -34,6 +34,7 @@
 mod assembly;
 pub mod audit;
 mod authority;
+mod blocklist_file;
 mod builder;
 mod client_changes;
 mod endpoint;
@@ -81,7 +82,10 @@ pub use countersign_core::{
     jose::HmacSecret,
     key::{KeyEncryptionKey, KeyPairAlgorithm, KeyRotation, SigningChoice},
     names::{ClientId, GrantId, KeyId, Subject},
-    password::{Argon2Cost, HashingSettings, Password, PasswordHash, PasswordPolicy},
+    password::{
+        Argon2Cost, Blocklist, BlocklistAway, HashingPriority, HashingSettings, Listed, Password, PasswordHash,
+        PasswordPolicy, PolicyRefusal,
+    },
     reason::Reason,
     resource_owner::{OwnerStatus, ResourceOwner, ResourceOwners, Upgraded},
     scope::{Scope, ScopeToken},
@@ -93,6 +97,7 @@ pub use countersign_core::{
 pub use schemars;
 
 pub use crate::{
+    blocklist_file::{BlocklistFile, BlocklistFileError},
     builder::{Builder, Embedded},
     client_changes::ClientChangeProblem,
     endpoint::{DocsPage, security_headers},

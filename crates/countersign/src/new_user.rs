@@ -55,7 +55,8 @@ impl NewUser {
         }
     }
 
-    /// The password, which is hashed when the user is added. What code sets is not held against the password policy.
+    /// The password, which is hashed when the user is added. What code sets is not held against the password policy: where
+    /// a person chose it, ask [`OAuth2::check_new_password`] first.
     pub fn password(mut self, password: impl Into<String>) -> Self {
         self.secret = Secret::Password(password.into());
         self

@@ -4,7 +4,7 @@ use countersign_core::{
     authorization_server::AuthorizationServer,
     grant_record::Grant,
     names::{GrantId, Subject},
-    password::{Busy, Password, PasswordProblem},
+    password::{BlocklistAway, Busy, Password, PasswordProblem, PolicyProblem, PolicyRefusal},
     resource_owner::{OwnerStatus, ResourceOwner},
     store::{Found, StoreError},
     username::Username,
@@ -68,7 +68,7 @@ impl OAuth2 {
     }
 
     /// Sets the password of a user of the built-in table, and ends their logins. What code sets is not held against the
-    /// password policy.
+    /// password policy: where a person chose it, ask [`OAuth2::check_new_password`] first.
     ///
     /// # Errors
     /// As of [`OAuth2::disable_user`]; [`UserProblem::Password`]; [`UserProblem::Busy`].
@@ -76,6 +76,25 @@ impl OAuth2 {
         let server = self.with_table()?;
         let hash = server.hashing().hash(Password::typed(password)?).await?;
         Ok(server.set_password(subject, &hash).await?)
+    }
+
+    /// Checks a password that a person wants to set, by the policy and the list of known passwords: for pages of your own on
+    /// which people register or choose another password, whatever table they are in.
+    ///
+    /// `context` holds what an attacker who knows the user tries first: the user name, the e-mail address, the full name. The
+    /// title of the API is added.
+    ///
+    /// # Errors
+    /// [`UserProblem::Password`] and [`UserProblem::Refused`] say to the person what is wrong with it;
+    /// [`UserProblem::Unknown`]: the list cannot be read now, and it must not be set; [`UserProblem::Elsewhere`].
+    pub async fn check_new_password(&self, password: &str, context: &[&str]) -> Result<(), UserProblem> {
+        let server = self.issuing()?;
+        let context: Vec<_> = context.iter().copied().chain(self.title()).collect();
+        match server.check_new_password(&Password::typed(password)?, &context).await {
+            Ok(()) => Ok(()),
+            Err(PolicyProblem::Refused(refusal)) => Err(refusal.into()),
+            Err(PolicyProblem::Unknown(away)) => Err(away.into()),
+        }
     }
 
     /// At most `limit` logins of a user, of those whose `id` comes after `after`, in the order of their `id`s.
@@ -131,6 +150,12 @@ pub enum UserProblem {
     /// The password cannot be one.
     #[error(transparent)]
     Password(#[from] PasswordProblem),
+    /// The password is one that the policy refuses.
+    #[error(transparent)]
+    Refused(#[from] PolicyRefusal),
+    /// The list of known passwords cannot be read.
+    #[error(transparent)]
+    Unknown(#[from] BlocklistAway),
     /// Too many passwords wait to be hashed.
     #[error(transparent)]
     Busy(#[from] Busy),

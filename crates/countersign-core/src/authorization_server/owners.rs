@@ -1,13 +1,13 @@
 //! What is done to owners, by an operator's code or by themselves, with the end of what they granted: all their tokens are
 //! dead when it returns.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use super::{AuthorizationServer, OWNER_RETRY, logins::asked_by};
 use crate::{
     error::OAuthError,
     names::Subject,
-    password::{Busy, Password, PasswordHash, PasswordProblem, PolicyRefusal, Verification},
+    password::{Busy, Password, PasswordHash, PasswordProblem, PolicyProblem, PolicyRefusal, Verification},
     resource_owner::{OwnerStatus, ResourceOwner},
     store::{Found, StoreError},
     token::AccessToken,
@@ -16,6 +16,9 @@ use crate::{
 /// How often a password is verified before its change gives up: once, and again for each time that the stored hash was
 /// replaced meanwhile, as a login does with a weak one.
 const MAX_ATTEMPTS: usize = 3;
+
+/// How long to wait for a list of known passwords that cannot be read: somebody has to mend it.
+const BLOCKLIST_RETRY: Duration = Duration::from_secs(60);
 
 /// Why a password was not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +43,18 @@ pub enum PasswordChangeProblem {
 impl From<Busy> for PasswordChangeProblem {
     fn from(busy: Busy) -> Self {
         Self::Unavailable { retry_after: busy.retry_after }
+    }
+}
+
+impl From<PolicyProblem> for PasswordChangeProblem {
+    fn from(problem: PolicyProblem) -> Self {
+        match problem {
+            PolicyProblem::Refused(refusal) => Self::Refused(refusal),
+            PolicyProblem::Unknown(away) => {
+                tracing::error!(cause = away.source(), "the list of known passwords cannot be read: none is changed");
+                Self::Unavailable { retry_after: BLOCKLIST_RETRY }
+            }
+        }
     }
 }
 
@@ -94,6 +109,15 @@ impl AuthorizationServer {
         Ok(found)
     }
 
+    /// Checks a password that somebody wants to set, by the policy and the list of known passwords; `context` as of
+    /// [`PasswordPolicy::check`](crate::password::PasswordPolicy::check).
+    ///
+    /// # Errors
+    /// [`PolicyProblem`]: why it may not be set, or that nobody knows.
+    pub async fn check_new_password(&self, password: &Password, context: &[&str]) -> Result<(), PolicyProblem> {
+        self.settings.password_policy.check_with(self.settings.password_blocklist.as_deref(), password, context).await
+    }
+
     /// Changes the password of a token's owner, who is of the built-in table and knows the current one, and ends all grants
     /// of the owner, the token's too (OWASP ASVS 6.2.3 and 7.4.3).
     ///
@@ -123,7 +147,7 @@ impl AuthorizationServer {
             let new = Password::typed(new)?;
             let names = [Some(owner.username.as_str()), owner.full_name.as_deref(), owner.email.as_deref()];
             let context: Vec<_> = names.into_iter().flatten().chain([service]).collect();
-            self.settings.password_policy.check(&new, &context)?;
+            self.check_new_password(&new, &context).await?;
             let to = self.hashing().hash(new).await?;
             if self.ports.store.change_password(token.subject(), &from, &to).await? == Found::Yes {
                 let (client, grant) = asked_by(token);

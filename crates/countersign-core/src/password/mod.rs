@@ -11,6 +11,7 @@ use crate::precis::Class;
 
 mod argon2;
 mod bcrypt;
+mod blocklist;
 mod pbkdf2;
 mod policy;
 mod pool;
@@ -19,8 +20,9 @@ mod scrypt;
 mod stored;
 
 pub use argon2::{Argon2Cost, UnsuitableCost};
+pub use blocklist::{Blocklist, BlocklistAway, Listed, PolicyProblem};
 pub use policy::{PasswordPolicy, PolicyRefusal};
-pub use pool::{Busy, HashingPool, HashingSettings, Strength, Verification};
+pub use pool::{Busy, HashingPool, HashingPriority, HashingSettings, Strength, Verification};
 pub use scheme::check_supported;
 pub use stored::UnsupportedHash;
 

@@ -64,6 +64,9 @@ pub enum PolicyRefusal {
     /// Among the passwords that everybody tries first.
     #[error("the password is one of the most common ones")]
     Common,
+    /// On a list of known passwords that was added to the common ones: a [`Blocklist`](super::Blocklist).
+    #[error("the password is on a list of known passwords")]
+    Listed,
     /// Made from the user's name, their e-mail address or the name of this service.
     #[error("the password contains the user name, the e-mail address or the name of this service")]
     ContainsContext,

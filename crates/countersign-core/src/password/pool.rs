@@ -1,14 +1,15 @@
 //! The hashing pool: a few threads of their own and a bounded queue, so that logins never stall the server.
 
+mod line;
+mod settings;
+
 use std::{
-    collections::VecDeque,
     fmt,
     hint::black_box,
     io,
-    num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -18,38 +19,15 @@ use std::{
 use thiserror::Error;
 use tokio::sync::oneshot;
 
+use self::line::{Line, Taken};
+pub use self::settings::{HashingPriority, HashingSettings};
 use super::{
     Argon2Cost, Password, PasswordHash, UnsupportedHash,
     argon2::{Hasher, OutOfMemory, SALT_BYTES},
     scheme::Stored,
     stored::Comparison,
 };
-use crate::clock::Rng;
-
-/// How much hashing happens at once, how much may wait, and what a new hash costs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HashingSettings {
-    /// Hashing threads; each keeps the memory of one hash of the current cost.
-    ///
-    /// Default: what the machine can run in parallel. More would not hash faster, only hold more memory.
-    pub threads: NonZeroUsize,
-    /// Hashes that may wait for a thread; what comes then is [`Busy`].
-    ///
-    /// Default: 32 for each thread. At the default cost of some 15 to 35 ms a hash, the last in line then waits about a
-    /// second: somebody who waits longer tries again, and makes the line longer.
-    pub queue: usize,
-    /// The cost of a new hash. Stored ones of any other are upgraded at their owner's next login.
-    ///
-    /// Default: [`Argon2Cost::OWASP`].
-    pub cost: Argon2Cost,
-}
-
-impl Default for HashingSettings {
-    fn default() -> Self {
-        let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Self { threads, queue: QUEUE_PER_THREAD * threads.get(), cost: Argon2Cost::OWASP }
-    }
-}
+use crate::clock::{Rng, Stopwatch, System};
 
 /// What came of comparing a password with a stored hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,13 +49,15 @@ pub enum Strength {
     Outdated,
 }
 
-/// There is no room in the queue, or no memory, or the pool has ended: nothing is known about the password.
+/// There is no room in the queue, or the wait in it was too long, or there is no memory, or the pool has ended: nothing is
+/// known about the password.
 ///
 /// The answer to it is 503 with `Retry-After`, never a failed login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("too many passwords are waiting to be hashed")]
 pub struct Busy {
-    /// When it is worth trying again: a full queue of the default length is worked off in about this time.
+    /// When it is worth trying again, in whole seconds: those who wait now will have been answered, if hashing goes on as fast
+    /// as it did of late.
     pub retry_after: Duration,
 }
 
@@ -95,25 +75,30 @@ pub struct HashingPool {
 }
 
 impl HashingPool {
-    /// Starts the threads. `rng` gives the salts.
+    /// Starts the threads. `rng` gives the salts; how long somebody waits goes by the system's stopwatch.
     ///
     /// # Errors
     /// When the operating system gives no thread.
     pub fn new(settings: HashingSettings, rng: Arc<dyn Rng>) -> io::Result<Self> {
-        let queue = Queue { jobs: VecDeque::new(), idle: settings.threads.get(), state: State::Open };
-        let shared = Arc::new(Shared {
-            queue: Mutex::new(queue),
-            wake: Condvar::new(),
-            capacity: settings.queue,
-            rng,
-            hashes_computed: AtomicU64::new(0),
-        });
+        Self::timed_by(System::stopwatch(), settings, rng)
+    }
+
+    /// As [`HashingPool::new`], with another stopwatch: for tests.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread.
+    pub fn timed_by(stopwatch: Arc<dyn Stopwatch>, settings: HashingSettings, rng: Arc<dyn Rng>) -> io::Result<Self> {
+        let line = Line::new(settings, stopwatch);
+        let shared = Arc::new(Shared { line, rng, hashes_computed: AtomicU64::new(0) });
         let mut pool = Self { shared, threads: Vec::new() };
         for number in 1..=settings.threads.get() {
             let shared = Arc::clone(&pool.shared);
             let mut worker = Worker { shared, cost: settings.cost, hasher: Hasher::new(settings.cost) };
             let thread = thread::Builder::new().name(format!("countersign-hash-{number}"));
-            pool.threads.push(thread.spawn(move || worker.run())?);
+            pool.threads.push(thread.spawn(move || {
+                settings.priority.take();
+                worker.run();
+            })?);
         }
         Ok(pool)
     }
@@ -123,7 +108,7 @@ impl HashingPool {
     /// # Errors
     /// [`Busy`].
     pub async fn hash(&self, password: Password) -> Result<PasswordHash, Busy> {
-        self.ask(|reply| Job::Hash { password, reply }).await?.map_err(|OutOfMemory| BUSY)
+        self.ask(|reply| Job::Hash { password, reply }).await?.map_err(|OutOfMemory| self.busy())
     }
 
     /// Compares a password with a stored hash; `None` stands for a user who does not exist and costs the same.
@@ -132,7 +117,7 @@ impl HashingPool {
     /// [`Busy`].
     pub async fn verify(&self, password: Password, stored: Option<PasswordHash>) -> Result<Verification, Busy> {
         let answer = self.ask(|reply| Job::Verify { password, stored, reply }).await?;
-        answer.map_err(|OutOfMemory| BUSY)?.or_else(|reason| {
+        answer.map_err(|OutOfMemory| self.busy())?.or_else(|reason| {
             tracing::error!(%reason, "a stored password hash cannot be verified: its user cannot log in");
             Ok(Verification::Malformed)
         })
@@ -146,17 +131,18 @@ impl HashingPool {
 
     async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, Busy> {
         let (reply, answer) = oneshot::channel();
-        self.shared.put(job(reply))?;
-        answer.await.map_err(|_| BUSY)
+        self.shared.line.put(job(reply))?;
+        answer.await.map_err(|_| self.busy())
+    }
+
+    fn busy(&self) -> Busy {
+        self.shared.line.busy()
     }
 }
 
 impl Drop for HashingPool {
     fn drop(&mut self) {
-        let mut queue = self.shared.lock();
-        queue.state = State::Ended;
-        queue.jobs.clear();
-        self.shared.wake.notify_all();
+        self.shared.line.end();
     }
 }
 
@@ -165,9 +151,6 @@ impl fmt::Debug for HashingPool {
         f.debug_struct("HashingPool").field("hashes_computed", &self.hashes_computed()).finish_non_exhaustive()
     }
 }
-
-const QUEUE_PER_THREAD: usize = 32;
-const BUSY: Busy = Busy { retry_after: Duration::from_secs(1) };
 
 /// A question to the pool and where its answer goes.
 enum Job {
@@ -199,62 +182,9 @@ impl Job {
 }
 
 struct Shared {
-    queue: Mutex<Queue>,
-    wake: Condvar,
-    capacity: usize,
+    line: Line,
     rng: Arc<dyn Rng>,
     hashes_computed: AtomicU64,
-}
-
-struct Queue {
-    jobs: VecDeque<Job>,
-    /// Threads that do nothing: a job for one of them does not wait.
-    idle: usize,
-    state: State,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Open,
-    Ended,
-}
-
-impl Shared {
-    /// A panic while the lock was held cannot have left the queue half changed: nothing in there calls out.
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn put(&self, job: Job) -> Result<(), Busy> {
-        let mut queue = self.lock();
-        if queue.jobs.len() >= self.capacity + queue.idle {
-            queue.jobs.retain(|job| !job.is_abandoned());
-        }
-        if queue.jobs.len() >= self.capacity + queue.idle || queue.state == State::Ended {
-            return Err(BUSY);
-        }
-        queue.jobs.push_back(job);
-        self.wake.notify_one();
-        Ok(())
-    }
-
-    /// The next job that somebody still waits for; `None` when the pool has ended.
-    fn take(&self) -> Option<Job> {
-        let mut queue = self.lock();
-        loop {
-            if queue.state == State::Ended {
-                return None;
-            }
-            match queue.jobs.pop_front() {
-                Some(job) if job.is_abandoned() => {}
-                Some(job) => {
-                    queue.idle -= 1;
-                    return Some(job);
-                }
-                None => queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner),
-            }
-        }
-    }
 }
 
 struct Worker {
@@ -265,13 +195,13 @@ struct Worker {
 
 impl Worker {
     fn run(&mut self) {
-        while let Some(job) = self.shared.take() {
+        while let Some(Taken { job, at }) = self.shared.line.take() {
             // The asker of a job that panics finds the reply dropped, and that is `Busy`.
             if catch_unwind(AssertUnwindSafe(|| self.answer(job))).is_err() {
                 tracing::error!("hashing a password panicked: its asker is told to try again");
                 self.hasher = Hasher::new(self.cost);
             }
-            self.shared.lock().idle += 1;
+            self.shared.line.done(at);
         }
     }
 

@@ -25,7 +25,7 @@ const BCRYPT_10: &str = "$2a$10$WvvTPHKwdBJ3uk0Z37EMR.hLA2W6N9AEBhEgrAOljy2Ae5Mt
 const MALFORMED: &str = include_str!("vectors/malformed_hashes.txt");
 
 fn pool_of(cost: Argon2Cost) -> HashingPool {
-    let settings = HashingSettings { threads: NonZeroUsize::MIN, queue: 64, cost };
+    let settings = HashingSettings { threads: NonZeroUsize::MIN, queue: 64, ..HashingSettings::of_cost(cost) };
     HashingPool::new(settings, Arc::new(SeededRng::new(1))).expect("threads")
 }
 

@@ -44,7 +44,11 @@ impl Login {
     async fn with(settings: Settings, claims: Option<Arc<dyn ExtraClaims>>) -> Self {
         let (store, rng) = (Arc::new(Memory::new()), Arc::new(SeededRng::new(1)));
         let clock = Arc::new(TurnableClock::at(NOW));
-        let cost = HashingSettings { threads: NonZeroUsize::MIN, queue: 256, cost: Argon2Cost::weak_for_tests() };
+        let cost = HashingSettings {
+            threads: NonZeroUsize::MIN,
+            queue: 256,
+            ..HashingSettings::of_cost(Argon2Cost::weak_for_tests())
+        };
         let hashing = Arc::new(HashingPool::new(cost, rng.clone()).unwrap());
         let owner = ResourceOwner {
             subject: Self::subject(),

@@ -88,6 +88,7 @@ async fn obey(cli: Cli) -> Outcome {
 async fn open(settings: &Settings) -> Result<(OAuth2, Place), Failure> {
     settings.configure(OAuth2::new(Memory::new()))?.check().map_err(Problem::Library)?;
     let keys = settings.keys()?;
+    let blocklist = settings.blocklist()?;
     let place = Place::find(settings).await?;
     telemetry::start(settings.log_format, settings.log_level);
     if settings.developer_mode == Switch::On && place.others_reach_it(settings) {
@@ -100,6 +101,10 @@ async fn open(settings: &Settings) -> Result<(OAuth2, Place), Failure> {
     let mut builder = settings.configure(OAuth2::new(store))?.signing(keys.signing);
     if let Some(encryption) = keys.encryption {
         builder = builder.key_encryption(encryption);
+    }
+    if let Some(blocklist) = blocklist {
+        tracing::info!(loaded = blocklist.loaded(), "there is a list of known passwords, which nobody may set");
+        builder = builder.password_blocklist(blocklist);
     }
     let oauth2 = builder.build().await?;
     Ok((oauth2, place))

@@ -74,6 +74,12 @@ pub(crate) enum Problem {
     Together(String),
     #[error(transparent)]
     Library(countersign::StartError),
+    #[error("the list of known passwords in {} cannot be used", path.display())]
+    Blocklist {
+        path: PathBuf,
+        #[source]
+        source: countersign::BlocklistFileError,
+    },
     #[error("the secret in {} cannot be used", path.display())]
     Secret {
         path: PathBuf,

@@ -3,11 +3,11 @@
 use std::{fs::File, io::Read, num::NonZeroUsize, path::Path, time::Duration};
 
 use countersign::{
-    Builder, DocsPage, KeyPairAlgorithm, RevocationSettings, SigningChoice, TokenFormat, WhenStale,
+    BlocklistFile, Builder, DocsPage, KeyPairAlgorithm, RevocationSettings, SigningChoice, TokenFormat, WhenStale,
     core::{
         jose::HmacSecret,
         key::{KeyEncryptionKey, KeyRotation, KeySettings},
-        password::{Argon2Cost, HashingSettings, PasswordPolicy},
+        password::{Argon2Cost, HashingPriority, HashingSettings, PasswordPolicy},
     },
 };
 use zeroize::Zeroizing;
@@ -154,17 +154,30 @@ impl Settings {
 
     /// How passwords are hashed.
     pub(crate) fn hashing(&self) -> Result<HashingSettings, Problem> {
-        let default = HashingSettings::default();
+        let cost = self.cost()?;
+        let default = HashingSettings::of_cost(cost);
         let queue_per_thread = default.queue / default.threads;
         let threads = self.hash_threads.and_then(|threads| NonZeroUsize::new(threads.0 as usize));
         let threads = threads.unwrap_or(default.threads);
         let queue = self.hash_queue.map_or(queue_per_thread * threads.get(), |queue| queue.0 as usize);
-        Ok(HashingSettings { threads, queue, cost: self.cost()? })
+        let longest_wait = seconds(self.hash_wait.0);
+        let priority = match self.hash_nice.0 {
+            0 => HashingPriority::Normal,
+            steps => HashingPriority::Below(u8::try_from(steps).unwrap_or(u8::MAX)),
+        };
+        Ok(HashingSettings { threads, queue, longest_wait, priority, cost })
     }
 
     /// What a password that somebody sets must fulfil.
     pub(crate) const fn policy(&self) -> PasswordPolicy {
         PasswordPolicy { minimum_length: self.minimum_password_length.0 as usize }
+    }
+
+    /// Passwords that nobody may set, if there is a list of them; reads it.
+    pub(crate) fn blocklist(&self) -> Result<Option<BlocklistFile>, Problem> {
+        let Some(path) = &self.password_blocklist_file else { return Ok(None) };
+        let unfit = |source| Problem::Blocklist { path: path.clone(), source };
+        BlocklistFile::open(path).map(Some).map_err(unfit)
     }
 
     fn cost(&self) -> Result<Argon2Cost, Problem> {
@@ -228,6 +241,28 @@ mod tests {
         let revocation = RevocationSettings { max_staleness: seconds(5), when_stale: WhenStale::Accept };
         let policy = PasswordPolicy { minimum_length: 15 };
         assert_eq!(heard(&set), (false, refresh, TokenFormat::Opaque, revocation, policy));
+    }
+
+    #[test]
+    fn hashing_is_as_the_library_has_it_unless_it_is_set() {
+        let hashing = |variables: &[(&str, &str)]| {
+            let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
+            let written = Written::in_environment(TABLE, variables).expect("names that are known");
+            Settings::read(&written).expect("settings").hashing().expect("a cost")
+        };
+        assert_eq!(hashing(&[]), HashingSettings::default());
+        let set = hashing(&[
+            ("COUNTERSIGN_HASH_THREADS", "3"),
+            ("COUNTERSIGN_HASH_QUEUE", "7"),
+            ("COUNTERSIGN_HASH_WAIT", "9"),
+            ("COUNTERSIGN_HASH_NICE", "12"),
+            ("COUNTERSIGN_ARGON2_MEMORY_KIB", "47104"),
+        ]);
+        let (longest_wait, priority) = (seconds(9), HashingPriority::Below(12));
+        let cost = Argon2Cost::new(47_104, 2, 1).expect("a cost");
+        let threads = NonZeroUsize::new(3).expect("some");
+        assert_eq!(set, HashingSettings { threads, queue: 7, longest_wait, priority, cost });
+        assert_eq!(hashing(&[("COUNTERSIGN_HASH_NICE", "0")]).priority, HashingPriority::Normal);
     }
 
     #[tokio::test]

@@ -121,10 +121,20 @@ settings! {
     /// Fewest characters of a password that somebody sets. 8 is the least that NIST SP 800-63B-4 allows; where the
     /// password is the only factor it asks for 15.
     "minimum_password_length" minimum_password_length: Whole<8, 128> = Text("8");
+    /// The file with passwords that nobody may set, beside the most common ones, which the program knows: passwords, or their
+    /// SHA-1 hashes as Pwned Passwords has them, one a line. Large ones must be sorted hashes. It is read at the start; while
+    /// it cannot be read, nothing starts and no password is changed.
+    "password_blocklist_file" password_blocklist_file: Option<PathBuf> = Unset("none");
     /// Threads that hash passwords, each with the memory of one hash. More than the machine has cores only take memory.
-    "hash_threads" hash_threads: Option<Whole<1, 256>> = Unset("one a core");
+    "hash_threads" hash_threads: Option<Whole<1, 256>> = Unset("one a core, but in a control group no more than fit half of the memory that it allows");
     /// Logins that may wait for a hashing thread. What comes then is answered 503 with `Retry-After`.
     "hash_queue" hash_queue: Option<Whole<0, 100_000>> = Unset("32 a thread");
+    /// How long a login may wait for a hashing thread, in seconds. After that it is answered 503 with `Retry-After`, and not
+    /// hashed for.
+    "hash_wait" hash_wait: Whole<1, 300> = Text("5");
+    /// How many steps of `nice` hashing threads stand below the rest of the program, on Linux, so that cheap requests need not
+    /// wait for logins. The more, the less is left of them where other programs fill the cores.
+    "hash_nice" hash_nice: Whole<0, 19> = Text("5");
     /// Memory of one new password hash (Argon2id), in KiB. Hashes of another cost are upgraded at the next login.
     "argon2.memory_kib" argon2_memory_kib: Whole<7_168, 262_144> = Text("19456");
     /// How many times a new password hash fills its memory.

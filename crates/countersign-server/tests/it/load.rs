@@ -114,3 +114,47 @@ async fn m2_a_thousand_parallel_logins_stay_within_memory() {
 
     server.token_of("alice", PASSWORD).await;
 }
+
+/// How many logins a test waits for.
+#[cfg(target_os = "linux")]
+const PATIENCE: usize = 50;
+
+/// How nice each thread of the server is, and whether it hashes.
+#[cfg(target_os = "linux")]
+fn niceness(server: &Server) -> Vec<(bool, i32)> {
+    let tasks = fs::read_dir(format!("/proc/{}/task", server.id())).unwrap();
+    let stats = tasks.filter_map(|task| fs::read_to_string(task.unwrap().path().join("stat")).ok());
+    let read = |stat: String| {
+        let (name, fields) = stat.rsplit_once(") ").unwrap();
+        // proc_pid_stat(5).
+        (name.contains("(countersign-has"), fields.split(' ').nth(16).unwrap().parse().unwrap())
+    };
+    stats.map(read).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn m2_hashing_threads_step_back_and_no_others() {
+    let place = Place::new();
+    place.add_user("alice", &[]);
+    for (set, steps) in [(None, 5), (Some("0"), 0), (Some("12"), 12)] {
+        let mut command = place.command(["serve", "--listen", "127.0.0.1:0"]);
+        command.env("COUNTERSIGN_HASH_THREADS", THREADS.to_string());
+        if let Some(set) = set {
+            command.env("COUNTERSIGN_HASH_NICE", set);
+        }
+        let server = Server::start(command);
+        let (mut hashing, mut others) = (Vec::new(), Vec::new());
+        // A thread may not have begun yet when another one answers.
+        for _ in 0..PATIENCE {
+            server.token_of("alice", PASSWORD).await;
+            (hashing, others) = niceness(&server).into_iter().partition(|(hashes, _)| *hashes);
+            if hashing.iter().all(|(_, nice)| *nice == (others[0].1 + steps).min(19)) {
+                break;
+            }
+        }
+        let rest = others[0].1;
+        assert!(others.iter().all(|(_, nice)| *nice == rest), "{others:?}");
+        assert_eq!(hashing, vec![(true, (rest + steps).min(19)); THREADS]);
+    }
+}

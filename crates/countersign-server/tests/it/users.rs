@@ -5,7 +5,7 @@ use std::process::Stdio;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{PASSWORD, Place, expect_json};
+use crate::support::{PASSWORD, Place, Ran, Server, expect_json};
 
 const NOBODY: &str = "there is no user named nobody";
 
@@ -125,6 +125,54 @@ fn d9_the_policy_holds_for_new_passwords_and_says_why() {
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"gfqzkwvugfqzkw").unwrap();
     let ran = child.wait_with_output().unwrap();
     assert!(String::from_utf8(ran.stderr).unwrap().contains("15 characters"));
+}
+
+#[test]
+fn d11_a_password_on_a_list_of_the_operators_is_refused_and_it_is_said() {
+    let place = Place::new();
+    let list = place.write("known.txt", "Red Zebra Crossing\n");
+    place.write("settings.toml", format!("password_blocklist_file = {:?}\n", list.to_str().unwrap()));
+    let set = |password, arguments: [&str; 3]| {
+        place.run_with_input(password, ["--config", "settings.toml"].into_iter().chain(["user"]).chain(arguments))
+    };
+    let why = ["on a list of known passwords"];
+    set("red zebra crossing", ["add", "alice", "--password-stdin"]).expect_refusal(1, &why);
+    set("blue zebra crossing", ["add", "alice", "--password-stdin"]).expect_code(0);
+    set("RED zebra crossing", ["set-password", "alice", "--password-stdin"]).expect_refusal(1, &why);
+    set("green zebra crossing", ["set-password", "alice", "--password-stdin"]).expect_code(0);
+    // A hash says nothing of its password, and needs no list.
+    std::fs::remove_file(&list).unwrap();
+    let gone = ["known.txt", "cannot be used", "cannot be read"];
+    set("blue zebra crossing", ["set-password", "alice", "--password-stdin"]).expect_refusal(2, &gone);
+    let hash = "$2b$12$EixZaYVK1fsbw1ZfbX3OXePaWxn96p36WQoeG6Lruj3vjPGga31lW";
+    set(hash, ["set-password", "alice", "--hash-stdin"]).expect_code(0);
+}
+
+#[tokio::test]
+async fn d11_the_server_knows_the_list_and_does_not_start_without() {
+    let place = Place::new();
+    place.add_user("alice", &[]);
+    let list = place.write("known.txt", "red zebra crossing\n");
+    let serve = || {
+        let mut command = place.command(["serve", "--listen", "127.0.0.1:0"]);
+        command.env("COUNTERSIGN_PASSWORD_BLOCKLIST_FILE", &list);
+        command
+    };
+    let server = Server::start(serve());
+    let token = server.token_of("alice", PASSWORD).await;
+    let change = async |new| {
+        let form = [("current_password", PASSWORD), ("new_password", new)];
+        server.client.post(format!("{}/users/me/password", server.url)).bearer_auth(&token).form(&form).send().await
+    };
+    let refused = expect_json(change("Red Zebra Crossing").await.unwrap(), StatusCode::BAD_REQUEST).await;
+    assert_eq!(refused["detail"], "The new password is refused: the password is on a list of known passwords");
+    assert_eq!(change("blue zebra crossing").await.unwrap().status(), StatusCode::NO_CONTENT);
+    let lines = server.stop().stderr;
+    assert!(lines.contains("list of known passwords") && !lines.contains("zebra"), "{lines}");
+
+    place.write("known.txt", "8846F7EAEE8FB117AD06BDD830B7586C:12\n");
+    let why = ["known.txt", "cannot be used", "not SHA-1"];
+    Ran::with_input(serve(), "").expect_refusal(2, &why);
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod headers;
 mod introspect;
 mod keys;
 mod logins;
+mod password_policy;
 mod refused;
 mod remote;
 mod schemes;

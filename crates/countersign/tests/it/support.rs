@@ -39,7 +39,11 @@ pub(crate) const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
 /// Hashing that costs next to nothing, on one thread, with room for every caller of a test.
 pub(crate) fn cheap_hashing() -> HashingSettings {
-    HashingSettings { threads: NonZeroUsize::MIN, queue: 1024, cost: Argon2Cost::weak_for_tests() }
+    HashingSettings {
+        threads: NonZeroUsize::MIN,
+        queue: 1024,
+        ..HashingSettings::of_cost(Argon2Cost::weak_for_tests())
+    }
 }
 
 pub(crate) struct TestApp {

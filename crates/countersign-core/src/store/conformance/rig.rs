@@ -34,7 +34,11 @@ pub(super) struct World<S> {
 impl<S: Store> World<S> {
     pub(super) async fn new(store: Arc<S>, seed: u64) -> Self {
         let rng = Arc::new(SeededRng::new(seed));
-        let cost = HashingSettings { threads: NonZeroUsize::MIN, queue: 8, cost: Argon2Cost::weak_for_tests() };
+        let cost = HashingSettings {
+            threads: NonZeroUsize::MIN,
+            queue: 8,
+            ..HashingSettings::of_cost(Argon2Cost::weak_for_tests())
+        };
         let hashing = Arc::new(HashingPool::new(cost, rng.clone()).unwrap());
         let hash = hashing.hash(Password::typed("correct horse").unwrap()).await.unwrap();
         let alice = ResourceOwner { password_hash: Some(hash), ..owner("alice") };

@@ -7,7 +7,7 @@ use std::{
 
 use clap::Args;
 use countersign::{
-    Password, PasswordHash, ResourceOwner,
+    Blocklist, Password, PasswordHash, ResourceOwner,
     core::{
         clock::System,
         password::{HashingPool, HashingSettings, check_supported},
@@ -51,9 +51,11 @@ impl PasswordSource {
             check_supported(&hash)?;
             return Ok(hash);
         }
+        let blocklist = settings.blocklist()?;
+        let blocklist = blocklist.as_ref().map(|list| list as &dyn Blocklist);
         let typed = if self.password_stdin { read_line()? } else { ask()? };
         let password = Password::typed(&typed)?;
-        settings.policy().check(&password, context)?;
+        settings.policy().check_with(blocklist, &password, context).await?;
         let hashing = HashingSettings { threads: NonZeroUsize::MIN, ..settings.hashing()? };
         Ok(HashingPool::new(hashing, System::rng())?.hash(password).await?)
     }

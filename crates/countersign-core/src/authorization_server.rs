@@ -23,13 +23,14 @@ use std::{
 pub use self::{
     introspection::{ActiveToken, ActiveTokenKind, Introspection},
     logins::Kept,
-    owners::PasswordChangeProblem,
+    owners::{PasswordChange, PasswordChangeProblem},
     revocation::{RevocationSettings, WhenStale},
 };
 pub use crate::token::issue::{DEFAULT_LIFETIME, RefreshLifetimes, TokenResponse};
 use crate::{
     clock::{Clock, Rng, Timestamp},
     extra_claims::ExtraClaims,
+    form::Form,
     grant_type::GrantType,
     key::{KeyEncryptionKey, KeyRingError, KeyRotation, KeySettings, LiveKeys, SigningChoice},
     names::{Audience, Issuer},
@@ -37,6 +38,7 @@ use crate::{
     resource_owner::ResourceOwners,
     scope::Scope,
     store::{Store, StoreError},
+    throttle::{Attempts, Source, Throttle, ThrottleSettings},
     token::{
         revoked::Revoked,
         seen::{DEFAULT_REMEMBERED_TOKENS, SeenTokens},
@@ -72,6 +74,27 @@ pub struct Ports {
     pub rng: Arc<dyn Rng>,
     /// What the author adds to access tokens.
     pub claims: Option<Arc<dyn ExtraClaims>>,
+    /// Where failed guesses are counted, if not in the memory of this process.
+    pub attempts: Option<Arc<dyn Attempts>>,
+}
+
+/// What somebody asks at one of the endpoints where clients prove who they are.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The header of this name.
+    pub authorization: Option<&'a str>,
+    /// The body.
+    pub form: &'a Form,
+    /// Where it comes from.
+    pub source: Source,
+}
+
+impl<'a> Request<'a> {
+    /// A request of which nobody knows where it comes from.
+    #[must_use]
+    pub const fn new(authorization: Option<&'a str>, form: &'a Form) -> Self {
+        Self { authorization, form, source: Source::Unknown }
+    }
 }
 
 /// How an authorization server behaves.
@@ -110,6 +133,8 @@ pub struct Settings {
     pub password_blocklist: Option<Arc<dyn Blocklist>>,
     /// How many verified tokens are remembered, so that they need not be verified again; 10,000 by default, 0 for none.
     pub remembered_tokens: usize,
+    /// How guesses are slowed; `None` slows none.
+    pub throttle: Option<ThrottleSettings>,
 }
 
 /// Whether a token request must say its grant type.
@@ -140,6 +165,7 @@ impl Default for Settings {
             password_policy: PasswordPolicy::default(),
             password_blocklist: None,
             remembered_tokens: DEFAULT_REMEMBERED_TOKENS,
+            throttle: Some(ThrottleSettings::default()),
         }
     }
 }
@@ -154,6 +180,7 @@ pub struct AuthorizationServer {
     requests: AtomicUsize,
     seen: SeenTokens,
     revoked: Revoked,
+    throttle: Throttle,
 }
 
 impl AuthorizationServer {
@@ -171,7 +198,8 @@ impl AuthorizationServer {
         let keys = LiveKeys::open(&*ports.store, of_keys, &*ports.clock).await?;
         let seen = SeenTokens::new(settings.remembered_tokens);
         let (names, requests, revoked) = (OnceLock::new(), AtomicUsize::new(0), Revoked::new());
-        let server = Self { ports, settings, keys, names, requests, seen, revoked };
+        let throttle = Throttle::new(settings.throttle, ports.attempts.clone(), ports.clock.clone());
+        let server = Self { ports, settings, keys, names, requests, seen, revoked, throttle };
         if let Some(issuer) = server.settings.issuer.clone() {
             server.settle_issuer(issuer);
         }

@@ -29,6 +29,11 @@ pub enum OAuthError {
         /// How long to wait before the next try.
         retry_after: Duration,
     },
+    /// `temporarily_unavailable`: too many guesses failed (answered 429, with `Retry-After`).
+    Throttled {
+        /// How long to wait before the next try.
+        retry_after: Duration,
+    },
     /// `server_error`: a fault of ours; the log has the cause.
     ServerError,
 }
@@ -71,7 +76,7 @@ impl OAuthError {
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
-            Self::TemporarilyUnavailable { .. } => TEMPORARILY_UNAVAILABLE,
+            Self::TemporarilyUnavailable { .. } | Self::Throttled { .. } => TEMPORARILY_UNAVAILABLE,
             Self::ServerError => "server_error",
         }
     }
@@ -88,7 +93,7 @@ impl OAuthError {
             Self::UnsupportedGrantType => "This grant type is not supported",
             Self::InvalidScope => "The scope is malformed, or nothing of it may be granted",
             Self::InvalidTarget => "This client gets no token for that resource; name one that it may have",
-            Self::TemporarilyUnavailable { .. } => "Temporarily unavailable, try again",
+            Self::TemporarilyUnavailable { .. } | Self::Throttled { .. } => "Temporarily unavailable, try again",
             Self::ServerError => "Internal error",
         };
         text.to_owned()
@@ -266,6 +271,7 @@ mod tests {
             OAuthError::InvalidScope,
             OAuthError::InvalidTarget,
             OAuthError::TemporarilyUnavailable { retry_after },
+            OAuthError::Throttled { retry_after },
             OAuthError::ServerError,
         ]);
         for error in errors {

@@ -24,6 +24,7 @@ pub mod refresh_token;
 pub mod resource_owner;
 pub mod scope;
 pub mod store;
+pub mod throttle;
 pub mod token;
 pub mod token_format;
 pub mod username;

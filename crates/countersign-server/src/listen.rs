@@ -107,10 +107,11 @@ impl Listening {
         });
         let (tell, told) = tokio::sync::oneshot::channel::<()>();
         let mut signals = self.told_to_end;
-        let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
-            // A sender that is gone says the same.
-            let _ = told.await;
-        });
+        let serving = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
+            .with_graceful_shutdown(async move {
+                // A sender that is gone says the same.
+                let _ = told.await;
+            });
         let ending = async {
             signals.next().await;
             tracing::info!(event = "end", "told to end: requests in flight are finished");

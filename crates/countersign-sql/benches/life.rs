@@ -15,7 +15,7 @@ use std::{
 
 use countersign::{Argon2Cost, GrantType, HashingSettings, NewClient, NewUser, OAuth2, Timestamp};
 use countersign_core::{
-    authorization_server::{AuthorizationServer, TokenResponse},
+    authorization_server::{AuthorizationServer, Request, TokenResponse},
     form::Form,
     names::GrantId,
     store::{Ended, FeedEntry},
@@ -48,14 +48,16 @@ async fn main() {
     println!("refreshes, {AT_ONCE} at once          {refreshes:>10.0} /s, {:.1} times that", refreshes / commits);
     let token = own_token(&server).await;
     let introspection = form(&format!("{}&token={}", of("api"), token.access_token.secret()));
-    let asked = a_second(&server, async |server| drop(server.introspect(None, &introspection).await.unwrap())).await;
+    let asked =
+        a_second(&server, async |server| drop(server.introspect(Request::new(None, &introspection)).await.unwrap()))
+            .await;
     println!("introspections, {AT_ONCE} at once     {asked:>10.0} /s");
     let issued = a_second(&server, async |server| drop(own_token(server).await)).await;
     println!("client credentials, {AT_ONCE} at once {issued:>10.0} /s");
     let revoked = a_second(&server, async |server| {
         let token = own_token(server).await;
         let revocation = form(&format!("{}&token={}", of("api"), token.access_token.secret()));
-        server.revoke(None, &revocation).await.unwrap();
+        server.revoke(Request::new(None, &revocation)).await.unwrap();
     });
     println!("a token and its revocation     {:>10.0} /s", revoked.await);
     memory();
@@ -98,7 +100,8 @@ impl std::ops::Deref for OAuth2Server {
 }
 
 async fn own_token(server: &AuthorizationServer) -> TokenResponse {
-    server.token(None, &form(&format!("{}&grant_type=client_credentials&scope=me", of("api")))).await.unwrap()
+    let asked = form(&format!("{}&grant_type=client_credentials&scope=me", of("api")));
+    server.token(Request::new(None, &asked)).await.unwrap()
 }
 
 /// One row a commit, each on the disk before the next: what a machine does without anybody's help.
@@ -120,7 +123,7 @@ async fn refreshes_a_second(server: &Arc<OAuth2Server>) -> f64 {
     let mut tokens = Vec::new();
     for _ in 0..AT_ONCE {
         let login = form("username=alice&password=correct+horse&scope=me");
-        tokens.push(server.token(None, &login).await.unwrap().refresh_token.unwrap());
+        tokens.push(server.token(Request::new(None, &login)).await.unwrap().refresh_token.unwrap());
     }
     let done = Arc::new(AtomicUsize::new(0));
     let (began, mut all) = (Instant::now(), JoinSet::new());
@@ -129,7 +132,7 @@ async fn refreshes_a_second(server: &Arc<OAuth2Server>) -> f64 {
         all.spawn(async move {
             while began.elapsed() < LONG {
                 let renewal = form(&format!("grant_type=refresh_token&refresh_token={}", token.secret()));
-                token = server.token(None, &renewal).await.unwrap().refresh_token.unwrap();
+                token = server.token(Request::new(None, &renewal)).await.unwrap().refresh_token.unwrap();
                 done.fetch_add(1, Ordering::Relaxed);
             }
         });

@@ -52,8 +52,7 @@ pub enum BlocklistFileError {
 }
 
 impl BlocklistFile {
-    /// Opens a file, and loads it if it is not a large one of hashes. That takes a second or so for each million of passwords
-    /// and blocks meanwhile.
+    /// Opens a file, and loads it if it is not a large one of hashes: that blocks, for seconds if there are millions of them.
     ///
     /// # Errors
     /// [`BlocklistFileError`]: why it cannot be one.

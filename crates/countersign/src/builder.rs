@@ -15,6 +15,7 @@ use countersign_core::{
     resource_owner::ResourceOwners,
     scope::Scope,
     store::Store,
+    throttle::{Attempts, ThrottleSettings},
     token::verify::{DEFAULT_LEEWAY, MAX_LEEWAY},
     token_format::TokenFormat,
 };
@@ -27,6 +28,7 @@ use crate::{
     realm::Realm,
     scheme::{DEFAULT_REALM, is_component_name},
     scopes::{Declaration, ScopeSet},
+    source::{ForwardedHeader, Network, Sources},
     start_error::StartError,
 };
 
@@ -39,6 +41,13 @@ const MIN_ROTATION: Duration = Duration::from_secs(60 * 60);
 /// The longest time in which the use of a refresh token may be tried again: in it a thief goes unseen.
 const MAX_REFRESH_LEEWAY: Duration = Duration::from_secs(60);
 
+/// The most failures at an account before it is slowed: NIST SP 800-63B-4 §3.2.2 allows no more in a row.
+const MAX_FAILURES: u32 = 100;
+
+/// What the longest delay of an account may be: the first, and an hour, since somebody waits for it.
+const MIN_LONGEST_DELAY: Duration = Duration::from_secs(30);
+const MAX_LONGEST_DELAY: Duration = Duration::from_secs(60 * 60);
+
 /// The name of the tokens' scheme in the document: the one that FastAPI gives it.
 const DEFAULT_SCHEME_NAME: &str = "OAuth2PasswordBearer";
 
@@ -49,6 +58,7 @@ impl OAuth2 {
         Builder::with(Embedded {
             store: Arc::new(store),
             claims: None,
+            attempts: None,
             settings: Settings::default(),
             hashing: HashingSettings::default(),
             insecure_issuer: InsecureIssuer::Refuse,
@@ -80,6 +90,7 @@ pub(crate) struct Common {
     scheme_description: Option<String>,
     mode: Mode,
     docs: DocsPage,
+    sources: Sources,
 }
 
 /// The API issues its tokens itself: what [`OAuth2::new`] begins with.
@@ -87,6 +98,7 @@ pub(crate) struct Common {
 pub struct Embedded {
     store: Arc<dyn Store>,
     claims: Option<Arc<dyn ExtraClaims>>,
+    attempts: Option<Arc<dyn Attempts>>,
     settings: Settings,
     hashing: HashingSettings,
     insecure_issuer: InsecureIssuer,
@@ -112,6 +124,7 @@ impl Common {
             scopes: self.scopes,
             mode: self.mode,
             docs: self.docs,
+            sources: self.sources,
             title: self.title,
             version: self.version,
             scheme_name: self.scheme_name.unwrap_or_else(|| default_scheme_name.to_owned()),
@@ -137,6 +150,7 @@ impl<A> Builder<A> {
             scheme_description: None,
             mode: Mode::Production,
             docs: DocsPage::default(),
+            sources: Sources::default(),
         };
         Self { authority, common }
     }
@@ -215,6 +229,19 @@ impl<A> Builder<A> {
     /// Where the document and the docs page are, and how they look; [`DocsPage::off`] serves neither.
     pub fn docs(mut self, docs: DocsPage) -> Self {
         self.common.docs = docs;
+        self
+    }
+
+    /// The proxies before this API, whose word is taken for where a request comes from; none by default. Name those that
+    /// you run, and nobody else's: who is trusted can say anything.
+    pub fn trusted_proxies(mut self, proxies: impl IntoIterator<Item = Network>) -> Self {
+        self.common.sources.trusted = proxies.into_iter().collect();
+        self
+    }
+
+    /// The one header in which they say it; `X-Forwarded-For` by default.
+    pub fn forwarded_header(mut self, header: ForwardedHeader) -> Self {
+        self.common.sources.header = header;
         self
     }
 
@@ -353,6 +380,25 @@ impl Builder {
         self
     }
 
+    /// How guesses at passwords and client secrets are slowed: by default an account waits after 10 failures from 30
+    /// seconds up to 15 minutes, and a source after 50.
+    pub fn throttle(mut self, settings: ThrottleSettings) -> Self {
+        self.authority.settings.throttle = Some(settings);
+        self
+    }
+
+    /// Slows no guesses: for development, and for tests that guess.
+    pub fn without_throttle(mut self) -> Self {
+        self.authority.settings.throttle = None;
+        self
+    }
+
+    /// Where failed guesses are counted, if not in the memory of this process: for several replicas of one API.
+    pub fn attempts(mut self, attempts: impl Attempts) -> Self {
+        self.authority.attempts = Some(Arc::new(attempts));
+        self
+    }
+
     /// How many verified tokens are remembered, so that they pay for their signature once; 10,000 by default, about 12 MB
     /// when full. 0 verifies every token anew.
     pub fn remembered_tokens(mut self, most: usize) -> Self {
@@ -373,7 +419,7 @@ impl Builder {
     pub async fn build(self) -> Result<OAuth2, StartError> {
         self.check()?;
         let Self { authority, common } = self;
-        let Embedded { store, claims, mut settings, hashing, insecure_issuer } = authority;
+        let Embedded { store, claims, attempts, mut settings, hashing, insecure_issuer } = authority;
         settings.audience = common.audience.clone();
         settings.leeway = common.leeway;
         let hashing = HashingPool::new(hashing, common.rng.clone()).map_err(StartError::Threads)?;
@@ -384,6 +430,7 @@ impl Builder {
             clock: common.clock.clone(),
             rng: common.rng.clone(),
             claims,
+            attempts,
         };
         if settings.grant_types.contains(&GrantType::Password) {
             tracing::info!(
@@ -429,6 +476,19 @@ impl Builder {
         let is_short = refresh.idle.is_zero() || refresh.absolute < refresh.idle;
         if is_in_fractions || is_short || refresh.leeway > MAX_REFRESH_LEEWAY {
             return Err(StartError::RefreshLifetime { longest_leeway: MAX_REFRESH_LEEWAY.as_secs() });
+        }
+        if let Some(throttle) = self.authority.settings.throttle {
+            let is_whole = throttle.longest_delay.subsec_nanos() == 0;
+            let is_bounded = (1..=MAX_FAILURES).contains(&throttle.failures_per_account)
+                && throttle.failures_per_source > 0
+                && (MIN_LONGEST_DELAY..=MAX_LONGEST_DELAY).contains(&throttle.longest_delay);
+            if !is_whole || !is_bounded {
+                return Err(StartError::Throttle {
+                    most: MAX_FAILURES,
+                    shortest: MIN_LONGEST_DELAY.as_secs(),
+                    longest: MAX_LONGEST_DELAY.as_secs(),
+                });
+            }
         }
         self.common.check()
     }

@@ -58,6 +58,7 @@ mod schemas;
 pub mod scheme;
 mod scopes;
 mod serve;
+mod source;
 mod start_error;
 mod table;
 #[cfg(feature = "testing")]
@@ -90,6 +91,7 @@ pub use countersign_core::{
     resource_owner::{OwnerStatus, ResourceOwner, ResourceOwners, Upgraded},
     scope::{Scope, ScopeToken},
     store::{Added, Found, Store, StoreError, memory::Memory},
+    throttle::{Attempts, Source, ThrottleSettings},
     token::TokenSubject,
     token_format::TokenFormat,
     username::Username,
@@ -115,6 +117,7 @@ pub use crate::{
     routes::Routes,
     scopes::{Declaration, ScopeSet, ScopeType},
     serve::{serve, serve_on},
+    source::{ForwardedHeader, Network, NetworkProblem},
     start_error::StartError,
     user::{FromResourceOwner, User},
     user_changes::UserProblem,

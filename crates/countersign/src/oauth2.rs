@@ -2,19 +2,23 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::extract::FromRef;
+use axum::{
+    extract::FromRef,
+    http::{Extensions, HeaderMap},
+};
 use countersign_core::{
     authorization_server::AuthorizationServer,
     clock::Rng,
     error::BearerError,
     names::Issuer,
     resource_owner::ResourceOwner,
+    throttle::Source,
     token::{AccessToken, BorrowedToken},
 };
 
 use crate::{
     authority::Authority, endpoint::DocsPage, issuer::check_address, realm::Realm, scheme::Challenge,
-    scopes::Declaration, start_error::StartError,
+    scopes::Declaration, source::Sources, start_error::StartError,
 };
 
 /// The handle: who issues tokens, and the guards that trust it. Cloning it is cheap.
@@ -39,6 +43,8 @@ pub(crate) struct Facade {
     pub(crate) scheme_name: String,
     pub(crate) scheme_description: Option<String>,
     pub(crate) docs: DocsPage,
+    /// Whom to believe about where a request comes from.
+    pub(crate) sources: Sources,
 }
 
 /// Whom refusals are for.
@@ -163,6 +169,14 @@ impl OAuth2 {
                 None => Err(BearerError::TemporarilyUnavailable { retry_after: Duration::from_secs(1) }),
             },
         }
+    }
+
+    /// Where a request comes from: the address of the connection, as
+    /// [`ConnectInfo`](axum::extract::ConnectInfo) among its extensions has it, or what one of the
+    /// [trusted proxies](crate::Builder::trusted_proxies) says.
+    #[must_use]
+    pub fn source(&self, extensions: &Extensions, headers: &HeaderMap) -> Source {
+        self.0.facade.sources.of(extensions, headers)
     }
 
     /// How its guards ask for a token.

@@ -1,6 +1,6 @@
 //! Serves an API, and stops without dropping what is in flight.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use axum::extract::FromRef;
 use tokio::{net::TcpListener, sync::oneshot};
@@ -42,10 +42,11 @@ where
     let router = app.finish()?;
     println!("Listening on http://{address}{}", docs.unwrap_or_default());
     let (tell, told) = oneshot::channel::<()>();
-    let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
-        // A sender that is gone says the same.
-        let _ = told.await;
-    });
+    let serving = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(async move {
+            // A sender that is gone says the same.
+            let _ = told.await;
+        });
     let ending = async {
         told_to_end().await;
         let _ = tell.send(());

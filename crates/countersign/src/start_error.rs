@@ -68,6 +68,18 @@ pub enum StartError {
         /// The least, in seconds.
         shortest: u64,
     },
+    /// Guesses would be slowed too late, or for too long.
+    #[error(
+        "guesses are slowed after 1 to {most} failures at an account and 1 or more of a source, for {shortest} to {longest} seconds at most, in whole seconds"
+    )]
+    Throttle {
+        /// The most failures at an account.
+        most: u32,
+        /// The least that the longest delay may be, in seconds.
+        shortest: u64,
+        /// The most.
+        longest: u64,
+    },
     /// The leeway is out of bounds.
     #[error("clocks may be apart by at most {} seconds", MAX_LEEWAY.as_secs())]
     Leeway,

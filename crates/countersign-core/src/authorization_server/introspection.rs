@@ -1,17 +1,17 @@
 //! What the introspection endpoint says of a token, and to whom (RFC 7662).
 
-use super::AuthorizationServer;
+use super::{AuthorizationServer, Request};
 use crate::{
     client::{Client, ClientType},
     clock::Timestamp,
     error::OAuthError,
-    form::Form,
-    grant_record::Refresh,
+    grant_record::{Grant, Refresh},
     names::{Audience, ClientId, Issuer, Subject},
     refresh_token::RefreshToken,
     resource_owner::ResourceOwner,
     scope::Scope,
     store::StoreError,
+    throttle::Outcome,
     token::{BorrowedToken, TokenSubject},
     username::Username,
 };
@@ -72,8 +72,17 @@ impl ActiveTokenKind {
     }
 }
 
+/// What a token turned out to be.
+enum Told {
+    Active(Box<ActiveToken>),
+    /// One of ours, which is not good any more or is none of the asker's business.
+    Nothing,
+    /// None of ours, as far as anybody remembers.
+    Unknown,
+}
+
 impl AuthorizationServer {
-    /// Answers an introspection request (RFC 7662 §2.1): `authorization` is the header of this name, `form` the body.
+    /// Answers an introspection request (RFC 7662 §2.1).
     ///
     /// Who asks is a confidential client. It hears of an access token that is for an API that it serves, or that it got
     /// itself; and of a refresh token that it got itself. Everything else is [`Introspection::Inactive`] alike (§2.2:
@@ -85,17 +94,29 @@ impl AuthorizationServer {
     /// # Errors
     /// - [`OAuthError::InvalidRequest`]: `token` is missing.
     /// - [`OAuthError::InvalidClient`]: the client does not prove who it is, or cannot.
+    /// - [`OAuthError::Throttled`]: it failed to do so too often, or asked about too much that is no token of ours
+    ///   (RFC 7662 §4: "the authorization server MUST […] prevent token scanning attacks").
     /// - [`OAuthError::TemporarilyUnavailable`]: the store is away, and nobody knows.
-    pub async fn introspect(&self, authorization: Option<&str>, form: &Form) -> Result<Introspection, OAuthError> {
-        let asker = self.authenticate_confidential(authorization, form).await?;
-        let [token] = form.require(["token"])?;
-        let active = match RefreshToken::read(token) {
-            Some(refresh) => self.find_active_refresh_token(&asker, &refresh).await?,
-            None => self.find_active_access_token(&asker, BorrowedToken::new(token)).await?,
+    pub async fn introspect(&self, request: Request<'_>) -> Result<Introspection, OAuthError> {
+        let asker = self.authenticate_confidential(request).await?;
+        let [token] = request.form.require(["token"])?;
+        let attempt = self.throttle.introspection(&asker.id, request.source).await?;
+        let found = match RefreshToken::read(token) {
+            Some(refresh) => self.find_active_refresh_token(&asker, &refresh).await,
+            None => self.find_active_access_token(&asker, BorrowedToken::new(token)).await,
+        };
+        attempt.settle(match &found {
+            Ok(Told::Unknown) => Outcome::Failure,
+            Ok(Told::Nothing | Told::Active(_)) => Outcome::Success,
+            Err(_) => Outcome::Undecided,
+        });
+        let active = match found? {
+            Told::Active(active) => Some(active),
+            Told::Nothing | Told::Unknown => None,
         };
         let outcome = if active.is_some() { "active" } else { "inactive" };
         tracing::debug!(event = "introspection", outcome, client = %asker.id, "a client asked what a token is");
-        Ok(active.map_or(Introspection::Inactive, |active| Introspection::Active(Box::new(active))))
+        Ok(active.map_or(Introspection::Inactive, Introspection::Active))
     }
 
     /// The client that asks, which must have proven who it is (RFC 7662 §2.1: "the endpoint MUST also require some form
@@ -103,44 +124,38 @@ impl AuthorizationServer {
     ///
     /// # Errors
     /// As of [`AuthorizationServer::introspect`].
-    pub async fn authenticate_confidential(
-        &self,
-        authorization: Option<&str>,
-        form: &Form,
-    ) -> Result<Client, OAuthError> {
-        let client = self.authenticate_client(authorization, form).await?;
+    pub async fn authenticate_confidential(&self, request: Request<'_>) -> Result<Client, OAuthError> {
+        let client = self.authenticate_client(request).await?;
         match client.client_type() {
             ClientType::Confidential => Ok(client),
             ClientType::Public => Err(OAuthError::InvalidClient),
         }
     }
 
-    async fn find_active_access_token(
-        &self,
-        asker: &Client,
-        token: BorrowedToken<'_>,
-    ) -> Result<Option<ActiveToken>, StoreError> {
+    async fn find_active_access_token(&self, asker: &Client, token: BorrowedToken<'_>) -> Result<Told, StoreError> {
         let now = self.ports.clock.now();
-        let issued = self.find_issued(token, now).await?;
-        let current = issued.ok().filter(|issued| issued.is_current(self.intended(), now));
-        let Some(token) = current.map(|issued| issued.token) else { return Ok(None) };
+        let Ok(issued) = self.find_issued(token, now).await? else { return Ok(Told::Unknown) };
+        if !issued.is_current(self.intended(), now) {
+            return Ok(Told::Nothing);
+        }
+        let token = issued.token;
         // RFC 7662 §4: who may ask is told of no token "that is not intended for" it.
         if token.client_id() != Some(&asker.id) && !asker.serves_any(token.audience()) {
             tracing::debug!(event = "introspection", client = %asker.id, "a client asked for another's token");
-            return Ok(None);
+            return Ok(Told::Nothing);
         }
         self.hear_of_it().await?;
         if self.has_ended(&token) || !self.may_still_ask(token.client_id()).await? {
-            return Ok(None);
+            return Ok(Told::Nothing);
         }
         let username = match token.whose() {
             TokenSubject::Client => None,
             TokenSubject::Owner => {
-                let Some(owner) = self.find_owner_if_active(token.subject()).await? else { return Ok(None) };
+                let Some(owner) = self.find_owner_if_active(token.subject()).await? else { return Ok(Told::Nothing) };
                 Some(owner.username)
             }
         };
-        Ok(Some(ActiveToken {
+        Ok(Told::Active(Box::new(ActiveToken {
             kind: ActiveTokenKind::Access,
             scope: token.scope().clone(),
             client_id: token.client_id().cloned(),
@@ -151,24 +166,23 @@ impl AuthorizationServer {
             issued_at: token.issued_at(),
             expires_at: token.expires_at(),
             token_id: token.token_id().map(str::to_owned),
-        }))
+        })))
     }
 
     /// Of the refresh tokens of a grant the newest is good, and to the client that has it alone.
-    async fn find_active_refresh_token(
-        &self,
-        asker: &Client,
-        presented: &RefreshToken,
-    ) -> Result<Option<ActiveToken>, StoreError> {
+    async fn find_active_refresh_token(&self, asker: &Client, presented: &RefreshToken) -> Result<Told, StoreError> {
         let now = self.ports.clock.now();
-        let Some(grant) = self.ports.store.find_grant(&presented.grant_id()).await? else { return Ok(None) };
+        let found = self.ports.store.find_grant(&presented.grant_id()).await?;
+        let is_of_family =
+            |grant: &Grant| grant.refresh.as_ref().is_some_and(|refresh| refresh.family == presented.family());
+        let Some(grant) = found.filter(is_of_family) else { return Ok(Told::Unknown) };
         let is_good = |refresh: &&Refresh| refresh.current == presented.handle() && refresh.expires_at > now;
-        let Some(refresh) = grant.refresh.as_ref().filter(is_good) else { return Ok(None) };
+        let Some(refresh) = grant.refresh.as_ref().filter(is_good) else { return Ok(Told::Nothing) };
         if grant.client_id != asker.id {
-            return Ok(None);
+            return Ok(Told::Nothing);
         }
-        let Some(owner) = self.find_owner_if_active(&grant.subject).await? else { return Ok(None) };
-        Ok(Some(ActiveToken {
+        let Some(owner) = self.find_owner_if_active(&grant.subject).await? else { return Ok(Told::Nothing) };
+        Ok(Told::Active(Box::new(ActiveToken {
             kind: ActiveTokenKind::Refresh,
             client_id: Some(grant.client_id),
             username: Some(owner.username),
@@ -179,7 +193,7 @@ impl AuthorizationServer {
             token_id: None,
             scope: grant.scope,
             subject: grant.subject,
-        }))
+        })))
     }
 
     async fn find_owner_if_active(&self, subject: &Subject) -> Result<Option<ResourceOwner>, StoreError> {

@@ -1,7 +1,7 @@
 //! What is done to owners, by an operator's code or by themselves, with the end of what they granted: all their tokens are
 //! dead when it returns.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, fmt, time::Duration};
 
 use super::{AuthorizationServer, OWNER_RETRY, logins::asked_by};
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     password::{Busy, Password, PasswordHash, PasswordProblem, PolicyProblem, PolicyRefusal, Verification},
     resource_owner::{OwnerStatus, ResourceOwner},
     store::{Found, StoreError},
+    throttle::{Outcome, Source},
     token::AccessToken,
 };
 
@@ -32,6 +33,12 @@ pub enum PasswordChangeProblem {
     /// The new one is one that the policy refuses.
     #[error("The new password is refused: {0}")]
     Refused(#[from] PolicyRefusal),
+    /// Too many guesses at the password failed (`temporarily_unavailable`); this one was not looked at.
+    #[error("Temporarily unavailable, try again")]
+    Throttled {
+        /// How long to wait before the next try.
+        retry_after: Duration,
+    },
     /// It cannot be known or done now (`temporarily_unavailable`).
     #[error("Temporarily unavailable, try again")]
     Unavailable {
@@ -60,10 +67,36 @@ impl From<PolicyProblem> for PasswordChangeProblem {
 
 impl From<StoreError> for PasswordChangeProblem {
     fn from(cause: StoreError) -> Self {
-        let OAuthError::TemporarilyUnavailable { retry_after } = cause.into() else {
-            return Self::Unavailable { retry_after: OWNER_RETRY };
-        };
-        Self::Unavailable { retry_after }
+        OAuthError::from(cause).into()
+    }
+}
+
+impl From<OAuthError> for PasswordChangeProblem {
+    fn from(error: OAuthError) -> Self {
+        match error {
+            OAuthError::Throttled { retry_after } => Self::Throttled { retry_after },
+            OAuthError::TemporarilyUnavailable { retry_after } => Self::Unavailable { retry_after },
+            _ => Self::Unavailable { retry_after: OWNER_RETRY },
+        }
+    }
+}
+
+/// A change of password, as its owner asks for it.
+#[derive(Clone, Copy)]
+pub struct PasswordChange<'a> {
+    /// The password that the owner has.
+    pub current: &'a str,
+    /// The one that the owner wants.
+    pub new: &'a str,
+    /// The name of this service, of which no password may be made.
+    pub service: &'a str,
+    /// Where the request comes from.
+    pub source: Source,
+}
+
+impl fmt::Debug for PasswordChange<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PasswordChange").field("source", &self.source).finish_non_exhaustive()
     }
 }
 
@@ -121,9 +154,9 @@ impl AuthorizationServer {
     /// Changes the password of a token's owner, who is of the built-in table and knows the current one, and ends all grants
     /// of the owner, the token's too (OWASP ASVS 6.2.3 and 7.4.3).
     ///
-    /// The new one must fulfil the policy; `service` is the name of this service, of which it may not be made. It is set
-    /// only if the password is still the one that was verified, so that a change with a stolen password undoes none that an
-    /// operator made against the thief.
+    /// The new one must fulfil the policy. It is set only if the password is still the one that was verified, so that a
+    /// change with a stolen password undoes none that an operator made against the thief. A wrong password counts as a
+    /// failed login does.
     ///
     /// # Errors
     /// [`PasswordChangeProblem`]: why nothing was changed; [`PasswordChangeProblem::Unavailable`] also where it is not
@@ -131,22 +164,16 @@ impl AuthorizationServer {
     pub async fn change_password(
         &self,
         token: &AccessToken,
-        current: &str,
-        new: &str,
-        service: &str,
+        change: PasswordChange<'_>,
     ) -> Result<(), PasswordChangeProblem> {
-        let Ok(current) = Password::typed(current) else { return Err(denied(token, "impossible_password")) };
+        let Ok(current) = Password::typed(change.current) else { return Err(denied(token, "impossible_password")) };
         for _ in 0..MAX_ATTEMPTS {
             let owner = self.ports.store.find_by_subject(token.subject()).await?;
             let owner = owner.filter(ResourceOwner::is_active).ok_or_else(|| denied(token, "disabled"))?;
-            let from = match self.hashing().verify(current.clone(), owner.password_hash.clone()).await? {
-                Verification::Matches(_) => owner.password_hash.ok_or_else(|| denied(token, "wrong_password"))?,
-                Verification::Mismatch => return Err(denied(token, "wrong_password")),
-                Verification::Malformed => return Err(denied(token, "malformed_hash")),
-            };
-            let new = Password::typed(new)?;
+            let from = self.verify_current(token, &owner, &current, change.source).await?;
+            let new = Password::typed(change.new)?;
             let names = [Some(owner.username.as_str()), owner.full_name.as_deref(), owner.email.as_deref()];
-            let context: Vec<_> = names.into_iter().flatten().chain([service]).collect();
+            let context: Vec<_> = names.into_iter().flatten().chain([change.service]).collect();
             self.check_new_password(&new, &context).await?;
             let to = self.hashing().hash(new).await?;
             if self.ports.store.change_password(token.subject(), &from, &to).await? == Found::Yes {
@@ -158,6 +185,34 @@ impl AuthorizationServer {
             }
         }
         Err(PasswordChangeProblem::Unavailable { retry_after: OWNER_RETRY })
+    }
+
+    /// The hash of the owner's password, which this is; counted as a login is.
+    async fn verify_current(
+        &self,
+        token: &AccessToken,
+        owner: &ResourceOwner,
+        current: &Password,
+        source: Source,
+    ) -> Result<PasswordHash, PasswordChangeProblem> {
+        let attempt = self.throttle.login(owner.username.as_str(), source, Some(&owner.subject)).await?;
+        let verified = match self.hashing().verify(current.clone(), owner.password_hash.clone()).await {
+            Ok(verified) => verified,
+            Err(busy) => {
+                attempt.settle(Outcome::Undecided);
+                return Err(busy.into());
+            }
+        };
+        let reason = match (verified, &owner.password_hash) {
+            (Verification::Matches(_), Some(hash)) => {
+                attempt.settle(Outcome::Success);
+                return Ok(hash.clone());
+            }
+            (Verification::Matches(_), None) | (Verification::Mismatch, _) => "wrong_password",
+            (Verification::Malformed, _) => "malformed_hash",
+        };
+        attempt.settle(Outcome::Failure);
+        Err(denied(token, reason))
     }
 }
 

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use super::AuthorizationServer;
+use super::{AuthorizationServer, Request};
 use crate::{
     client::Client,
     clock::Timestamp,
     error::{BearerError, OAuthError},
-    form::Form,
     grant_record::Grant,
     names::{ClientId, GrantId, Subject},
     refresh_token::RefreshToken,
@@ -58,7 +57,7 @@ impl RevocationSettings {
 }
 
 impl AuthorizationServer {
-    /// Answers a revocation request (RFC 7009 §2.1): `authorization` is the header of this name, `form` the body.
+    /// Answers a revocation request (RFC 7009 §2.1).
     ///
     /// A refresh token ends its grant with all tokens that descend from it, one that was used up too; an access token
     /// ends alone. When this returns `Ok`, what was named is dead here, and an opaque one everywhere. Of a token that is
@@ -69,10 +68,11 @@ impl AuthorizationServer {
     /// # Errors
     /// - [`OAuthError::InvalidRequest`]: `token` is missing.
     /// - [`OAuthError::InvalidClient`]: the client does not prove who it is.
+    /// - [`OAuthError::Throttled`]: it failed to do so too often.
     /// - [`OAuthError::TemporarilyUnavailable`]: the store is away, and it is not known whether the token is dead.
-    pub async fn revoke(&self, authorization: Option<&str>, form: &Form) -> Result<(), OAuthError> {
-        let client = self.authenticate_client(authorization, form).await?;
-        let [token] = form.require(["token"])?;
+    pub async fn revoke(&self, request: Request<'_>) -> Result<(), OAuthError> {
+        let client = self.authenticate_client(request).await?;
+        let [token] = request.form.require(["token"])?;
         match RefreshToken::read(token) {
             Some(refresh) => self.revoke_refresh_token(&client, &refresh).await,
             None => self.revoke_access_token(&client, BorrowedToken::new(token)).await,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{AuthorizationServer, GrantTypeParameter, OWNER_RETRY};
+use super::{AuthorizationServer, GrantTypeParameter, OWNER_RETRY, Request};
 use crate::{
     client::{Client, auth},
     clock::Timestamp,
@@ -16,6 +16,7 @@ use crate::{
     names::{ClientId, GrantId, Subject},
     scope::Scope,
     store::StoreError,
+    throttle,
     token::issue::{self, Issued, Mint, TokenResponse},
 };
 
@@ -26,20 +27,21 @@ const MAX_DECISIONS: usize = 3;
 const LOST_RACE: Duration = Duration::from_secs(60);
 
 impl AuthorizationServer {
-    /// Answers a token request (RFC 6749 §3.2): `authorization` is the header of this name, `form` the body.
+    /// Answers a token request (RFC 6749 §3.2).
     ///
     /// # Errors
     /// [`OAuthError`], each as its variant says.
-    pub async fn token(&self, authorization: Option<&str>, form: &Form) -> Result<TokenResponse, OAuthError> {
+    pub async fn token(&self, request: Request<'_>) -> Result<TokenResponse, OAuthError> {
+        let Request { form, source, .. } = request;
         // What is issued without a write is of the moment before the client was let in: what ends the client ends that too.
         let asked_at = self.ports.clock.now();
-        let client = self.authenticate_client(authorization, form).await?;
+        let client = self.authenticate_client(request).await?;
         let grant_type = self.grant_type(&client, form)?;
         let now = self.ports.clock.now();
         self.refuse_if_cut(&client.id, now)?;
         self.keep_keys(now).await?;
         for round in 0..MAX_DECISIONS {
-            match grant::decide(grant_type, self.facts(round), &client, form).await? {
+            match grant::decide(grant_type, self.facts(round, source), &client, form).await? {
                 Decision::Issue(authorized) => {
                     let own = match &authorized.source {
                         // The author's claims are of users: for a client's own token, the author's code would look for
@@ -82,11 +84,13 @@ impl AuthorizationServer {
     }
 
     /// What a grant may look at, now, in its n-th try.
-    fn facts(&self, round: usize) -> Facts<'_> {
+    fn facts(&self, round: usize, source: throttle::Source) -> Facts<'_> {
         Facts {
             owners: self.owners(),
             home: if self.owners_are_in_store() { Home::Store } else { Home::Elsewhere },
             hashing: &self.ports.hashing,
+            throttle: &self.throttle,
+            source,
             default_scope: &self.settings.default_scope,
             grants: &*self.ports.store,
             now: self.ports.clock.now(),
@@ -133,22 +137,25 @@ impl AuthorizationServer {
         self.settings.grant_types.contains(&GrantType::RefreshToken) && client.may_use(GrantType::RefreshToken)
     }
 
-    /// The client that makes a request, to whichever endpoint: `authorization` is the header of this name, `form` the
-    /// body. Where none is registered, or none is named, that is [`Client::built_in`], which proves nothing.
+    /// The client that makes a request, to whichever endpoint. Where none is registered, or none is named, that is
+    /// [`Client::built_in`], which proves nothing.
     ///
     /// # Errors
     /// - [`OAuthError::InvalidClient`]: a client is named that is unknown or disabled, or does not prove who it is by the
     ///   method that it is registered for.
     /// - [`OAuthError::InvalidRequest`]: it authenticates in two ways.
+    /// - [`OAuthError::Throttled`]: it failed to do so too often.
     /// - [`OAuthError::TemporarilyUnavailable`]: the store is away.
-    pub async fn authenticate_client(&self, authorization: Option<&str>, form: &Form) -> Result<Client, OAuthError> {
+    pub async fn authenticate_client(&self, request: Request<'_>) -> Result<Client, OAuthError> {
         let door = auth::Door {
             store: &*self.ports.store,
             issuer: self.issuer(),
             leeway: self.settings.leeway,
             now: self.ports.clock.now(),
+            throttle: &self.throttle,
+            source: request.source,
         };
-        auth::authenticate(door, authorization, form).await
+        auth::authenticate(door, request.authorization, request.form).await
     }
 
     async fn own_claims(

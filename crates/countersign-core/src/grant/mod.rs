@@ -10,8 +10,18 @@ pub(crate) mod refresh_token;
 use std::time::Duration;
 
 use crate::{
-    client::Client, clock::Timestamp, error::OAuthError, form::Form, grant_record::Decision, grant_type::GrantType,
-    names::Audience, password::HashingPool, resource_owner::ResourceOwners, scope::Scope, store::Grants,
+    client::Client,
+    clock::Timestamp,
+    error::OAuthError,
+    form::Form,
+    grant_record::Decision,
+    grant_type::GrantType,
+    names::Audience,
+    password::HashingPool,
+    resource_owner::ResourceOwners,
+    scope::Scope,
+    store::Grants,
+    throttle::{Source, Throttle},
 };
 
 /// What a grant may look at to decide.
@@ -20,6 +30,9 @@ pub(crate) struct Facts<'a> {
     pub(crate) owners: &'a dyn ResourceOwners,
     pub(crate) home: Home,
     pub(crate) hashing: &'a HashingPool,
+    pub(crate) throttle: &'a Throttle,
+    /// Where the request comes from.
+    pub(crate) source: Source,
     pub(crate) default_scope: &'a Scope,
     pub(crate) grants: &'a dyn Grants,
     pub(crate) now: Timestamp,

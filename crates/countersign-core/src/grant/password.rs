@@ -32,11 +32,22 @@ const MAX_ATTEMPTS: usize = 3;
 /// - [`OAuthError::InvalidRequest`]: `username` or `password` is missing.
 /// - [`OAuthError::InvalidScope`]: malformed, or nothing of it may be granted.
 /// - [`OAuthError::InvalidGrant`]: the name or the password is wrong, or the owner is disabled.
+/// - [`OAuthError::Throttled`]: too many guesses failed; this one was not looked at.
 /// - [`OAuthError::TemporarilyUnavailable`]: the store is away, or too many wait for their passwords to be hashed.
 pub(crate) async fn decide(facts: Facts<'_>, client: &Client, form: &Form) -> Result<Authorized, OAuthError> {
     let [username, password] = form.require(["username", "password"])?;
     let asked = form.find("scope").map(Scope::parse).transpose()?;
-    let owner = authenticate(facts, username, password).await?;
+    let owner = match Username::parse(username) {
+        Ok(username) => facts.owners.find_by_username(&username).await?,
+        Err(_) => None,
+    };
+    // A table may find an owner by several names; they count as one.
+    let account = owner.as_ref().map_or(username, |owner| owner.username.as_str());
+    let subject = owner.as_ref().map(|owner| &owner.subject);
+    let attempt = facts.throttle.login(account, facts.source, subject).await?;
+    let owner = authenticate(facts, owner, password).await;
+    attempt.settle_with(&owner);
+    let owner = owner?;
     // RFC 9068 §5: a token whose `sub` is its `client_id` is the client's own, so no user's may look like that.
     if owner.subject.as_str() == client.id.as_str() {
         return Err(denied("named_like_the_client", Some(&owner)));
@@ -56,14 +67,14 @@ pub(crate) async fn decide(facts: Facts<'_>, client: &Client, form: &Form) -> Re
     Ok(Authorized { subject: owner.subject, scope, asked, audience: None, source })
 }
 
-/// The owner of this name, active, and with the password hash against which this password was verified.
-async fn authenticate(facts: Facts<'_>, username: &str, password: &str) -> Result<ResourceOwner, OAuthError> {
+/// The owner, active, and with the password hash against which this password was verified.
+async fn authenticate(
+    facts: Facts<'_>,
+    mut owner: Option<ResourceOwner>,
+    password: &str,
+) -> Result<ResourceOwner, OAuthError> {
     // Whether a password can be one at all does not depend on the owner, so refusing it early tells nothing.
     let Ok(password) = Password::typed(password) else { return Err(denied("impossible_password", None)) };
-    let mut owner = match Username::parse(username) {
-        Ok(username) => facts.owners.find_by_username(&username).await?,
-        Err(_) => None,
-    };
     for _ in 0..MAX_ATTEMPTS {
         let verified = verify(facts, &password, owner).await?;
         // Hashing takes its time: the owner may have been disabled or removed meanwhile, or have another password.

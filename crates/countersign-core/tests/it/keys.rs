@@ -10,7 +10,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_core::{
-    authorization_server::{AuthorizationServer, Settings},
+    authorization_server::{AuthorizationServer, Request, Settings},
     clock::{Clock, Timestamp},
     error::BearerError,
     jose::Algorithm,
@@ -236,7 +236,8 @@ async fn i3_a_token_of_a_key_that_came_since_is_believed_and_revoked_as_any() {
     let (believed, revoked) = (login.token().await.unwrap(), login.token().await.unwrap());
     assert_eq!(key_id(&believed), next.id);
     let form = format!("token={}", revoked.secret());
-    other.revoke(None, &countersign_core::form::Form::parse(form.as_bytes()).unwrap()).await.unwrap();
+    let form = countersign_core::form::Form::parse(form.as_bytes()).unwrap();
+    other.revoke(Request::new(None, &form)).await.unwrap();
     other.verify(&believed).await.unwrap();
     let refused = other.verify(&revoked).await.unwrap_err();
     assert_eq!(refused, BearerError::InvalidToken(Reason::Revoked));

@@ -1,6 +1,11 @@
 //! What the log tells of logins that end: each once, whoever ends it.
 
-use countersign_core::{authorization_server::Settings, form::Form, names::GrantId, store::Found};
+use countersign_core::{
+    authorization_server::{Request, Settings},
+    form::Form,
+    names::GrantId,
+    store::Found,
+};
 
 use crate::support::{Login, log_of};
 
@@ -24,9 +29,9 @@ async fn l2_a_login_that_code_ends_is_in_the_log() {
 async fn l2_a_login_that_its_client_ends_is_in_the_log_once() {
     let login = Login::with_settings(Settings::default()).await;
     let form = Form::parse(b"grant_type=password&username=alice&password=correct+horse").unwrap();
-    let refresh = login.server.token(None, &form).await.unwrap().refresh_token.unwrap();
+    let refresh = login.server.token(Request::new(None, &form)).await.unwrap().refresh_token.unwrap();
     let form = Form::parse(format!("token={}", refresh.secret()).as_bytes()).unwrap();
-    let (revoked, log) = log_of(login.server.revoke(None, &form)).await;
+    let (revoked, log) = log_of(login.server.revoke(Request::new(None, &form))).await;
     revoked.unwrap();
     assert_eq!(ends(&log), 1, "{log}");
 }

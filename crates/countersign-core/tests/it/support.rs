@@ -8,7 +8,7 @@ use std::{
 };
 
 use countersign_core::{
-    authorization_server::{AuthorizationServer, Ports, Settings},
+    authorization_server::{AuthorizationServer, Ports, Request, Settings},
     clock::{SeededRng, Timestamp, TurnableClock},
     error::OAuthError,
     extra_claims::ExtraClaims,
@@ -60,7 +60,8 @@ impl Login {
             password_hash: Some(hashing.hash(Password::typed("correct horse").unwrap()).await.unwrap()),
         };
         store.add_owner(&owner).await.unwrap();
-        let ports = Ports { store: store.clone(), owners: None, hashing, clock: clock.clone(), rng, claims };
+        let ports =
+            Ports { store: store.clone(), owners: None, hashing, clock: clock.clone(), rng, claims, attempts: None };
         Self { server: AuthorizationServer::open(ports.clone(), settings).await.unwrap(), store, clock, ports }
     }
 
@@ -80,7 +81,7 @@ impl Login {
     /// A token for the same user by another server.
     pub(crate) async fn token_of(server: &AuthorizationServer) -> Result<BearerToken, OAuthError> {
         let form = Form::parse(b"grant_type=password&username=alice&password=correct+horse&scope=me").unwrap();
-        Ok(server.token(None, &form).await?.access_token)
+        Ok(server.token(Request::new(None, &form)).await?.access_token)
     }
 
     pub(crate) async fn log_in(&self) -> Result<AccessToken, OAuthError> {

@@ -10,7 +10,7 @@ use std::any::Any;
 use axum::{
     Json, Router,
     http::StatusCode,
-    middleware::from_fn,
+    middleware::from_fn_with_state,
     response::{IntoResponse, Response},
 };
 use countersign::{
@@ -43,7 +43,7 @@ fn with_layers(routes: Router, oauth2: &OAuth2) -> Router {
     let routes = routes
         .method_not_allowed_fallback(async || refusal(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"))
         .layer(CatchPanicLayer::custom(after_panic));
-    security_headers(routes, oauth2).layer(from_fn(request_log::log))
+    security_headers(routes, oauth2).layer(from_fn_with_state(oauth2.clone(), request_log::log))
 }
 
 /// What FastAPI says.

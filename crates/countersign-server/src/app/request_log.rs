@@ -3,12 +3,12 @@
 use std::time::Instant;
 
 use axum::{
-    extract::{MatchedPath, Request},
+    extract::{MatchedPath, Request, State},
     http::{HeaderName, HeaderValue, Method},
     middleware::Next,
     response::Response,
 };
-use countersign::{Rng, core::clock::System};
+use countersign::{OAuth2, Rng, core::clock::System};
 use tracing::Instrument;
 
 /// How many random bytes a request id has: 128 bits, so that two never meet.
@@ -19,13 +19,14 @@ const MAX_PATH_BYTES: usize = 200;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Logs method, path, status and time: never the query (OAuth 2.1 §7.5 keeps credentials out of it, but not everybody
+/// Logs method, path, source, status and time: never the query (OAuth 2.1 §7.5 keeps credentials out of it, but not everybody
 /// reads that), nor headers or bodies. An id that a request brings is not used: anybody can send one.
-pub(super) async fn log(request: Request, next: Next) -> Response {
+pub(super) async fn log(State(oauth2): State<OAuth2>, request: Request, next: Next) -> Response {
     let id = request_id();
     let matched = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let path = matched.unwrap_or_else(|| shortened(request.uri().path()));
-    let span = tracing::error_span!("request", request_id = id, method = method(request.method()), path);
+    let source = oauth2.source(request.extensions(), request.headers()).address().map(tracing::field::display);
+    let span = tracing::error_span!("request", request_id = id, method = method(request.method()), path, source);
     let start = Instant::now();
     let answer = async {
         tracing::debug!("received");

@@ -50,6 +50,7 @@ impl Dev {
         }
         let mut users = self.users;
         settings.developer_mode = Switch::On;
+        settings.throttle = settings.throttle.or(Some(Switch::Off));
         declare(&mut settings, self.scopes, &users);
         if users.is_empty() {
             users.push(DevUser::alice(&settings)?);

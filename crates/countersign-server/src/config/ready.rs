@@ -3,7 +3,8 @@
 use std::{fs::File, io::Read, num::NonZeroUsize, path::Path, time::Duration};
 
 use countersign::{
-    BlocklistFile, Builder, DocsPage, KeyPairAlgorithm, RevocationSettings, SigningChoice, TokenFormat, WhenStale,
+    BlocklistFile, Builder, DocsPage, ForwardedHeader, KeyPairAlgorithm, RevocationSettings, SigningChoice,
+    ThrottleSettings, TokenFormat, WhenStale,
     core::{
         jose::HmacSecret,
         key::{KeyEncryptionKey, KeyRotation, KeySettings},
@@ -14,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Problem, Settings,
-    value::{AccessTokenFormat, Rotation, SigningAlgorithm, Staleness, Switch},
+    value::{AccessTokenFormat, Forwarding, Rotation, SigningAlgorithm, Staleness, Switch},
 };
 
 /// The longest secret file that is read, in bytes.
@@ -63,6 +64,9 @@ impl Settings {
             .refresh_token_lifetime(seconds(self.refresh_token_idle.0), seconds(self.refresh_token_lifetime.0))
             .refresh_leeway(seconds(self.refresh_leeway.0))
             .revocation(self.revocation())
+            .throttle(self.throttling())
+            .trusted_proxies(self.trusted_proxies.0.iter().copied())
+            .forwarded_header(self.forwarding())
             .hashing(self.hashing()?);
         if let Some(issuer) = &self.issuer {
             builder = builder.issuer(issuer);
@@ -91,6 +95,9 @@ impl Settings {
         if self.require_grant_type == Switch::On {
             builder = builder.require_grant_type();
         }
+        if self.throttle == Some(Switch::Off) {
+            builder = builder.without_throttle();
+        }
         Ok(builder)
     }
 
@@ -108,6 +115,23 @@ impl Settings {
             Staleness::Accept => WhenStale::Accept,
         };
         RevocationSettings { max_staleness: seconds(self.revocation_max_staleness.0), when_stale }
+    }
+
+    /// How guesses are slowed, if they are.
+    fn throttling(&self) -> ThrottleSettings {
+        ThrottleSettings {
+            failures_per_account: self.throttle_failures_per_account.0,
+            failures_per_source: self.throttle_failures_per_source.0,
+            longest_delay: seconds(self.throttle_longest_delay.0),
+            ..ThrottleSettings::default()
+        }
+    }
+
+    const fn forwarding(&self) -> ForwardedHeader {
+        match self.forwarded_header {
+            Forwarding::XForwardedFor => ForwardedHeader::XForwardedFor,
+            Forwarding::Forwarded => ForwardedHeader::Forwarded,
+        }
     }
 
     /// What tokens are signed with; reads the secret, if it is one.
@@ -202,6 +226,9 @@ fn read_secret(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
+    use axum::{extract::ConnectInfo, http::Request};
     use countersign::{GrantType, Memory, OAuth2, core::authorization_server::RefreshLifetimes};
 
     use super::{
@@ -263,6 +290,39 @@ mod tests {
         let threads = NonZeroUsize::new(3).expect("some");
         assert_eq!(set, HashingSettings { threads, queue: 7, longest_wait, priority, cost });
         assert_eq!(hashing(&[("COUNTERSIGN_HASH_NICE", "0")]).priority, HashingPriority::Normal);
+    }
+
+    #[tokio::test]
+    async fn d13_the_library_hears_how_guesses_are_slowed_and_which_proxies_are_believed() {
+        let default = built(&[]).await;
+        let of_library = OAuth2::new(Memory::new()).build().await.expect("a handle");
+        let slowed = |oauth2: &OAuth2| oauth2.server().expect("a server").settings().throttle;
+        assert_eq!(slowed(&default), slowed(&of_library), "the defaults are the library's");
+        assert_eq!(slowed(&built(&[("COUNTERSIGN_THROTTLE", "off")]).await), None);
+        let set = built(&[
+            ("COUNTERSIGN_THROTTLE_FAILURES_PER_ACCOUNT", "5"),
+            ("COUNTERSIGN_THROTTLE_FAILURES_PER_SOURCE", "7"),
+            ("COUNTERSIGN_THROTTLE_LONGEST_DELAY", "60"),
+            ("COUNTERSIGN_TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.1"),
+            ("COUNTERSIGN_FORWARDED_HEADER", "forwarded"),
+        ])
+        .await;
+        let expected = ThrottleSettings {
+            failures_per_account: 5,
+            failures_per_source: 7,
+            longest_delay: seconds(60),
+            ..ThrottleSettings::default()
+        };
+        assert_eq!(slowed(&set), Some(expected));
+        let mut request = Request::get("/").header("forwarded", "for=198.51.100.7");
+        request = request.header("x-forwarded-for", "203.0.113.9").extension(ConnectInfo(peer("192.0.2.1:1")));
+        let request = request.body(()).expect("a request");
+        let source = |oauth2: &OAuth2| oauth2.source(request.extensions(), request.headers()).to_string();
+        assert_eq!((source(&default).as_str(), source(&set).as_str()), ("192.0.2.1", "198.51.100.7"));
+    }
+
+    fn peer(text: &str) -> SocketAddr {
+        text.parse().expect("an address")
     }
 
     #[tokio::test]

@@ -13,8 +13,8 @@ use super::{
         Setting,
     },
     value::{
-        AccessTokenFormat, DatabaseUrl, DescribedScopes, ListenAddress, LogFormat, LogLevel, Rotation,
-        SigningAlgorithm, Staleness, Switch, Value, Whole,
+        AccessTokenFormat, DatabaseUrl, DescribedScopes, Forwarding, ListenAddress, LogFormat, LogLevel, Networks,
+        Rotation, SigningAlgorithm, Staleness, Switch, Value, Whole,
     },
     written::Written,
 };
@@ -125,6 +125,20 @@ settings! {
     /// SHA-1 hashes as Pwned Passwords has them, one a line. Large ones must be sorted hashes. It is read at the start; while
     /// it cannot be read, nothing starts and no password is changed.
     "password_blocklist_file" password_blocklist_file: Option<PathBuf> = Unset("none");
+    /// Whether guesses at passwords and client secrets are slowed: 429 with `Retry-After`. `dev` has it off, unless it is set.
+    "throttle" throttle: Option<Switch> = Unset("`true`");
+    /// Failed logins of an account after which each further one waits: 30 seconds, then twice as long each time. Also the
+    /// failures of a client from one address. More than 100 in a row NIST SP 800-63B-4 §3.2.2 does not allow.
+    "throttle_failures_per_account" throttle_failures_per_account: Whole<1, 100> = Text("10");
+    /// Failures from one address (of IPv6: from one /64) over all accounts and clients; then one more every 12 seconds.
+    "throttle_failures_per_source" throttle_failures_per_source: Whole<1, 100_000> = Text("50");
+    /// The longest that an account waits, in seconds.
+    "throttle_longest_delay" throttle_longest_delay: Whole<30, 3_600> = Text("900");
+    /// The proxies before this server, whose word is taken for where a request comes from: addresses and networks. Name
+    /// those that you run and nobody else's. Behind a proxy that is not named, all requests come from one address.
+    "trusted_proxies" trusted_proxies: Networks = Unset("none");
+    /// The one header in which they say it. Choose the one that your proxy sets: what else stands there is the client's.
+    "forwarded_header" forwarded_header: Forwarding = Text("x-forwarded-for");
     /// Threads that hash passwords, each with the memory of one hash. More than the machine has cores only take memory.
     "hash_threads" hash_threads: Option<Whole<1, 256>> = Unset("one a core, but in a control group no more than fit half of the memory that it allows");
     /// Logins that may wait for a hashing thread. What comes then is answered 503 with `Retry-After`.

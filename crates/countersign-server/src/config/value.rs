@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use countersign::{Declaration, Scope, ScopeToken};
+use countersign::{Declaration, Network, Scope, ScopeToken};
 
 /// A kind of setting.
 pub(crate) trait Value: Sized {
@@ -165,6 +165,11 @@ words! {
         Refuse = "refuse",
         Accept = "accept",
     }
+    /// The header in which proxies say for whom they ask.
+    Forwarding {
+        XForwardedFor = "x-forwarded-for",
+        Forwarded = "forwarded",
+    }
     /// How a line of the log looks.
     LogFormat {
         /// For people.
@@ -234,6 +239,30 @@ impl Value for DescribedScopes {
     fn read_toml(value: &toml::Value) -> Option<Self> {
         let entries = value.as_table()?.iter();
         entries.map(|(name, description)| declaration(name, description.as_str()?)).collect::<Option<_>>().map(Self)
+    }
+
+    fn unset() -> Option<Self> {
+        Some(Self::default())
+    }
+}
+
+/// Addresses and networks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Networks(pub(crate) Vec<Network>);
+
+impl Value for Networks {
+    fn expected() -> String {
+        "a list of addresses and networks, such as 10.0.0.0/8 or 2001:db8::1; in the environment with commas between"
+            .to_owned()
+    }
+
+    fn read_text(text: &str) -> Option<Self> {
+        text.split(',').map(|network| network.trim().parse().ok()).collect::<Option<_>>().map(Self)
+    }
+
+    fn read_toml(value: &toml::Value) -> Option<Self> {
+        let networks = value.as_array()?.iter();
+        networks.map(|network| network.as_str()?.parse().ok()).collect::<Option<_>>().map(Self)
     }
 
     fn unset() -> Option<Self> {

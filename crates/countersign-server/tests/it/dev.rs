@@ -155,3 +155,17 @@ fn a_user_that_cannot_be_one_is_wrong_usage() {
     }
     place.run(["dev", "--scope", "a b=No."]).expect_code(2);
 }
+
+#[tokio::test]
+async fn d13_dev_slows_no_guesses_unless_it_is_told_to() {
+    for (throttle, last) in [("", StatusCode::BAD_REQUEST), ("on", StatusCode::TOO_MANY_REQUESTS)] {
+        let place = Place::new();
+        let mut command = place.command(["dev", "--listen", "127.0.0.1:0"]);
+        command.env("COUNTERSIGN_THROTTLE", throttle);
+        let server = Server::start(command);
+        for _ in 0..10 {
+            assert_eq!(server.log_in("alice", "wrong").await.status(), StatusCode::BAD_REQUEST);
+        }
+        assert_eq!(server.log_in("alice", "wrong").await.status(), last, "{throttle:?}");
+    }
+}

@@ -45,6 +45,7 @@ async fn a_request_is_one_line_with_an_id_that_is_ours() {
     assert_eq!(request["status"], 401);
     assert_eq!(request["span"]["method"], "GET");
     assert_eq!(request["span"]["path"], "/users/me");
+    assert_eq!(request["span"]["source"], "127.0.0.1");
     assert!(request["latency_us"].is_u64(), "{request}");
     assert!(request["timestamp"].as_str().unwrap().ends_with('Z'), "{request}");
     let events: Vec<_> = of(&login_id).iter().map(|entry| entry["event"].as_str().unwrap().to_owned()).collect();
@@ -212,4 +213,36 @@ async fn the_text_of_the_log_is_for_people_and_has_the_same_in_it() {
     for word in ["INFO", "answered", "status=200", "method=\"GET\"", "path=\"/health/live\""] {
         assert!(line.contains(word), "{word} is not in {line}");
     }
+}
+
+#[tokio::test]
+async fn l2_d13_that_guesses_are_slowed_is_told_once_with_the_source_and_without_the_name() {
+    let place = Place::new();
+    place.add_user("alice", &[]);
+    let mut command = place.command(["serve", "--listen", "127.0.0.1:0"]);
+    command.env("COUNTERSIGN_TRUSTED_PROXIES", "127.0.0.1");
+    let server = Server::start(command);
+    let guess = async |name: &str| {
+        let form = [("grant_type", "password"), ("username", name), ("password", "wrong")];
+        let request = server.client.post(format!("{}/token", server.url)).header("x-forwarded-for", "198.51.100.7");
+        request.form(&form).send().await.unwrap().status()
+    };
+    for name in ["alice", "canary-that-nobody-is-called"] {
+        for _ in 0..10 {
+            assert_eq!(guess(name).await, StatusCode::BAD_REQUEST);
+        }
+        for _ in 0..3 {
+            assert_eq!(guess(name).await, StatusCode::TOO_MANY_REQUESTS);
+        }
+    }
+    let ran = server.stop();
+    assert!(!ran.stderr.contains("canary"), "{ran:?}");
+    let entries = entries(&ran.stderr);
+    let told: Vec<_> = entries.iter().filter(|entry| entry["event"] == "throttle").collect();
+    let [alice, nobody] = told[..] else { panic!("{ran:?}") };
+    for entry in [alice, nobody] {
+        assert_eq!((&entry["what"], &entry["outcome"]), (&"account".into(), &"delayed".into()), "{entry}");
+        assert_eq!((&entry["source"], &entry["span"]["source"]), (&"198.51.100.7".into(), &"198.51.100.7".into()));
+    }
+    assert!(alice["subject"].is_string() && nobody["subject"].is_null(), "{ran:?}");
 }

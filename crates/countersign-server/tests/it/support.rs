@@ -12,7 +12,7 @@ use std::{
 
 use countersign::{
     Clock, HmacSecret, Memory, NewUser, OAuth2, SigningChoice, Timestamp,
-    core::{clock::System, form::Form},
+    core::{authorization_server::Request, clock::System, form::Form},
 };
 use reqwest::{Client, Response, StatusCode};
 use serde_json::Value;
@@ -44,7 +44,8 @@ pub(crate) async fn issued(issuer: &str, seconds_ago: i64) -> String {
     let oauth2 = oauth2.build().await.unwrap();
     oauth2.add_user(NewUser::new("alice").password(PASSWORD).scope("items")).await.unwrap();
     let form = format!("username=alice&password={}&scope=items", PASSWORD.replace(' ', "+"));
-    let response = oauth2.server().unwrap().token(None, &Form::parse(form.as_bytes()).unwrap()).await.unwrap();
+    let form = Form::parse(form.as_bytes()).unwrap();
+    let response = oauth2.server().unwrap().token(Request::new(None, &form)).await.unwrap();
     response.access_token.secret().to_owned()
 }
 

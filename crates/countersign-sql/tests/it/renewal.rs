@@ -4,6 +4,7 @@ use std::{fs, sync::Arc};
 
 use countersign::{Argon2Cost, GrantType, HashingSettings, NewClient, NewUser, OAuth2, TokenFormat};
 use countersign_core::{
+    authorization_server::Request,
     form::Form,
     store::conformance::rig::{race_renewals, race_revocations, renew_in_rounds},
 };
@@ -62,7 +63,7 @@ async fn e12_no_token_can_be_read_out_of_the_files() {
         let secret = oauth2.add_client(service).await.unwrap().secret.unwrap();
         let ask = async |form: String| {
             let form = Form::parse(form.as_bytes()).unwrap();
-            oauth2.server().unwrap().token(None, &form).await.unwrap()
+            oauth2.server().unwrap().token(Request::new(None, &form)).await.unwrap()
         };
         let mut secrets = vec![secret.secret().to_owned()];
         let mut last = ask("username=alice&password=correct+horse".to_owned()).await;

@@ -5,35 +5,40 @@ use axum::{
     http::{HeaderMap, header},
 };
 use countersign_core::{
+    authorization_server,
     error::{OAuthError, RequestProblem},
     form::Form,
+    throttle::Source,
 };
 
-use crate::extract::read_form;
+use crate::{extract::read_form, oauth2::OAuth2};
 
-/// The form and the `Authorization` header of a request, or why they cannot be had. The address is not read.
-pub(super) struct ClientRequest(Result<(Option<String>, Form), OAuthError>);
+/// The form and the `Authorization` header of a request, or why they cannot be had, and where it comes from. The address is
+/// not read.
+pub(super) struct ClientRequest {
+    read: Result<(Option<String>, Form), OAuthError>,
+    source: Source,
+}
 
 impl ClientRequest {
-    /// The header and the form.
+    /// What core wants to know of it.
     ///
     /// # Errors
     /// `invalid_request`: the body is no form that can be read, or there are two headers.
-    pub(super) fn read(&self) -> Result<(Option<&str>, &Form), OAuthError> {
-        match &self.0 {
-            Ok((authorization, form)) => Ok((authorization.as_deref(), form)),
-            Err(error) => Err(error.clone()),
-        }
+    pub(super) fn read(&self) -> Result<authorization_server::Request<'_>, OAuthError> {
+        let (authorization, form) = self.read.as_ref().map_err(Clone::clone)?;
+        Ok(authorization_server::Request { authorization: authorization.as_deref(), form, source: self.source })
     }
 }
 
-impl<AppState: Sync> FromRequest<AppState> for ClientRequest {
+impl FromRequest<OAuth2> for ClientRequest {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request(request: Request, _: &AppState) -> Result<Self, Self::Rejection> {
+    async fn from_request(request: Request, oauth2: &OAuth2) -> Result<Self, Self::Rejection> {
         let (parts, body) = request.into_parts();
+        let source = oauth2.source(&parts.extensions, &parts.headers);
         let read = async { Ok((authorization(&parts.headers)?, read_form(&parts.headers, body).await?)) };
-        Ok(Self(read.await))
+        Ok(Self { read: read.await, source })
     }
 }
 

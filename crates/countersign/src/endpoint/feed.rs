@@ -9,7 +9,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use countersign_core::{
-    authorization_server::AuthorizationServer, error::OAuthError, feed_page::FeedPage, form::Form, store::StoreError,
+    authorization_server::{self, AuthorizationServer},
+    error::OAuthError,
+    feed_page::FeedPage,
+    form::Form,
+    store::StoreError,
+    throttle::Source,
 };
 use serde_json::json;
 use tokio::{
@@ -21,6 +26,7 @@ use super::{
     client_request::authorization,
     token::{NOT_STORED, refusal},
 };
+use crate::oauth2::OAuth2;
 
 /// The longest that an answer waits for news, in seconds: shorter than the patience of proxies.
 const MAX_WAIT: u64 = 30;
@@ -39,9 +45,11 @@ pub(super) fn waiting_room() -> Arc<Semaphore> {
     Arc::new(Semaphore::new(MAX_WAITING))
 }
 
-pub(super) async fn answer(server: Arc<AuthorizationServer>, room: Arc<Semaphore>, request: Request) -> Response {
+pub(super) async fn answer(oauth2: OAuth2, room: Arc<Semaphore>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
-    match read(&server, &room, &parts.headers, parts.uri.query().unwrap_or_default()).await {
+    let Some(server) = oauth2.server() else { return refusal(&OAuthError::ServerError) };
+    let source = oauth2.source(&parts.extensions, &parts.headers);
+    match read(server, &room, &parts.headers, parts.uri.query().unwrap_or_default(), source).await {
         Ok(page) => (NOT_STORED, Json(page.to_json())).into_response(),
         Err(Refused::Client(error)) => refusal(&error),
         Err(Refused::ServesNothing) => told(StatusCode::FORBIDDEN, "This client serves no API"),
@@ -83,9 +91,11 @@ async fn read(
     room: &Semaphore,
     headers: &HeaderMap,
     query: &str,
+    source: Source,
 ) -> Result<FeedPage, Refused> {
-    let authorization = authorization(headers)?;
-    let client = server.authenticate_confidential(authorization.as_deref(), &Form::parse(b"")?).await?;
+    let (authorization, form) = (authorization(headers)?, Form::parse(b"")?);
+    let request = authorization_server::Request { authorization: authorization.as_deref(), form: &form, source };
+    let client = server.authenticate_confidential(request).await?;
     if client.serves.is_empty() {
         return Err(Refused::ServesNothing);
     }

@@ -19,10 +19,7 @@ use super::{
 };
 
 pub(super) async fn answer(server: Arc<AuthorizationServer>, request: ClientRequest) -> Response {
-    let introspect = async {
-        let (authorization, form) = request.read()?;
-        server.introspect(authorization, form).await
-    };
+    let introspect = async { server.introspect(request.read()?).await };
     match introspect.await {
         Ok(introspection) => (NOT_STORED, Json(body(&introspection))).into_response(),
         Err(error) => refusal(&error),

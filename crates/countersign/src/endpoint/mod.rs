@@ -19,7 +19,7 @@ mod users_me;
 use std::sync::Arc;
 
 use axum::{
-    extract::Request,
+    extract::{Request, State},
     http::{HeaderValue, header},
     middleware::map_response,
     response::Response,
@@ -144,7 +144,7 @@ pub(crate) fn router(documented: axum::Router<OAuth2>, api: Finished, left: &[Re
     let oauth2 = api.oauth2.clone();
     let mut router = documented.merge(twins(left)).with_state(oauth2.clone());
     if let Some(server) = oauth2.authority().server() {
-        router = router.merge(of_issuer(server, api.scopes.clone()));
+        router = router.merge(of_issuer(server, api.scopes.clone()).with_state(oauth2.clone()));
     }
     let mut finished_router = docs::routes(&api);
     if let Some(document) = oauth2.docs().document() {
@@ -155,16 +155,19 @@ pub(crate) fn router(documented: axum::Router<OAuth2>, api: Finished, left: &[Re
 }
 
 /// The endpoints of an API that issues its own tokens, beside those that the document tells of.
-fn of_issuer(server: &Arc<AuthorizationServer>, scopes: Scopes) -> axum::Router {
+fn of_issuer(server: &Arc<AuthorizationServer>, scopes: Scopes) -> axum::Router<OAuth2> {
     let [for_token, for_revoke, for_jwks, for_metadata] = [(); 4].map(|()| server.clone());
-    let [for_introspect, for_feed] = [(); 2].map(|()| server.clone());
+    let for_introspect = server.clone();
     let waiting_room = feed::waiting_room();
     let introspect =
         undocumented::post(move |request: ClientRequest| introspect::answer(for_introspect.clone(), request));
     axum::Router::new()
         .route(INTROSPECT, introspect.clone())
         .route(&with_slash(INTROSPECT), introspect)
-        .route(FEED, undocumented::get(move |request: Request| feed::answer(for_feed, waiting_room, request)))
+        .route(
+            FEED,
+            undocumented::get(move |State(oauth2), request: Request| feed::answer(oauth2, waiting_room, request)),
+        )
         .route(&with_slash(TOKEN), undocumented::post(move |request: TokenRequest| token::answer(for_token, request)))
         .route(
             &with_slash(REVOKE),

@@ -12,7 +12,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use countersign_core::{
-    authorization_server::PasswordChangeProblem, error::OAuthError, form::Form, token::AccessToken,
+    authorization_server::{PasswordChange, PasswordChangeProblem},
+    error::OAuthError,
+    form::Form,
+    throttle::Source,
+    token::AccessToken,
 };
 use schemars::json_schema;
 
@@ -38,20 +42,25 @@ pub(super) async fn handle(
 
 async fn change(oauth2: &OAuth2, token: &AccessToken, request: PasswordRequest) -> Result<(), Refused> {
     let server = oauth2.server().ok_or(OAuthError::ServerError)?;
-    let form = request.0?;
+    let (form, source) = (request.form?, request.source);
     let [current, new] = form.require(["current_password", "new_password"])?;
-    server.change_password(token, current, new, oauth2.title().unwrap_or_default()).await.map_err(Refused::Change)
+    let change = PasswordChange { current, new, service: oauth2.title().unwrap_or_default(), source };
+    server.change_password(token, change).await.map_err(Refused::Change)
 }
 
-/// The form, or why it cannot be had. The address is not read.
-pub(super) struct PasswordRequest(Result<Form, OAuthError>);
+/// The form, or why it cannot be had, and where it comes from. The address is not read.
+pub(super) struct PasswordRequest {
+    form: Result<Form, OAuthError>,
+    source: Source,
+}
 
-impl<AppState: Sync> FromRequest<AppState> for PasswordRequest {
+impl FromRequest<OAuth2> for PasswordRequest {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request(request: Request, _: &AppState) -> Result<Self, Self::Rejection> {
+    async fn from_request(request: Request, oauth2: &OAuth2) -> Result<Self, Self::Rejection> {
         let (parts, body) = request.into_parts();
-        Ok(Self(read_form(&parts.headers, body).await))
+        let source = oauth2.source(&parts.extensions, &parts.headers);
+        Ok(Self { form: read_form(&parts.headers, body).await, source })
     }
 }
 
@@ -77,6 +86,7 @@ impl IntoResponse for Refused {
             PasswordChangeProblem::Impossible(_) | PasswordChangeProblem::Refused(_) => {
                 told(StatusCode::BAD_REQUEST, &problem.to_string())
             }
+            PasswordChangeProblem::Throttled { retry_after } => refusal(&OAuthError::Throttled { retry_after }),
             PasswordChangeProblem::Unavailable { retry_after } => {
                 refusal(&OAuthError::TemporarilyUnavailable { retry_after })
             }
@@ -124,6 +134,7 @@ impl OperationOutput for Changed {
             (204, "The password is changed; log in with it"),
             (400, "The request cannot be read, or the new password is refused: `detail` says why"),
             (403, "The current password is wrong, or the token is not of one of this API's own applications"),
+            (429, "Too many guesses at the password failed: try again after the time in `Retry-After`"),
             (503, "Temporarily unavailable: try again after the time in `Retry-After`"),
         ])
     }

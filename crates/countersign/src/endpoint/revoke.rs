@@ -20,23 +20,20 @@ use super::{
     client_request::ClientRequest,
     token::{NOT_STORED, Refused, refusal},
 };
-use crate::guard::Argument;
+use crate::{guard::Argument, oauth2::OAuth2};
 
 pub(super) async fn answer(server: Arc<AuthorizationServer>, request: RevocationRequest) -> Revocation {
-    let revoke = async {
-        let (authorization, form) = request.0.read()?;
-        server.revoke(authorization, form).await
-    };
+    let revoke = async { server.revoke(request.0.read()?).await };
     Revocation(revoke.await)
 }
 
 pub(super) struct RevocationRequest(ClientRequest);
 
-impl<AppState: Sync> FromRequest<AppState> for RevocationRequest {
+impl FromRequest<OAuth2> for RevocationRequest {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request(request: Request, state: &AppState) -> Result<Self, Self::Rejection> {
-        ClientRequest::from_request(request, state).await.map(Self)
+    async fn from_request(request: Request, oauth2: &OAuth2) -> Result<Self, Self::Rejection> {
+        ClientRequest::from_request(request, oauth2).await.map(Self)
     }
 }
 
@@ -92,6 +89,7 @@ impl OperationOutput for Revocation {
         for (status, description) in [
             (400, "The request cannot be read"),
             (401, "The client did not prove who it is"),
+            (429, "Too many guesses failed: try again after the time in `Retry-After`"),
             (503, "Temporarily unavailable: it is not known whether the token has ended"),
         ] {
             let refused = Json::<Refused>::operation_response(context, operation);

@@ -22,23 +22,23 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::client_request::ClientRequest;
-use crate::guard::{Argument, refusal::unavailable_after};
+use crate::{
+    guard::{Argument, refusal::unavailable_after},
+    oauth2::OAuth2,
+};
 
 pub(super) async fn answer(server: Arc<AuthorizationServer>, request: TokenRequest) -> TokenAnswer {
-    let granted = async {
-        let (authorization, form) = request.0.read()?;
-        server.token(authorization, form).await
-    };
+    let granted = async { server.token(request.0.read()?).await };
     TokenAnswer(granted.await)
 }
 
 pub(super) struct TokenRequest(ClientRequest);
 
-impl<AppState: Sync> FromRequest<AppState> for TokenRequest {
+impl FromRequest<OAuth2> for TokenRequest {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request(request: Request, state: &AppState) -> Result<Self, Self::Rejection> {
-        ClientRequest::from_request(request, state).await.map(Self)
+    async fn from_request(request: Request, oauth2: &OAuth2) -> Result<Self, Self::Rejection> {
+        ClientRequest::from_request(request, oauth2).await.map(Self)
     }
 }
 
@@ -104,7 +104,9 @@ pub(crate) fn refusal(error: &OAuthError) -> Response {
         OAuthError::InvalidClient => {
             Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"countersign\"")))
         }
-        OAuthError::TemporarilyUnavailable { retry_after } => Some(unavailable_after(*retry_after)),
+        OAuthError::TemporarilyUnavailable { retry_after } | OAuthError::Throttled { retry_after } => {
+            Some(unavailable_after(*retry_after))
+        }
         _ => None,
     };
     response.headers_mut().extend(header);
@@ -121,6 +123,7 @@ const fn status(error: &OAuthError) -> StatusCode {
         OAuthError::InvalidRequest(RequestProblem::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
         OAuthError::InvalidClient => StatusCode::UNAUTHORIZED,
         OAuthError::TemporarilyUnavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        OAuthError::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
         OAuthError::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
         OAuthError::InvalidRequest(_)
         | OAuthError::InvalidGrant(_)
@@ -153,6 +156,7 @@ impl OperationOutput for TokenAnswer {
         for (status, description) in [
             (400, "The request, the login, the grant type or the scope is refused"),
             (401, "The client did not prove who it is"),
+            (429, "Too many guesses failed: try again after the time in `Retry-After`"),
             (503, "Temporarily unavailable: try again after the time in `Retry-After`"),
         ] {
             add(status, Json::<Refused>::operation_response(context, operation), description);

@@ -648,7 +648,7 @@ async fn f12_the_document_tells_of_logins() {
         ("/users/me/grants", "get", &["200", "400", "401", "503"][..]),
         ("/users/me/grants", "delete", &["204", "400", "401", "403", "503"]),
         ("/users/me/grants/{id}", "delete", &["204", "401", "404", "503"]),
-        ("/users/me/password", "post", &["204", "400", "401", "403", "503"]),
+        ("/users/me/password", "post", &["204", "400", "401", "403", "429", "503"]),
     ] {
         let operation = &document["paths"][path][method];
         assert_eq!(operation["security"], lock, "{method} {path}");

@@ -28,6 +28,7 @@ mod schemes;
 mod start;
 mod support;
 mod swapped;
+mod throttle;
 mod token_endpoint;
 mod token_forms;
 mod tokens;

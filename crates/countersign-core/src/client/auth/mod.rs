@@ -15,6 +15,7 @@ use crate::{
     form::Form,
     names::{ClientId, Issuer},
     store::{Remembered, Store},
+    throttle::{Outcome, Source, Throttle},
 };
 
 /// What a client is held against.
@@ -26,6 +27,9 @@ pub(crate) struct Door<'a> {
     /// How far the client's clock may be apart.
     pub(crate) leeway: Duration,
     pub(crate) now: Timestamp,
+    pub(crate) throttle: &'a Throttle,
+    /// Where the request comes from.
+    pub(crate) source: Source,
 }
 
 /// What a client says of itself, in one way.
@@ -50,6 +54,7 @@ enum Proof<'a> {
 /// - [`OAuthError::InvalidClient`]: a client is named that is unknown, disabled, or does not prove who it is by a method
 ///   that it is registered for.
 /// - [`OAuthError::InvalidRequest`]: it authenticates in two ways (RFC 6749 §2.3: "MUST NOT use more than one").
+/// - [`OAuthError::Throttled`]: too many proofs failed; this one was not looked at.
 /// - [`OAuthError::TemporarilyUnavailable`]: the store is away.
 pub(crate) async fn authenticate(
     door: Door<'_>,
@@ -66,7 +71,16 @@ pub(crate) async fn authenticate(
         Err(_) => None,
     };
     // Whoever it is, the proof is held against something before anything is told.
-    let proven = prove(door, found.as_ref(), &proof);
+    let proven = match &proof {
+        Proof::None => prove(door, found.as_ref(), &proof),
+        Proof::Secret(..) | Proof::Assertion(_) => {
+            let attempt = door.throttle.client(&id, door.source, found.as_ref().map(|client| &client.id)).await?;
+            let proven = prove(door, found.as_ref(), &proof);
+            // Before anything is waited for: whether an assertion was used before is no guess.
+            attempt.settle(if proven.is_ok() { Outcome::Success } else { Outcome::Failure });
+            proven
+        }
+    };
     let client = found.ok_or_else(|| denied("unknown_client", None))?;
     let once = proven.map_err(|reason| denied(reason, Some(&client)))?;
     if !client.is_active() {

@@ -9,7 +9,7 @@ use super::{
     },
 };
 use crate::{
-    authorization_server::{AuthorizationServer, TokenResponse},
+    authorization_server::{AuthorizationServer, Request, TokenResponse},
     clock::{Clock, Rng, Timestamp},
     error::{GrantProblem, OAuthError},
     form::Form,
@@ -123,7 +123,8 @@ pub async fn e_grants_live_as_their_model_says(store: Arc<impl Store>) {
                         "grant_type=refresh_token&scope=me+admin&refresh_token={}",
                         model.tokens[model.good()].secret()
                     );
-                    let wider = server.token(None, &Form::parse(form.as_bytes()).unwrap()).await.unwrap_err();
+                    let wider =
+                        server.token(Request::new(None, &Form::parse(form.as_bytes()).unwrap())).await.unwrap_err();
                     let expected = if model.alive && now < model.expires_at() {
                         OAuthError::InvalidScope
                     } else {

@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use super::{NOW, RACERS, owner, race};
 use crate::{
-    authorization_server::{AuthorizationServer, Ports, RefreshLifetimes, Settings, TokenResponse},
+    authorization_server::{AuthorizationServer, Ports, RefreshLifetimes, Request, Settings, TokenResponse},
     clock::{SeededRng, TurnableClock},
     error::{GrantProblem, OAuthError},
     form::Form,
@@ -55,6 +55,7 @@ impl<S: Store> World<S> {
             clock: self.clock.clone(),
             rng: self.rng.clone(),
             claims: None,
+            attempts: None,
         };
         let settings = Settings {
             access_token_lifetime: ACCESS,
@@ -70,16 +71,17 @@ pub(super) type Answer = Result<TokenResponse, OAuthError>;
 
 pub(super) async fn log_in(server: &AuthorizationServer) -> TokenResponse {
     let form = Form::parse(b"grant_type=password&username=alice&password=correct+horse&scope=me").unwrap();
-    server.token(None, &form).await.unwrap()
+    server.token(Request::new(None, &form)).await.unwrap()
 }
 
 pub(super) async fn renew(server: &AuthorizationServer, token: &BearerToken) -> Answer {
     let form = format!("grant_type=refresh_token&refresh_token={}", token.secret());
-    server.token(None, &Form::parse(form.as_bytes()).unwrap()).await
+    server.token(Request::new(None, &Form::parse(form.as_bytes()).unwrap())).await
 }
 
 pub(super) async fn revoke(server: &AuthorizationServer, token: &BearerToken) {
-    server.revoke(None, &Form::parse(format!("token={}", token.secret()).as_bytes()).unwrap()).await.unwrap();
+    let form = Form::parse(format!("token={}", token.secret()).as_bytes()).unwrap();
+    server.revoke(Request::new(None, &form)).await.unwrap();
 }
 
 pub(super) fn refresh_token(answer: &TokenResponse) -> &BearerToken {

@@ -1,0 +1,55 @@
+//! Where a request comes from, as far as guesses are counted by it.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+};
+
+/// Where a request comes from.
+///
+/// Whoever has one address of IPv6 has at least the other 2^64 of its network too (RFC 6177 §2), so they count as one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// From this address.
+    Address(IpAddr),
+    /// Nobody can tell: then guesses are counted by account alone.
+    #[default]
+    Unknown,
+}
+
+impl Source {
+    /// The source at `address`; an IPv4 address that is mapped into IPv6 (RFC 4291 §2.5.5.2) is that IPv4 address.
+    #[must_use]
+    pub const fn of(address: IpAddr) -> Self {
+        Self::Address(address.to_canonical())
+    }
+
+    /// The address, if it is known.
+    #[must_use]
+    pub const fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Address(address) => Some(address.to_canonical()),
+            Self::Unknown => None,
+        }
+    }
+
+    /// What counts as one: the address of IPv4, the /64 of IPv6.
+    pub(super) fn network(self) -> Option<[u8; 16]> {
+        Some(match self.address()? {
+            IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).octets()
+            }
+        })
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.address() {
+            Some(address) => address.fmt(f),
+            None => f.write_str("unknown"),
+        }
+    }
+}

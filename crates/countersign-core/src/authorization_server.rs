@@ -8,6 +8,7 @@ mod introspection;
 mod keys;
 mod logins;
 mod owners;
+mod remembered;
 mod revocation;
 mod token_request;
 mod verification;
@@ -20,10 +21,12 @@ use std::{
     time::Duration,
 };
 
+use self::remembered::RememberedOwners;
 pub use self::{
     introspection::{ActiveToken, ActiveTokenKind, Introspection},
     logins::Kept,
     owners::{PasswordChange, PasswordChangeProblem},
+    remembered::{DEFAULT_REMEMBERED_OWNERS, REMEMBERED_OWNER_AGE, SharedOwner},
     revocation::{RevocationSettings, WhenStale},
 };
 pub use crate::token::issue::{DEFAULT_LIFETIME, RefreshLifetimes, TokenResponse};
@@ -135,6 +138,9 @@ pub struct Settings {
     pub remembered_tokens: usize,
     /// How guesses are slowed; `None` slows none.
     pub throttle: Option<ThrottleSettings>,
+    /// How many owners of the built-in table are remembered, so that they need not be looked up again; 10,000 by default, 0
+    /// for none.
+    pub remembered_owners: usize,
 }
 
 /// Whether a token request must say its grant type.
@@ -166,6 +172,7 @@ impl Default for Settings {
             password_blocklist: None,
             remembered_tokens: DEFAULT_REMEMBERED_TOKENS,
             throttle: Some(ThrottleSettings::default()),
+            remembered_owners: DEFAULT_REMEMBERED_OWNERS,
         }
     }
 }
@@ -179,6 +186,7 @@ pub struct AuthorizationServer {
     names: OnceLock<(Issuer, Audience)>,
     requests: AtomicUsize,
     seen: SeenTokens,
+    remembered: RememberedOwners,
     revoked: Revoked,
     throttle: Throttle,
 }
@@ -196,10 +204,11 @@ impl AuthorizationServer {
             token_life: settings.access_token_lifetime.saturating_add(settings.leeway),
         };
         let keys = LiveKeys::open(&*ports.store, of_keys, &*ports.clock).await?;
-        let seen = SeenTokens::new(settings.remembered_tokens);
+        let seen = SeenTokens::new(settings.remembered_tokens, &*ports.rng);
+        let remembered = RememberedOwners::new(settings.remembered_owners);
         let (names, requests, revoked) = (OnceLock::new(), AtomicUsize::new(0), Revoked::new());
         let throttle = Throttle::new(settings.throttle, ports.attempts.clone(), ports.clock.clone());
-        let server = Self { ports, settings, keys, names, requests, seen, revoked, throttle };
+        let server = Self { ports, settings, keys, names, requests, seen, remembered, revoked, throttle };
         if let Some(issuer) = server.settings.issuer.clone() {
             server.settle_issuer(issuer);
         }
@@ -223,7 +232,10 @@ impl AuthorizationServer {
     }
 
     fn names(&self) -> &(Issuer, Audience) {
-        self.names_or(Issuer::new(DEFAULT_ISSUER))
+        match self.names.get() {
+            Some(names) => names,
+            None => self.names_or(Issuer::new(DEFAULT_ISSUER)),
+        }
     }
 
     fn names_or(&self, issuer: Issuer) -> &(Issuer, Audience) {

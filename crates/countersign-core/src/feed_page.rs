@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     clock::Timestamp,
     jose::json::parse_object,
-    names::{ClientId, GrantId, KeyId},
+    names::{ClientId, GrantId, KeyId, Subject},
     store::{Ended, FeedEntry},
 };
 
@@ -92,6 +92,7 @@ fn write(entry: &FeedEntry) -> Value {
             object["issued_until"] = issued_until.seconds().into();
         }
         Ended::Key(id) => object["key_id"] = id.as_str().into(),
+        Ended::Owner(subject) => object["subject"] = subject.as_str().into(),
     }
     object
 }
@@ -100,13 +101,22 @@ fn read(entry: &Value) -> Result<FeedEntry, FeedProblem> {
     let entry = entry.as_object().ok_or(FeedProblem::Malformed)?;
     let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let named = |name: &str| entry.get(name).map(|value| text(value).ok_or(FeedProblem::Malformed)).transpose();
-    let ended = match (named("grant_id")?, named("token_id")?, named("client_id")?, named("key_id")?) {
-        (Some(id), None, None, None) => Ended::Grant(GrantId::new(id)),
-        (None, Some(id), None, None) => Ended::Token(id),
-        (None, None, Some(id), None) => Ended::Client(ClientId::new(id), time(entry, "issued_until")?),
-        (None, None, None, Some(id)) => Ended::Key(KeyId::new(id)),
-        (None, None, None, None) => return Err(FeedProblem::OtherKind),
-        _ => return Err(FeedProblem::Malformed),
+    let kinds = ["grant_id", "token_id", "client_id", "key_id", "subject"];
+    let mut told = Vec::with_capacity(1);
+    for kind in kinds {
+        told.extend(named(kind)?.map(|id| (kind, id)));
+    }
+    let (kind, id) = match told.pop() {
+        None => return Err(FeedProblem::OtherKind),
+        Some(_) if !told.is_empty() => return Err(FeedProblem::Malformed),
+        Some(only) => only,
+    };
+    let ended = match kind {
+        "grant_id" => Ended::Grant(GrantId::new(id)),
+        "token_id" => Ended::Token(id),
+        "client_id" => Ended::Client(ClientId::new(id), time(entry, "issued_until")?),
+        "key_id" => Ended::Key(KeyId::new(id)),
+        _ => Ended::Owner(Subject::new(id)),
     };
     let number = number(entry, "number").ok_or(FeedProblem::Malformed)?;
     Ok(FeedEntry { number, ended, until: time(entry, "until")? })
@@ -130,6 +140,7 @@ mod tests {
             Ended::Token("t".to_owned()),
             Ended::Client(ClientId::new("c \"\u{fc}"), Timestamp::from_seconds(-5)),
             Ended::Key(KeyId::new("k")),
+            Ended::Owner(Subject::new("s")),
         ];
         let entry = |(i, ended)| FeedEntry { number: i * 7 + 1, ended, until: Timestamp::from_seconds(1_800_000_000) };
         (0_u64..).zip(ended).map(entry).collect()
@@ -142,7 +153,7 @@ mod tests {
             assert_eq!(FeedPage::parse(page.to_json().to_string().as_bytes()), Ok(page));
         }
         assert_eq!(FeedPage::new(5, Vec::new()).next, 5);
-        assert_eq!(FeedPage::new(0, one_of_each()).next, 22);
+        assert_eq!(FeedPage::new(0, one_of_each()).next, 29);
     }
 
     #[test]
@@ -153,7 +164,8 @@ mod tests {
             { "number": 8, "token_id": "t", "until": 1_800_000_000 },
             { "number": 15, "client_id": "c \"\u{fc}", "issued_until": -5, "until": 1_800_000_000 },
             { "number": 22, "key_id": "k", "until": 1_800_000_000 },
-        ], "next": 22 });
+            { "number": 29, "subject": "s", "until": 1_800_000_000 },
+        ], "next": 29 });
         assert_eq!(page.to_json(), documented);
     }
 
@@ -177,6 +189,10 @@ mod tests {
             (r#"{"entries":[{"number":1,"client_id":"c","until":9}],"next":1}"#.to_owned(), FeedProblem::Malformed),
             (
                 r#"{"entries":[{"number":1,"key_id":"k","grant_id":"g","until":9}],"next":1}"#.to_owned(),
+                FeedProblem::Malformed,
+            ),
+            (
+                r#"{"entries":[{"number":1,"subject":"s","grant_id":"g","until":9}],"next":1}"#.to_owned(),
                 FeedProblem::Malformed,
             ),
             (r#"{"entries":[{"number":1,"owner_id":"o","until":9}],"next":1}"#.to_owned(), FeedProblem::OtherKind),

@@ -344,6 +344,7 @@ pub(crate) fn feed_entry(row: &dyn Columns) -> Result<FeedEntry, StoreError> {
             "token" => Ended::Token(name),
             "client" => Ended::Client(ClientId::new(name), time(row, "issued_until")?),
             "key" => Ended::Key(KeyId::new(name)),
+            "owner" => Ended::Owner(Subject::new(name)),
             _ => return Err(unreadable("kind")),
         },
         until: time(row, "until")?,
@@ -357,6 +358,7 @@ pub(crate) fn feed_values(ended: &Ended, until: Timestamp) -> Vec<Value> {
         Ended::Token(id) => ("token", id.as_str(), Value::Null),
         Ended::Client(id, issued_until) => ("client", id.as_str(), (*issued_until).into()),
         Ended::Key(id) => ("key", id.as_str(), Value::Null),
+        Ended::Owner(subject) => ("owner", subject.as_str(), Value::Null),
     };
     vec![kind.into(), name.into(), issued_until, until.into()]
 }

@@ -406,6 +406,17 @@ impl Builder {
         self
     }
 
+    /// How many users of the built-in table are remembered, so that a request of one costs no query; 10,000 by default, about
+    /// 5 MB when full. 0 looks up the user of every request.
+    ///
+    /// What changes through this handle is seen at once, what another process changes within a second, and what somebody
+    /// writes into the table with other means within a minute. Users of a [table of yours](Self::users) are never
+    /// remembered.
+    pub fn remembered_users(mut self, most: usize) -> Self {
+        self.authority.settings.remembered_owners = most;
+        self
+    }
+
     /// Claims of your own, which each access token gets beside those of RFC 9068.
     pub fn claims(mut self, claims: impl ExtraClaims) -> Self {
         self.authority.claims = Some(Arc::new(claims));

@@ -7,7 +7,7 @@ use axum::{
     http::{Extensions, HeaderMap},
 };
 use countersign_core::{
-    authorization_server::AuthorizationServer,
+    authorization_server::{AuthorizationServer, SharedOwner},
     clock::Rng,
     error::BearerError,
     names::Issuer,
@@ -122,23 +122,29 @@ impl OAuth2 {
         match &self.0.authority {
             Authority::Here { server, .. } => server.verify(token).await,
             #[cfg(feature = "remote")]
-            Authority::Elsewhere(remote) => remote.verify(token).await,
+            // In a box, for APIs that have it not: it is many times as large.
+            Authority::Elsewhere(remote) => Box::pin(remote.verify(token)).await,
         }
     }
 
     /// The owner of a verified token, as long as the owner is active.
     ///
     /// Where tokens come from elsewhere and [`Builder::users`](crate::Builder::users) is not set, the owner is what the
-    /// token says.
+    /// token says. One of the built-in table comes without the password hash, and may be
+    /// [remembered](crate::Builder::remembered_users).
     ///
     /// # Errors
     /// - [`BearerError::InvalidToken`]: the owner is gone or disabled.
     /// - [`BearerError::TemporarilyUnavailable`]: it cannot be known now.
     pub async fn find_active_owner(&self, token: &AccessToken) -> Result<ResourceOwner, BearerError> {
+        self.find_shared_owner(token).await.map(SharedOwner::into_owner)
+    }
+
+    pub(crate) async fn find_shared_owner(&self, token: &AccessToken) -> Result<SharedOwner, BearerError> {
         match &self.0.authority {
             Authority::Here { server, .. } => server.find_active_owner(token).await,
             #[cfg(feature = "remote")]
-            Authority::Elsewhere(remote) => remote.find_active_owner(token).await,
+            Authority::Elsewhere(remote) => Box::pin(remote.find_active_owner(token)).await,
         }
     }
 

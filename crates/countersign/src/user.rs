@@ -1,8 +1,11 @@
 //! The user as handlers see it: the built-in type, or the author's own.
 
-use std::future::{Future, ready};
+use std::{
+    future::{Future, ready},
+    sync::Arc,
+};
 
-use countersign_core::{resource_owner::ResourceOwner, store::StoreError};
+use countersign_core::{authorization_server::SharedOwner, resource_owner::ResourceOwner, store::StoreError};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -60,6 +63,17 @@ pub trait FromResourceOwner<AppState>: Clone + Send + Sync + 'static {
         owner: ResourceOwner,
         state: &AppState,
     ) -> impl Future<Output = Result<Option<Self>, StoreError>> + Send;
+
+    /// As it is asked for where the owner may be remembered: who makes nothing else of the owner can share what was made
+    /// before.
+    #[doc(hidden)]
+    fn from_shared_owner(
+        owner: SharedOwner,
+        state: &AppState,
+    ) -> impl Future<Output = Result<Option<Arc<Self>>, StoreError>> + Send {
+        let made = Self::from_resource_owner(owner.into_owner(), state);
+        async move { Ok(made.await?.map(Arc::new)) }
+    }
 }
 
 impl<AppState> FromResourceOwner<AppState> for User {
@@ -68,6 +82,13 @@ impl<AppState> FromResourceOwner<AppState> for User {
         _: &AppState,
     ) -> impl Future<Output = Result<Option<Self>, StoreError>> + Send {
         ready(Ok(Some(owner.into())))
+    }
+
+    fn from_shared_owner(
+        owner: SharedOwner,
+        _: &AppState,
+    ) -> impl Future<Output = Result<Option<Arc<Self>>, StoreError>> + Send {
+        ready(Ok(Some(owner.view(|owner| Self::from(owner.clone())))))
     }
 }
 

@@ -106,7 +106,7 @@ impl AuthorizationServer {
     /// # Errors
     /// [`StoreError`] (`temporarily_unavailable`): it is not known whether it is set, or whether they have ended.
     pub async fn set_password(&self, subject: &Subject, hash: &PasswordHash) -> Result<Found, StoreError> {
-        let found = self.ports.store.set_password(subject, hash).await?;
+        let found = self.ports.store.set_password(subject, hash, self.now()).await?;
         self.settle(subject, "password_set", found).await
     }
 
@@ -115,7 +115,7 @@ impl AuthorizationServer {
     /// # Errors
     /// [`StoreError`] (`temporarily_unavailable`): it is not known whether that is done, or whether they have ended.
     pub async fn set_status(&self, subject: &Subject, status: OwnerStatus) -> Result<Found, StoreError> {
-        let found = self.ports.store.set_status(subject, status).await?;
+        let found = self.ports.store.set_status(subject, status, self.now()).await?;
         let what = match status {
             OwnerStatus::Active => "enabled",
             OwnerStatus::Disabled => "disabled",
@@ -128,7 +128,7 @@ impl AuthorizationServer {
     /// # Errors
     /// [`StoreError`] (`temporarily_unavailable`): it is not known whether that is done, or whether they have ended.
     pub async fn remove_owner(&self, subject: &Subject) -> Result<Found, StoreError> {
-        let found = self.ports.store.remove_owner(subject).await?;
+        let found = self.ports.store.remove_owner(subject, self.now()).await?;
         self.settle(subject, "removed", found).await
     }
 
@@ -176,7 +176,7 @@ impl AuthorizationServer {
             let context: Vec<_> = names.into_iter().flatten().chain([change.service]).collect();
             self.check_new_password(&new, &context).await?;
             let to = self.hashing().hash(new).await?;
-            if self.ports.store.change_password(token.subject(), &from, &to).await? == Found::Yes {
+            if self.ports.store.change_password(token.subject(), &from, &to, self.now()).await? == Found::Yes {
                 let (client, grant) = asked_by(token);
                 tracing::info!(event = "user", outcome = "done", what = "password_changed", by = "user",
                     subject = %token.subject(), client, grant, "a user changed their password");

@@ -190,10 +190,18 @@ impl AuthorizationServer {
         Ok(())
     }
 
+    /// Whether nothing is to be heard in this second any more.
+    pub(super) fn is_up_to(&self, now: Timestamp) -> bool {
+        let is_up_to = self.revoked.heard_at() == Some(now);
+        if is_up_to {
+            self.heed_withdrawals();
+        }
+        is_up_to
+    }
+
     /// Hears at most once a second of what others have ended, before a token is believed.
     pub(super) async fn keep_up(&self, now: Timestamp) -> Result<(), BearerError> {
-        if self.revoked.heard_at() == Some(now) {
-            self.heed_withdrawals();
+        if self.is_up_to(now) {
             return Ok(());
         }
         let heard = self.revoked.keep_up(&*self.ports.store, now).await;

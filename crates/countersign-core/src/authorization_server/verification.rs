@@ -1,10 +1,11 @@
 //! What is believed of a bearer token, and who its owner is.
 
-use super::AuthorizationServer;
+use super::{AuthorizationServer, SharedOwner};
 use crate::{
     clock::Timestamp,
     error::BearerError,
     key::KeyRing,
+    names::Subject,
     reason::Reason,
     resource_owner::ResourceOwner,
     store::StoreError,
@@ -23,14 +24,30 @@ impl AuthorizationServer {
     ///   it is opaque; or for too long what has ended (see [`RevocationSettings`]).
     pub async fn verify<'t>(&self, token: impl Into<BorrowedToken<'t>>) -> Result<AccessToken, BearerError> {
         let (token, now) = (token.into(), self.ports.clock.now());
+        if let Some(known) = self.recall(token, now) {
+            return Ok(known);
+        }
+        // In a box: what waits for it has room for the rest alone, and most need no more.
+        Box::pin(self.verify_anew(token, now)).await
+    }
+
+    /// A good token that was seen before, unless somebody must be asked or a key was withdrawn.
+    fn recall(&self, token: BorrowedToken<'_>, now: Timestamp) -> Option<AccessToken> {
+        if !self.is_up_to(now) {
+            return None;
+        }
+        self.seen.recall(token, self.expected(&self.keys.glance()), &self.revoked, now)
+    }
+
+    async fn verify_anew(&self, token: BorrowedToken<'_>, now: Timestamp) -> Result<AccessToken, BearerError> {
         self.keep_up(now).await?;
-        let verified = if verify::is_opaque(token) {
-            verify::verify_opaque(token, self.intended(), &*self.ports.store, now).await?
+        let believed = if verify::is_opaque(token) {
+            let verified = verify::verify_opaque(token, self.intended(), &*self.ports.store, now).await?;
+            verified
+                .and_then(|token| if self.revoked.has_ended(&token) { Err(TokenProblem::Revoked) } else { Ok(token) })
         } else {
             self.verify_signed(token, now).await?
         };
-        let believed = verified
-            .and_then(|token| if self.revoked.has_ended(&token) { Err(TokenProblem::Revoked) } else { Ok(token) });
         believed.map_err(|problem| {
             let reason = Reason::from(problem);
             tracing::debug!(event = "verify", outcome = "denied", %reason, "a token was refused");
@@ -38,7 +55,7 @@ impl AuthorizationServer {
         })
     }
 
-    /// Verifies a token by its signature. One of a key that is unknown here may be of a key that came since.
+    /// Verifies a token by its signature, and that it has not ended. One of a key that is unknown here may be of a key that came since.
     async fn verify_signed(
         &self,
         token: BorrowedToken<'_>,
@@ -46,7 +63,7 @@ impl AuthorizationServer {
     ) -> Result<Result<AccessToken, TokenProblem>, StoreError> {
         let tried = {
             let keys = self.keys.glance();
-            match self.seen.verify(token, self.expected(&keys), &*self.ports.clock) {
+            match self.seen.verify_lasting(token, self.expected(&keys), &self.revoked, now) {
                 Err(TokenProblem::UnknownKey) => keys.number(),
                 decided => return Ok(decided),
             }
@@ -54,7 +71,7 @@ impl AuthorizationServer {
         if !self.has_newer_keys(tried, now).await? {
             return Ok(Err(TokenProblem::UnknownKey));
         }
-        Ok(self.seen.verify(token, self.expected(&self.keys.glance()), &*self.ports.clock))
+        Ok(self.seen.verify_lasting(token, self.expected(&self.keys.glance()), &self.revoked, now))
     }
 
     /// What a token for this API must be.
@@ -71,21 +88,50 @@ impl AuthorizationServer {
 
     /// The owner of a verified token, as long as the owner is active.
     ///
+    /// One of the built-in table comes without the password hash, and may be remembered: what is changed through this
+    /// server is seen at once, what another process changes within a second, as the feed tells it, and what changed in the
+    /// table behind both within [`REMEMBERED_OWNER_AGE`](super::REMEMBERED_OWNER_AGE). An author's own table is asked each
+    /// time.
+    ///
     /// # Errors
     /// - [`BearerError::InvalidToken`]: the token is a client's own ([`Reason::NotAUser`]), or the owner is gone
     ///   ([`Reason::OwnerGone`]) or disabled ([`Reason::OwnerDisabled`]).
     /// - [`BearerError::TemporarilyUnavailable`]: it cannot be known now.
-    pub async fn find_active_owner(&self, token: &AccessToken) -> Result<ResourceOwner, BearerError> {
+    pub async fn find_active_owner(&self, token: &AccessToken) -> Result<SharedOwner, BearerError> {
         // Whatever the table of users says: it may be the author's, and have a user of the client's name.
         if token.whose() == TokenSubject::Client {
             return Err(BearerError::InvalidToken(Reason::NotAUser));
         }
-        let owner = self.owners().find_by_subject(token.subject()).await?;
-        let reason = match owner {
-            Some(owner) if owner.is_active() => return Ok(owner),
-            Some(_) => Reason::OwnerDisabled,
-            None => Reason::OwnerGone,
-        };
-        Err(BearerError::InvalidToken(reason))
+        if let Some(owners) = &self.ports.owners {
+            return active(owners.find_by_subject(token.subject()).await?).map(SharedOwner::new);
+        }
+        let now = self.ports.clock.now();
+        let known = self.is_up_to(now).then(|| self.remembered.find(token.subject(), &self.revoked, now));
+        match known.flatten() {
+            Some(owner) => Ok(owner),
+            None => Box::pin(self.find_in_store(token.subject(), now)).await,
+        }
     }
+
+    async fn find_in_store(&self, subject: &Subject, now: Timestamp) -> Result<SharedOwner, BearerError> {
+        if !self.remembered.is_off() {
+            self.keep_up(now).await?;
+            if let Some(owner) = self.remembered.find(subject, &self.revoked, now) {
+                return Ok(owner);
+            }
+        }
+        // Before the row is read: a change that is heard from here on may not be in it.
+        let generation = self.revoked.generation();
+        let owner = active(self.ports.store.find_by_subject(subject).await?)?;
+        Ok(self.remembered.remember(owner, generation, now))
+    }
+}
+
+fn active(owner: Option<ResourceOwner>) -> Result<ResourceOwner, BearerError> {
+    let reason = match owner {
+        Some(owner) if owner.is_active() => return Ok(owner),
+        Some(_) => Reason::OwnerDisabled,
+        None => Reason::OwnerGone,
+    };
+    Err(BearerError::InvalidToken(reason))
 }

@@ -250,19 +250,19 @@ pub async fn a_new_password_or_status_ends_the_grants(store: Arc<impl Store>) {
     let of_alice = grant("alice's", &alice.subject);
 
     store.redeem(&Standing::Active, None, &of_alice, None).await.unwrap();
-    assert_eq!(store.set_password(&alice.subject, &PasswordHash::new("new")).await.unwrap(), Found::Yes);
+    assert_eq!(store.set_password(&alice.subject, &PasswordHash::new("new"), NOW).await.unwrap(), Found::Yes);
     assert_eq!(store.find_grant(&of_alice.id).await.unwrap(), None);
-    assert_eq!(store.set_status(&alice.subject, OwnerStatus::Active).await.unwrap(), Found::Yes);
+    assert_eq!(store.set_status(&alice.subject, OwnerStatus::Active, NOW).await.unwrap(), Found::Yes);
     store.redeem(&Standing::Active, None, &of_alice, None).await.unwrap();
-    assert_eq!(store.set_status(&alice.subject, OwnerStatus::Disabled).await.unwrap(), Found::Yes);
+    assert_eq!(store.set_status(&alice.subject, OwnerStatus::Disabled, NOW).await.unwrap(), Found::Yes);
     assert_eq!(store.find_grant(&of_alice.id).await.unwrap(), None);
 
     let found = store.find_by_subject(&alice.subject).await.unwrap().unwrap();
     assert_eq!((found.status, found.password_hash), (OwnerStatus::Disabled, Some(PasswordHash::new("new"))));
     assert_eq!(store.find_grant(&of_bob.id).await.unwrap(), Some(of_bob), "another owner's grant stays");
     let nobody = Subject::new("nobody");
-    assert_eq!(store.set_password(&nobody, &PasswordHash::new("x")).await.unwrap(), Found::No);
-    assert_eq!(store.set_status(&nobody, OwnerStatus::Disabled).await.unwrap(), Found::No);
+    assert_eq!(store.set_password(&nobody, &PasswordHash::new("x"), NOW).await.unwrap(), Found::No);
+    assert_eq!(store.set_status(&nobody, OwnerStatus::Disabled, NOW).await.unwrap(), Found::No);
 }
 
 pub async fn d19_a_changed_password_ends_the_grants_and_undoes_no_other_change(store: Arc<impl Store>) {
@@ -275,7 +275,7 @@ pub async fn d19_a_changed_password_ends_the_grants_and_undoes_no_other_change(s
     let change = |subject: &Subject, from, to| {
         let (store, subject) = (store.clone(), subject.clone());
         let (from, to) = (PasswordHash::new(from), PasswordHash::new(to));
-        async move { store.change_password(&subject, &from, &to).await.unwrap() }
+        async move { store.change_password(&subject, &from, &to, NOW).await.unwrap() }
     };
     assert_eq!(change(&alice.subject, "another", "second").await, Found::No);
     assert_eq!(change(&Subject::new("nobody"), "first", "second").await, Found::No);
@@ -286,7 +286,8 @@ pub async fn d19_a_changed_password_ends_the_grants_and_undoes_no_other_change(s
     assert_eq!(found.password_hash, Some(PasswordHash::new("second")));
     assert_eq!(store.find_grant(&of_alice.id).await.unwrap(), None);
     let feed = store.find_feed(0, 10).await.unwrap();
-    assert_eq!(feed.into_iter().map(|entry| entry.ended).collect::<Vec<_>>(), [Ended::Grant(of_alice.id)]);
+    let told = [Ended::Grant(of_alice.id), Ended::Owner(alice.subject)];
+    assert_eq!(feed.into_iter().map(|entry| entry.ended).collect::<Vec<_>>(), told);
     assert_eq!(store.find_grant(&of_bob.id).await.unwrap(), Some(of_bob), "another owner's grant stays");
 }
 
@@ -295,8 +296,8 @@ pub async fn removed_owners_are_gone_with_their_grants(store: Arc<impl Store>) {
     store.add_owner(&alice).await.unwrap();
     let grant = grant("alice's", &alice.subject);
     assert_eq!(store.redeem(&Standing::Active, None, &grant, None).await.unwrap(), Redeemed::Whole);
-    assert_eq!(store.remove_owner(&alice.subject).await.unwrap(), Found::Yes);
-    assert_eq!(store.remove_owner(&alice.subject).await.unwrap(), Found::No);
+    assert_eq!(store.remove_owner(&alice.subject, NOW).await.unwrap(), Found::Yes);
+    assert_eq!(store.remove_owner(&alice.subject, NOW).await.unwrap(), Found::No);
     assert_eq!(store.find_by_username(&alice.username).await.unwrap(), None);
     assert_eq!(store.find_grant(&grant.id).await.unwrap(), None);
     let again = ResourceOwner { subject: Subject::new("another subject"), ..alice };
@@ -490,13 +491,13 @@ pub async fn a18_nothing_is_recorded_once_the_owner_changed(store: Arc<impl Stor
     refused(vec![Standing::Active, of(&first)]).await;
     store.add_owner(&alice).await.unwrap();
     refused(vec![of(&second)]).await;
-    store.set_password(&alice.subject, &second).await.unwrap();
+    store.set_password(&alice.subject, &second, NOW).await.unwrap();
     refused(vec![of(&first)]).await;
-    store.set_status(&alice.subject, OwnerStatus::Disabled).await.unwrap();
+    store.set_status(&alice.subject, OwnerStatus::Disabled, NOW).await.unwrap();
     refused(vec![Standing::Active, of(&second)]).await;
-    store.set_status(&alice.subject, OwnerStatus::Active).await.unwrap();
+    store.set_status(&alice.subject, OwnerStatus::Active, NOW).await.unwrap();
     assert_eq!(store.redeem(&of(&second), Some(&code), &grant, None).await.unwrap(), Redeemed::Whole);
-    store.remove_owner(&alice.subject).await.unwrap();
+    store.remove_owner(&alice.subject, NOW).await.unwrap();
     assert_eq!(store.redeem(&Standing::Active, None, &grant, None).await.unwrap(), Redeemed::OwnerChanged);
 }
 

@@ -9,9 +9,9 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    Added, Clients, Ended, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys, LONGEST_ACCESS_TOKEN, OneTime,
-    OneTimeKind, OpaqueToken, Origin, OwnerRegistry, RETIRED_KEYS_KEPT, Redeemed, Remembered, RestingKey, Rotated,
-    SWEEP_MARGIN, SealedKey, Spend, Standing, StoreError, Succession,
+    Added, Clients, Ended, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys, LONGEST_ACCESS_TOKEN,
+    OWNER_CHANGES_TOLD, OneTime, OneTimeKind, OpaqueToken, Origin, OwnerRegistry, RETIRED_KEYS_KEPT, Redeemed,
+    Remembered, RestingKey, Rotated, SWEEP_MARGIN, SealedKey, Spend, Standing, StoreError, Succession,
 };
 use crate::{
     client::{Authentication, Client, ClientSecrets, ClientStatus},
@@ -78,6 +78,11 @@ impl Tables {
         self.end_grants(|grant| grant.subject == *subject)
     }
 
+    /// Tells the feed of a change of an owner.
+    fn tell_of(&mut self, subject: &Subject, now: Timestamp) {
+        self.append_feed(Ended::Owner(subject.clone()), now.plus(OWNER_CHANGES_TOLD));
+    }
+
     /// Ends what was granted to a client, and its own tokens. The feed is told of the client, not of each grant.
     fn end_grants_to(&mut self, client_id: &ClientId, now: Timestamp) {
         let ended: Vec<_> = self.grants.extract_if(|_, grant| grant.client_id == *client_id).collect();
@@ -132,11 +137,12 @@ impl OwnerRegistry for Memory {
         Ok(all.filter(|owner| after.is_none_or(|after| owner.username > *after)).take(limit).cloned().collect())
     }
 
-    async fn set_password(&self, subject: &Subject, hash: &PasswordHash) -> Result<Found, StoreError> {
+    async fn set_password(&self, subject: &Subject, hash: &PasswordHash, now: Timestamp) -> Result<Found, StoreError> {
         let mut tables = self.tables();
         let Some(owner) = tables.owner_mut(subject) else { return Ok(Found::No) };
         owner.password_hash = Some(hash.clone());
         tables.end_grants_of(subject);
+        tables.tell_of(subject, now);
         Ok(Found::Yes)
     }
 
@@ -145,6 +151,7 @@ impl OwnerRegistry for Memory {
         subject: &Subject,
         from: &PasswordHash,
         to: &PasswordHash,
+        now: Timestamp,
     ) -> Result<Found, StoreError> {
         let mut tables = self.tables();
         let Some(owner) = tables.owner_mut(subject).filter(|owner| owner.password_hash.as_ref() == Some(from)) else {
@@ -152,24 +159,27 @@ impl OwnerRegistry for Memory {
         };
         owner.password_hash = Some(to.clone());
         tables.end_grants_of(subject);
+        tables.tell_of(subject, now);
         Ok(Found::Yes)
     }
 
-    async fn set_status(&self, subject: &Subject, status: OwnerStatus) -> Result<Found, StoreError> {
+    async fn set_status(&self, subject: &Subject, status: OwnerStatus, now: Timestamp) -> Result<Found, StoreError> {
         let mut tables = self.tables();
         let Some(owner) = tables.owner_mut(subject) else { return Ok(Found::No) };
         owner.status = status;
         if status == OwnerStatus::Disabled {
             tables.end_grants_of(subject);
         }
+        tables.tell_of(subject, now);
         Ok(Found::Yes)
     }
 
-    async fn remove_owner(&self, subject: &Subject) -> Result<Found, StoreError> {
+    async fn remove_owner(&self, subject: &Subject, now: Timestamp) -> Result<Found, StoreError> {
         let mut tables = self.tables();
         let Some(name) = tables.owner_mut(subject).map(|owner| owner.username.clone()) else { return Ok(Found::No) };
         tables.owners.remove(&name);
         tables.end_grants_of(subject);
+        tables.tell_of(subject, now);
         Ok(Found::Yes)
     }
 }

@@ -38,6 +38,10 @@ impl<T: OwnerRegistry + Clients + Keys + Grants + Feed> Store for T {}
 
 /// The built-in table of users: what an operator does with it. Looking them up is [`ResourceOwners`].
 ///
+/// Whatever changes an owner tells the feed in the same write ([`Ended::Owner`], until [`OWNER_CHANGES_TOLD`] after `now`),
+/// because owners are remembered by those who looked them up. A better hash of the same password, which nobody remembers,
+/// does not.
+///
 /// Every method fails with [`StoreError`] alone (`temporarily_unavailable`): nothing changed, or it cannot be known.
 #[async_trait]
 pub trait OwnerRegistry: ResourceOwners {
@@ -49,7 +53,7 @@ pub trait OwnerRegistry: ResourceOwners {
     async fn list_owners(&self, after: Option<&Username>, limit: usize) -> Result<Vec<ResourceOwner>, StoreError>;
 
     /// Sets the password and ends the owner's grants.
-    async fn set_password(&self, subject: &Subject, hash: &PasswordHash) -> Result<Found, StoreError>;
+    async fn set_password(&self, subject: &Subject, hash: &PasswordHash, now: Timestamp) -> Result<Found, StoreError>;
 
     /// Sets the password and ends the owner's grants, if the owner still has the hash `from`: in one conditional write, so
     /// that a change by somebody who knew the old password undoes none that came before it ([`Found::No`]).
@@ -58,13 +62,14 @@ pub trait OwnerRegistry: ResourceOwners {
         subject: &Subject,
         from: &PasswordHash,
         to: &PasswordHash,
+        now: Timestamp,
     ) -> Result<Found, StoreError>;
 
     /// Disables an owner and ends the owner's grants, or enables one.
-    async fn set_status(&self, subject: &Subject, status: OwnerStatus) -> Result<Found, StoreError>;
+    async fn set_status(&self, subject: &Subject, status: OwnerStatus, now: Timestamp) -> Result<Found, StoreError>;
 
     /// Removes an owner and the owner's grants.
-    async fn remove_owner(&self, subject: &Subject) -> Result<Found, StoreError>;
+    async fn remove_owner(&self, subject: &Subject, now: Timestamp) -> Result<Found, StoreError>;
 }
 
 /// The registry of clients.
@@ -245,6 +250,10 @@ pub const SWEEP_MARGIN: Duration = Duration::from_secs(60 * 60);
 
 /// How long the feed tells of a client: as long as an access token can live.
 pub const LONGEST_ACCESS_TOKEN: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long the feed tells of a change of an owner: longer than anybody remembers one
+/// ([`REMEMBERED_OWNER_AGE`](crate::resource_owner::REMEMBERED_OWNER_AGE)).
+pub const OWNER_CHANGES_TOLD: Duration = Duration::from_secs(60 * 60);
 
 /// How long keys stay to be looked at that verify nothing any more.
 pub const RETIRED_KEYS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);

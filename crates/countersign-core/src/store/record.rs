@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::{
     clock::Timestamp,
     jose::Algorithm,
-    names::{ClientId, GrantId, KeyId},
+    names::{ClientId, GrantId, KeyId, Subject},
 };
 
 /// A signing key at rest.
@@ -224,4 +224,7 @@ pub enum Ended {
     Client(ClientId, Timestamp),
     /// A signing key, with all tokens that it signed.
     Key(KeyId),
+    /// What was known of an owner of the built-in table, who changed or is gone. It ends no token: the owner's grants are
+    /// told of beside it.
+    Owner(Subject),
 }

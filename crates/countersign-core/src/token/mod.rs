@@ -10,7 +10,11 @@ pub mod seen;
 mod tests;
 pub mod verify;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    ops::Deref,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde_json::{Map, Value};
@@ -81,7 +85,30 @@ impl fmt::Debug for BearerToken {
 /// An access token that was verified. Only [`verify`] and [`introspected`] make one, so whoever holds it need not check
 /// again.
 #[derive(Clone, Debug)]
-pub struct AccessToken(Arc<Claims>);
+pub struct AccessToken(Arc<Believed>);
+
+/// What an access token says, once it is believed.
+#[derive(Debug)]
+struct Believed {
+    claims: Claims,
+    /// What [had been heard](revoked::Revoked::generation) when it was last found not to have ended. Whoever remembers
+    /// tokens asks about each the same [`Revoked`](revoked::Revoked), and uses it; nobody else does.
+    looked_at: AtomicU64,
+}
+
+impl From<Claims> for Arc<Believed> {
+    fn from(claims: Claims) -> Self {
+        Self::new(Believed { claims, looked_at: AtomicU64::new(seen::NEVER_LOOKED) })
+    }
+}
+
+impl Deref for Believed {
+    type Target = Claims;
+
+    fn deref(&self) -> &Claims {
+        &self.claims
+    }
+}
 
 /// Whose an access token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, watch};
 use super::AccessToken;
 use crate::{
     clock::Timestamp,
-    names::{ClientId, KeyId},
+    names::{ClientId, KeyId, Subject},
     store::{Ended, Feed, FeedEntry, SWEEP_MARGIN, StoreError},
 };
 
@@ -30,12 +30,15 @@ const NEVER: i64 = i64::MIN;
 
 /// What must not be believed although its signature holds.
 ///
-/// It follows the feed by number. Looking at a token costs a few look-ups in memory, and none while nothing has ended.
+/// It follows the feed by number. Looking at a token costs a few look-ups in memory, and none while nothing has ended; who
+/// looked before needs no other look while nothing more was heard ([`Revoked::generation`]).
 pub struct Revoked {
     tables: RwLock<Tables>,
     /// How many entries there are, so that nobody looks where there are none.
     entries: AtomicUsize,
     number: AtomicU64,
+    /// How often something was heard. It is counted here: the numbers of a feed that begins anew are lower than before.
+    generation: AtomicU64,
     /// That of the last entry about a key.
     key_number: AtomicU64,
     heard_at: AtomicI64,
@@ -52,6 +55,16 @@ struct Tables {
     tokens: HashMap<Box<str>, Timestamp>,
     clients: HashMap<Box<str>, Cut>,
     keys: HashMap<Box<str>, Timestamp>,
+    owners: HashMap<Box<str>, Change>,
+    /// The highest generation whose change of an owner is not told of any more.
+    forgotten: u64,
+}
+
+/// The last change of an owner.
+#[derive(Clone, Copy)]
+struct Change {
+    generation: u64,
+    until: Timestamp,
 }
 
 /// Tokens of a client that were issued up to a moment.
@@ -75,6 +88,7 @@ impl Revoked {
             tables: RwLock::default(),
             entries: AtomicUsize::new(0),
             number: AtomicU64::new(0),
+            generation: AtomicU64::new(0),
             key_number: AtomicU64::new(0),
             heard_at: AtomicI64::new(NEVER),
             tried_at: AtomicI64::new(NEVER),
@@ -109,13 +123,16 @@ impl Revoked {
     pub fn hear(&self, entries: &[FeedEntry]) {
         let Some(last) = entries.last() else { return };
         let mut tables = self.write();
+        // Only who holds the lock counts.
+        let generation = self.generation.load(Ordering::Relaxed) + 1;
         for entry in entries {
-            tables.take(entry);
+            tables.take(entry, generation);
             if let Ended::Key(_) = entry.ended {
                 self.key_number.fetch_max(entry.number, Ordering::AcqRel);
             }
         }
         self.entries.store(tables.len(), Ordering::Release);
+        self.generation.store(generation, Ordering::Release);
         drop(tables);
         self.number.fetch_max(last.number, Ordering::AcqRel);
         self.news.send_if_modified(|number| {
@@ -123,6 +140,20 @@ impl Revoked {
             *number = last.number.max(*number);
             is_news
         });
+    }
+
+    /// Whether an owner has changed since this [generation](Revoked::generation), or may have: what was read of the owner
+    /// before it is not good any more.
+    #[must_use]
+    pub fn has_changed(&self, owner: &Subject, since: u64) -> bool {
+        let tables = self.read();
+        since < tables.forgotten || tables.owners.get(owner.as_str()).is_some_and(|change| since < change.generation)
+    }
+
+    /// Another whenever something was heard. Who read it, and looked then, need not look again while it is the same.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     /// The number of the last entry that was heard.
@@ -230,6 +261,9 @@ impl Revoked {
         tables.tokens.retain(|_, until| still(*until));
         tables.clients.retain(|_, cut| still(cut.until));
         tables.keys.retain(|_, until| still(*until));
+        let gone =
+            tables.owners.extract_if(|_, change| !still(change.until)).map(|(_, change)| change.generation).max();
+        tables.forgotten = tables.forgotten.max(gone.unwrap_or_default());
         self.entries.store(tables.len(), Ordering::Release);
     }
 
@@ -245,7 +279,7 @@ impl Revoked {
 
 impl Tables {
     /// What was heard before is heard again by who begins anew, and takes nothing back.
-    fn take(&mut self, entry: &FeedEntry) {
+    fn take(&mut self, entry: &FeedEntry, generation: u64) {
         let until = entry.until;
         let (table, name) = match &entry.ended {
             Ended::Grant(id) => (&mut self.grants, id.as_str()),
@@ -258,13 +292,18 @@ impl Tables {
                 *known = Cut { issued_until: known.issued_until.max(cut.issued_until), until: known.until.max(until) };
                 return;
             }
+            Ended::Owner(subject) => {
+                let known = self.owners.entry(subject.as_str().into()).or_insert(Change { generation, until });
+                *known = Change { generation, until: known.until.max(until) };
+                return;
+            }
         };
         let known = table.entry(name.into()).or_insert(until);
         *known = until.max(*known);
     }
 
     fn len(&self) -> usize {
-        self.grants.len() + self.tokens.len() + self.clients.len() + self.keys.len()
+        self.grants.len() + self.tokens.len() + self.clients.len() + self.keys.len() + self.owners.len()
     }
 }
 

@@ -1,15 +1,17 @@
 //! Tokens that were verified before, so that the next request with one does not pay for its signature again.
 
-use std::fmt;
+use std::{fmt, sync::atomic::Ordering};
 
-use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use quick_cache::sync::Cache;
+use zeroize::Zeroizing;
 
 use super::{
     AccessToken, BorrowedToken,
+    revoked::Revoked,
     verify::{Expected, Profile, TokenProblem, verify_at},
 };
-use crate::clock::Clock;
+use crate::clock::{Clock, Rng, Timestamp};
 
 /// How many tokens are remembered by default: 12 MB of tokens as we issue them, at 1.2 KB each.
 pub const DEFAULT_REMEMBERED_TOKENS: usize = 10_000;
@@ -17,16 +19,21 @@ pub const DEFAULT_REMEMBERED_TOKENS: usize = 10_000;
 /// The longest token that is remembered, in bytes: longer ones are rare, and would make the memory's size anybody's guess.
 pub const MAX_REMEMBERED_BYTES: usize = 4 * 1024;
 
+/// A token that nobody has looked for among those that have ended: more than is ever heard.
+pub(super) const NEVER_LOOKED: u64 = u64::MAX;
+
 /// A bounded memory of tokens whose signature held.
 ///
-/// It knows a token by the SHA-256 of its whole string, and keeps what it says and never the string. What a signature
-/// does not prove is looked at each time: issuer, audience and times; and the signature itself is looked at again once
-/// the keys are of another [generation](crate::key::VerifyingKeys::generation). A token that was refused is not
+/// It knows a token by [a name](Name) that is made of its whole string, and keeps what it says and never the string. What a
+/// signature does not prove is looked at each time: issuer, audience and times; and the signature itself is looked at again
+/// once the keys are of another [generation](crate::key::VerifyingKeys::generation). A token that was refused is not
 /// remembered at all.
-pub struct SeenTokens(Option<Cache<Digest, Seen>>);
+pub struct SeenTokens(Option<Memory>);
 
-/// The whole token, hashed: nothing shorter names it.
-type Digest = [u8; SHA256_OUTPUT_LEN];
+struct Memory {
+    names: Names,
+    seen: Cache<Name, Seen>,
+}
 
 #[derive(Clone)]
 struct Seen {
@@ -38,14 +45,15 @@ struct Seen {
 impl SeenTokens {
     /// Remembers at most so many tokens; with 0 none, and every token is verified anew.
     #[must_use]
-    pub fn new(most: usize) -> Self {
-        Self((most > 0).then(|| Cache::new(most)))
+    pub fn new(most: usize, rng: &dyn Rng) -> Self {
+        let names = (most > 0).then(|| Names::new(rng)).flatten();
+        Self(names.map(|names| Memory { names, seen: Cache::new(most) }))
     }
 
     /// How many tokens are remembered.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.as_ref().map_or(0, Cache::len)
+        self.0.as_ref().map_or(0, |memory| memory.seen.len())
     }
 
     /// Whether none is remembered.
@@ -64,27 +72,121 @@ impl SeenTokens {
         expected: Expected<'_>,
         clock: &dyn Clock,
     ) -> Result<AccessToken, TokenProblem> {
-        let (token, now) = (token.into(), clock.now());
-        let fits = token.secret().len() <= MAX_REMEMBERED_BYTES;
-        let Some(cache) = self.0.as_ref().filter(|_| fits) else { return verify_at(token, expected, now) };
-        let digest = digest_of(token);
-        let (profile, generation) = (expected.profile, expected.keys.generation(now));
-        if let Some(seen) = cache.get(&digest)
-            && (seen.profile, seen.generation) == (profile, generation)
-        {
-            expected.intended().check(&seen.token.0, now)?;
-            return Ok(seen.token);
+        self.verify_at(token.into(), expected, clock.now())
+    }
+
+    /// A token that is remembered and good, and has not ended before its time. One memory always asks the same `revoked`: what
+    /// was looked for since the last news is not looked for again.
+    pub(crate) fn recall(
+        &self,
+        token: BorrowedToken<'_>,
+        expected: Expected<'_>,
+        revoked: &Revoked,
+        now: Timestamp,
+    ) -> Option<AccessToken> {
+        let memory = self.memory_for(token)?;
+        let known = memory.find(&memory.names.of(token)?, expected, now)?;
+        expected.intended().check(&known.0, now).ok()?;
+        known.lasts(revoked).then_some(known)
+    }
+
+    /// [`SeenTokens::verify`] for a token that must not have ended before its time either.
+    pub(crate) fn verify_lasting(
+        &self,
+        token: BorrowedToken<'_>,
+        expected: Expected<'_>,
+        revoked: &Revoked,
+        now: Timestamp,
+    ) -> Result<AccessToken, TokenProblem> {
+        let token = self.verify_at(token, expected, now)?;
+        if token.lasts(revoked) { Ok(token) } else { Err(TokenProblem::Revoked) }
+    }
+
+    /// The memory, if a token of this length is remembered.
+    fn memory_for(&self, token: BorrowedToken<'_>) -> Option<&Memory> {
+        self.0.as_ref().filter(|_| token.secret().len() <= MAX_REMEMBERED_BYTES)
+    }
+
+    fn verify_at(
+        &self,
+        token: BorrowedToken<'_>,
+        expected: Expected<'_>,
+        now: Timestamp,
+    ) -> Result<AccessToken, TokenProblem> {
+        let memory = self.memory_for(token);
+        let Some((memory, name)) = memory.and_then(|memory| Some((memory, memory.names.of(token)?))) else {
+            return verify_at(token, expected, now);
+        };
+        if let Some(known) = memory.find(&name, expected, now) {
+            expected.intended().check(&known.0, now)?;
+            return Ok(known);
         }
+        let (profile, generation) = (expected.profile, expected.keys.generation(now));
         let verified = verify_at(token, expected, now)?;
-        cache.insert(digest, Seen { token: verified.clone(), profile, generation });
+        memory.seen.insert(name, Seen { token: verified.clone(), profile, generation });
         Ok(verified)
     }
 }
 
-fn digest_of(token: BorrowedToken<'_>) -> Digest {
-    let mut whole = Digest::default();
-    whole.copy_from_slice(digest(&SHA256, token.secret().as_bytes()).as_ref());
-    whole
+/// What a token is known by: GMAC of its whole string (NIST SP 800-38D), under a key that this memory alone has.
+///
+/// A cryptographic hash costs more than all else that a guard does, and keeps strings apart even from somebody who can compute
+/// it. Nobody can compute this one. The key is 256 random bits, drawn when the memory is made; neither it nor any name is
+/// ever shown, and a token that has no good signature leaves no name behind. So whoever wants two strings with one name must
+/// choose them blindly, and of all keys at most 258 in 2^128 give two of at most [`MAX_REMEMBERED_BYTES`] the same one: GHASH
+/// is a polynomial of that degree (McGrew and Viega, 2004, Lemma 2), and that holds against any amount of computation.
+/// That the nonce is always the same, which would be fatal where tags are sent, changes nothing where they are not: it adds
+/// a constant. Names are not compared in constant time, since how far two agree tells nothing to who can compute neither;
+/// and the memory spreads them by a keyed hash of its own, so that not even its timing shows one.
+type Name = [u8; 16];
+
+/// A name as a new memory makes it.
+#[cfg(test)]
+pub(super) fn name_for_test(rng: &dyn Rng, token: BorrowedToken<'_>) -> Option<Name> {
+    Names::new(rng)?.of(token)
+}
+
+/// Makes the names.
+struct Names(LessSafeKey);
+
+impl Names {
+    /// `None` if the cryptographic library has no room for a key: then nothing is remembered.
+    fn new(rng: &dyn Rng) -> Option<Self> {
+        let mut key = Zeroizing::new([0; 32]);
+        rng.fill(&mut *key);
+        UnboundKey::new(&AES_256_GCM, &*key).ok().map(|key| Self(LessSafeKey::new(key)))
+    }
+
+    fn of(&self, token: BorrowedToken<'_>) -> Option<Name> {
+        let nonce = Nonce::assume_unique_for_key([0; NONCE_LEN]);
+        let tag = self.0.seal_in_place_separate_tag(nonce, Aad::from(token.secret().as_bytes()), &mut []);
+        tag.ok()?.as_ref().try_into().ok()
+    }
+}
+
+impl Memory {
+    /// The token of this name, whose signature holds by these keys.
+    fn find(&self, name: &Name, expected: Expected<'_>, now: Timestamp) -> Option<AccessToken> {
+        let seen = self.seen.get(name)?;
+        let is_good = (seen.profile, seen.generation) == (expected.profile, expected.keys.generation(now));
+        is_good.then_some(seen.token)
+    }
+}
+
+impl AccessToken {
+    /// Whether it has not ended before its time, looked for once for each time that something was heard.
+    fn lasts(&self, revoked: &Revoked) -> bool {
+        // Read first: what is heard while it is looked for is looked for again.
+        let generation = revoked.generation();
+        if self.0.looked_at.load(Ordering::Acquire) == generation {
+            return true;
+        }
+        let lasts = !revoked.has_ended(self);
+        if lasts {
+            self.0.looked_at.store(generation, Ordering::Release);
+        }
+        lasts
+    }
 }
 
 impl fmt::Debug for SeenTokens {

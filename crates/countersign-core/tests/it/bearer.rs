@@ -1,8 +1,7 @@
 //! What is said of a token that is refused, and of one whose user is.
 
 use countersign_core::{
-    authorization_server::Settings, error::BearerError, reason::Reason, resource_owner::OwnerStatus,
-    store::OwnerRegistry, token::BearerToken,
+    authorization_server::Settings, error::BearerError, reason::Reason, resource_owner::OwnerStatus, token::BearerToken,
 };
 
 use crate::support::{Login, NOW};
@@ -27,10 +26,10 @@ async fn c21_a_disabled_owner_and_a_removed_one_are_told_apart_in_the_reason_alo
     let token = login.log_in().await.unwrap();
     assert_eq!(token.issued_at(), NOW);
     assert!(login.server.find_active_owner(&token).await.is_ok());
-    login.store.set_status(&Login::subject(), OwnerStatus::Disabled).await.unwrap();
+    login.server.set_status(&Login::subject(), OwnerStatus::Disabled).await.unwrap();
     let disabled = login.server.find_active_owner(&token).await.unwrap_err();
     assert_eq!(disabled, BearerError::InvalidToken(Reason::OwnerDisabled));
-    login.store.remove_owner(&Login::subject()).await.unwrap();
+    login.server.remove_owner(&Login::subject()).await.unwrap();
     let gone = login.server.find_active_owner(&token).await.unwrap_err();
     assert_eq!(gone, BearerError::InvalidToken(Reason::OwnerGone));
     assert_eq!((gone.code(), gone.description()), (disabled.code(), disabled.description()));

@@ -59,6 +59,7 @@ impl Settings {
             .title(&self.title)
             .key_rotation(self.key_rotation())
             .remembered_tokens(self.remembered_tokens.0 as usize)
+            .remembered_users(self.remembered_users.0 as usize)
             .password_policy(self.policy())
             .token_format(self.access_token_format())
             .refresh_token_lifetime(seconds(self.refresh_token_idle.0), seconds(self.refresh_token_lifetime.0))
@@ -326,14 +327,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_library_hears_of_every_token_to_remember_and_of_developer_mode() {
+    async fn the_library_hears_of_what_to_remember_and_of_developer_mode() {
         let default = built(&[]).await;
         let of_library = OAuth2::new(Memory::new()).build().await.expect("a handle");
-        let remembered = |oauth2: &OAuth2| oauth2.server().map(|server| server.settings().remembered_tokens);
+        let remembered = |oauth2: &OAuth2| {
+            let settings = oauth2.server().map(countersign::core::authorization_server::AuthorizationServer::settings);
+            settings.map(|settings| (settings.remembered_tokens, settings.remembered_owners))
+        };
         assert_eq!(remembered(&default), remembered(&of_library), "the default is the library's");
         assert!(!default.is_in_developer_mode());
-        let set = built(&[("COUNTERSIGN_REMEMBERED_TOKENS", "7"), ("COUNTERSIGN_DEVELOPER_MODE", "on")]).await;
-        assert_eq!(remembered(&set), Some(7));
+        let set = built(&[
+            ("COUNTERSIGN_REMEMBERED_TOKENS", "7"),
+            ("COUNTERSIGN_REMEMBERED_USERS", "8"),
+            ("COUNTERSIGN_DEVELOPER_MODE", "on"),
+        ])
+        .await;
+        assert_eq!(remembered(&set), Some((7, 8)));
         assert!(set.is_in_developer_mode());
     }
 }

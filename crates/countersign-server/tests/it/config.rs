@@ -150,6 +150,7 @@ fn every_value_is_checked_before_anything_is_opened() {
         ("developer_mode", "sometimes"),
         ("remembered_tokens", "-1"),
         ("remembered_tokens", "10000001"),
+        ("remembered_users", "10000001"),
         ("log_format", "xml"),
         ("log_level", "loud"),
     ] {

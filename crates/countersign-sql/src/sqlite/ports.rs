@@ -12,8 +12,8 @@ use countersign_core::{
     resource_owner::{OwnerStatus, ResourceOwner, ResourceOwners, Upgraded},
     store::{
         Added, Clients, Ended, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys, LONGEST_ACCESS_TOKEN,
-        OneTime, OneTimeKind, OpaqueToken, OwnerRegistry, RETIRED_KEYS_KEPT, Redeemed, Remembered, Rotated,
-        SWEEP_MARGIN, SealedKey, Spend, Standing, StoreError, Succession,
+        OWNER_CHANGES_TOLD, OneTime, OneTimeKind, OpaqueToken, OwnerRegistry, RETIRED_KEYS_KEPT, Redeemed, Remembered,
+        Rotated, SWEEP_MARGIN, SealedKey, Spend, Standing, StoreError, Succession,
     },
     username::Username,
 };
@@ -63,11 +63,12 @@ impl OwnerRegistry for Sqlite {
         self.find_all(sql::LIST_OWNERS, vec![after.into(), limit.into()], rows::owner).await
     }
 
-    async fn set_password(&self, subject: &Subject, hash: &PasswordHash) -> Result<Found, StoreError> {
+    async fn set_password(&self, subject: &Subject, hash: &PasswordHash, now: Timestamp) -> Result<Found, StoreError> {
+        let told = owner_changed(subject, now);
         let (subject, hash) = (Value::from(subject.as_str()), Value::from(hash.secret()));
         self.write(move |connection| {
             let changed = execute(connection, sql::SET_PASSWORD, &[hash, subject.clone()])?;
-            end_grants_if(changed, connection, &subject)
+            end_grants_if(changed, connection, &subject, &told)
         })
         .await
     }
@@ -77,41 +78,63 @@ impl OwnerRegistry for Sqlite {
         subject: &Subject,
         from: &PasswordHash,
         to: &PasswordHash,
+        now: Timestamp,
     ) -> Result<Found, StoreError> {
+        let told = owner_changed(subject, now);
         let [subject, from, to] = [subject.as_str(), from.secret(), to.secret()].map(Value::from);
         self.write(move |connection| {
             let changed = execute(connection, sql::REPLACE_PASSWORD, &[to, subject.clone(), from])?;
-            end_grants_if(changed, connection, &subject)
+            end_grants_if(changed, connection, &subject, &told)
         })
         .await
     }
 
-    async fn set_status(&self, subject: &Subject, status: OwnerStatus) -> Result<Found, StoreError> {
+    async fn set_status(&self, subject: &Subject, status: OwnerStatus, now: Timestamp) -> Result<Found, StoreError> {
+        let told = owner_changed(subject, now);
         let (subject, name) = (Value::from(subject.as_str()), Value::from(rows::status_name(status)));
         self.write(move |connection| {
             let changed = execute(connection, sql::SET_STATUS, &[name, subject.clone()])?;
             match status {
-                OwnerStatus::Active => Ok(Decision::Keep(found(changed))),
-                OwnerStatus::Disabled => end_grants_if(changed, connection, &subject),
+                OwnerStatus::Active => tell_if(changed, connection, &told),
+                OwnerStatus::Disabled => end_grants_if(changed, connection, &subject, &told),
             }
         })
         .await
     }
 
-    async fn remove_owner(&self, subject: &Subject) -> Result<Found, StoreError> {
+    async fn remove_owner(&self, subject: &Subject, now: Timestamp) -> Result<Found, StoreError> {
+        let told = owner_changed(subject, now);
         let subject = Value::from(subject.as_str());
         self.write(move |connection| {
             let removed = execute(connection, sql::REMOVE_OWNER, slice::from_ref(&subject))?;
-            end_grants_if(removed, connection, &subject)
+            end_grants_if(removed, connection, &subject, &told)
         })
         .await
     }
 }
 
-/// Ends the owner's grants if the owner was there to be changed.
-fn end_grants_if(changed: usize, connection: &Connection, subject: &Value) -> Result<Decision<Found>, StoreError> {
+/// What the feed is told of an owner who changes at `now`.
+fn owner_changed(subject: &Subject, now: Timestamp) -> Vec<Value> {
+    rows::feed_values(&Ended::Owner(subject.clone()), now.plus(OWNER_CHANGES_TOLD))
+}
+
+/// Ends the owner's grants, and tells the feed of the change, if the owner was there to be changed.
+fn end_grants_if(
+    changed: usize,
+    connection: &Connection,
+    subject: &Value,
+    told: &[Value],
+) -> Result<Decision<Found>, StoreError> {
     if changed > 0 {
         end_grants(connection, sql::END_GRANTS_OF_OWNER, subject)?;
+    }
+    tell_if(changed, connection, told)
+}
+
+/// Tells the feed of a change, if there was one.
+fn tell_if(changed: usize, connection: &Connection, told: &[Value]) -> Result<Decision<Found>, StoreError> {
+    if changed > 0 {
+        execute(connection, sql::APPEND_FEED, told)?;
     }
     Ok(Decision::Keep(found(changed)))
 }

@@ -1,12 +1,18 @@
 //! Two handles on one file are as good as two processes: nothing but the file connects them.
 
-use std::{sync::mpsc, time::Duration};
+use std::{
+    sync::{Arc, mpsc},
+    time::Duration,
+};
 
+use countersign::{HashingSettings, NewUser, OAuth2};
 use countersign_core::{
     client::{Authentication, Client},
     clock::TurnableClock,
+    form::Form,
     key::{KeyRotation, KeySettings, LiveKeys, SigningChoice},
     names::{ClientId, Subject},
+    password::Argon2Cost,
     resource_owner::{ResourceOwner, ResourceOwners},
     store::{Added, Clients, Grants, Keys, OwnerRegistry, Redeemed, Remembered, SWEEP_MARGIN, Standing},
 };
@@ -174,4 +180,31 @@ async fn a_sweep_beside_writers_takes_only_what_has_expired() {
         store.sweep(grant(&0).expires_at().plus(SWEEP_MARGIN), std::time::Duration::ZERO, RACERS + 1).await.unwrap(),
         RACERS
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c21_a_user_who_changes_over_another_handle_is_seen_within_a_second() {
+    let place = Place::new();
+    let clock = Arc::new(TurnableClock::at(NOW));
+    let api = async || {
+        let hashing = HashingSettings { cost: Argon2Cost::weak_for_tests(), ..HashingSettings::default() };
+        OAuth2::new(place.open().await).clock(clock.clone()).hashing(hashing).build().await.unwrap()
+    };
+    let (here, there) = (api().await, api().await);
+    here.add_user(NewUser::new("alice").password("correct horse")).await.unwrap();
+    let form = Form::parse(b"username=alice&password=correct+horse").unwrap();
+    let issued = here.server().unwrap().token(None, &form).await.unwrap().access_token;
+    let token = here.verify(&issued).await.unwrap();
+    let is_let_in = async |api: &OAuth2| api.find_active_owner(&token).await.is_ok();
+    assert!(is_let_in(&here).await && is_let_in(&there).await);
+    there.disable_user(token.subject()).await.unwrap();
+    assert!(!is_let_in(&there).await, "at once where it was done");
+    clock.forward(Duration::from_secs(1));
+    assert!(!is_let_in(&here).await);
+    here.enable_user(token.subject()).await.unwrap();
+    clock.forward(Duration::from_secs(1));
+    assert!(is_let_in(&here).await && is_let_in(&there).await);
+    there.remove_user(token.subject()).await.unwrap();
+    clock.forward(Duration::from_secs(1));
+    assert!(!is_let_in(&here).await);
 }

@@ -109,7 +109,7 @@ async fn rows_that_cannot_be_read_are_errors() {
         ("status = 'canary'", "status = 'active'"),
     ] {
         let alice = owner("canary");
-        store.remove_owner(&alice.subject).await.unwrap();
+        store.remove_owner(&alice.subject, NOW).await.unwrap();
         store.add_owner(&alice).await.unwrap();
         raw.execute(&format!("UPDATE oauth2_owners SET {set}"), []).unwrap();
         assert_corrupt(store.find_by_subject(&alice.subject).await, set);
@@ -200,7 +200,7 @@ async fn n9_values_are_never_sql() {
         bob.full_name = Some(hostile.to_owned());
         store.add_owner(&bob).await.unwrap();
         assert_eq!(store.find_by_subject(&bob.subject).await.unwrap().as_ref(), Some(&bob));
-        store.remove_owner(&bob.subject).await.unwrap();
+        store.remove_owner(&bob.subject, NOW).await.unwrap();
     }
     assert_eq!(store.list_owners(None, 9).await.unwrap(), [owner("alice")]);
 }

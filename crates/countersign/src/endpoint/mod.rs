@@ -21,12 +21,11 @@ use std::sync::Arc;
 use axum::{
     extract::{Request, State},
     http::{HeaderValue, header},
-    middleware::map_response,
     response::Response,
     routing as undocumented,
 };
-
 use countersign_core::authorization_server::AuthorizationServer;
+use tower::util::MapResponseLayer;
 
 use self::{client_request::ClientRequest, revoke::RevocationRequest, token::TokenRequest};
 pub use self::{docs::DocsPage, security_headers::security_headers};
@@ -150,8 +149,9 @@ pub(crate) fn router(documented: axum::Router<OAuth2>, api: Finished, left: &[Re
     if let Some(document) = oauth2.docs().document() {
         finished_router = finished_router.route(document, undocumented::get(openapi::handle));
     }
-    let router = router.merge(finished_router.with_state(Arc::new(api))).layer(map_response(not_stored));
-    security_headers(router, &oauth2)
+    let router = router.merge(finished_router.with_state(Arc::new(api)));
+    // One layer for both: each costs every request.
+    router.layer(MapResponseLayer::new(move |answer| security_headers::add(&oauth2, not_stored(answer))))
 }
 
 /// The endpoints of an API that issues its own tokens, beside those that the document tells of.
@@ -187,7 +187,7 @@ pub(crate) struct Finished {
 }
 
 /// What an endpoint does not say may be kept is about one person, and nobody keeps it.
-async fn not_stored(mut response: Response) -> Response {
+fn not_stored(mut response: Response) -> Response {
     response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }

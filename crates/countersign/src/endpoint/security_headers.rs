@@ -2,11 +2,10 @@
 
 use axum::{
     Router,
-    extract::State,
     http::{HeaderName, HeaderValue, header},
-    middleware::map_response_with_state,
     response::Response,
 };
+use tower::util::MapResponseLayer;
 
 use crate::{issuer::is_tls, oauth2::OAuth2};
 
@@ -25,11 +24,15 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
 ///
 /// For routes of yours: `oauth2.router().route(…).map(move |router| security_headers(router, &oauth2))`.
 pub fn security_headers(router: Router, oauth2: &OAuth2) -> Router {
-    router.layer(map_response_with_state(oauth2.clone(), add))
+    let oauth2 = oauth2.clone();
+    router.layer(MapResponseLayer::new(move |response| add(&oauth2, response)))
 }
 
-async fn add(State(oauth2): State<OAuth2>, mut response: Response) -> Response {
+/// Adds them to one answer.
+pub(super) fn add(oauth2: &OAuth2, mut response: Response) -> Response {
     let headers = response.headers_mut();
+    // At once, and not as they come.
+    headers.reserve(HEADERS.len() + 1);
     for (name, value) in HEADERS {
         headers.entry(name).or_insert(value);
     }

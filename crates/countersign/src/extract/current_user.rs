@@ -1,12 +1,15 @@
 //! `CurrentUser<S>`: the user of a verified token, loaded and active.
 
-use std::ops::{Deref, DerefMut};
+use std::{
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
 
 use axum::{
     extract::{FromRef, FromRequestParts},
     http::request::Parts,
 };
-use countersign_core::{error::BearerError, reason::Reason, resource_owner::ResourceOwner, token};
+use countersign_core::{authorization_server::SharedOwner, error::BearerError, reason::Reason, token};
 
 use super::{AccessToken, guard};
 use crate::{
@@ -18,8 +21,9 @@ use crate::{
 
 /// The user whose token the request carries, with at least the scopes of `S`.
 ///
-/// `U` is the built-in [`User`], or a type of yours that implements [`FromResourceOwner`]. The user is looked up at
-/// each request, so one who was disabled is refused at once; and once a request, however many guards ask.
+/// `U` is the built-in [`User`], or a type of yours that implements [`FromResourceOwner`]. One who was disabled is refused at
+/// once, or within a second if another process did it ([`Builder::remembered_users`](crate::Builder::remembered_users)); a
+/// user of a table of yours is looked up at each request, and once a request, however many guards ask.
 ///
 /// # Errors
 /// - those of [`AccessToken`];
@@ -27,14 +31,22 @@ use crate::{
 /// - 503 `temporarily_unavailable`: the store is away.
 #[derive(Debug)]
 pub struct CurrentUser<S = (), U = User> {
-    user: U,
+    user: Arc<U>,
     token: AccessToken<S>,
 }
 
 impl<S, U> CurrentUser<S, U> {
-    /// The user alone.
+    /// The user alone, cloned if others share it.
     #[must_use]
-    pub fn into_inner(self) -> U {
+    pub fn into_inner(self) -> U
+    where
+        U: Clone,
+    {
+        Arc::unwrap_or_clone(self.user)
+    }
+
+    /// The user as all share it who asked for the same one.
+    pub(crate) fn into_shared(self) -> Arc<U> {
         self.user
     }
 
@@ -53,9 +65,9 @@ impl<S, U> Deref for CurrentUser<S, U> {
     }
 }
 
-impl<S, U> DerefMut for CurrentUser<S, U> {
+impl<S, U: Clone> DerefMut for CurrentUser<S, U> {
     fn deref_mut(&mut self) -> &mut U {
-        &mut self.user
+        Arc::make_mut(&mut self.user)
     }
 }
 
@@ -79,11 +91,11 @@ fn keep<T: Clone + Send + Sync + 'static>(parts: &mut Parts, oauth2: &OAuth2, to
     }
 }
 
-async fn owner(parts: &mut Parts, oauth2: &OAuth2, token: &token::AccessToken) -> Result<ResourceOwner, BearerError> {
+async fn owner(parts: &mut Parts, oauth2: &OAuth2, token: &token::AccessToken) -> Result<SharedOwner, BearerError> {
     if let Some(owner) = loaded(parts, oauth2, token) {
         return Ok(owner);
     }
-    let owner = oauth2.find_active_owner(token).await?;
+    let owner = oauth2.find_shared_owner(token).await?;
     keep(parts, oauth2, token, &owner);
     Ok(owner)
 }
@@ -93,12 +105,12 @@ async fn user<AppState, U: FromResourceOwner<AppState>>(
     oauth2: &OAuth2,
     token: &token::AccessToken,
     state: &AppState,
-) -> Result<U, BearerError> {
+) -> Result<Arc<U>, BearerError> {
     if let Some(user) = loaded(parts, oauth2, token) {
         return Ok(user);
     }
     let owner = owner(parts, oauth2, token).await?;
-    let user = U::from_resource_owner(owner, state).await?.ok_or(BearerError::InvalidToken(Reason::OwnerGone))?;
+    let user = U::from_shared_owner(owner, state).await?.ok_or(BearerError::InvalidToken(Reason::OwnerGone))?;
     keep(parts, oauth2, token, &user);
     Ok(user)
 }

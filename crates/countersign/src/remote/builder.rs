@@ -196,13 +196,13 @@ impl Builder<Elsewhere<Verified>> {
     #[expect(clippy::unused_async, reason = "one line moves an API from here to elsewhere, and this is not in it")]
     pub async fn build(self) -> Result<OAuth2, StartError> {
         self.check()?;
-        let clock = self.common.clock.clone();
+        let (clock, rng) = (self.common.clock.clone(), self.common.rng.clone());
         self.build_with(|issuer, fetch, Verified { profile, feed, revocation }| {
             let follower = feed.map(|authorization| {
                 let source = Source { issuer: issuer.clone(), fetch: fetch.clone(), authorization };
                 Follower::start(source, revocation, clock.clone())
             });
-            Proof::Keys(Box::new(ByKeys::new(issuer, fetch, profile, clock, follower)))
+            Proof::Keys(Box::new(ByKeys::new(issuer, fetch, profile, clock, &*rng, follower)))
         })
     }
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use countersign_core::{
-    clock::Clock,
+    clock::{Clock, Rng},
     error::BearerError,
     key::{KeySet, MAX_KEY_SET_BYTES},
     names::Issuer,
@@ -40,10 +40,11 @@ impl ByKeys {
         fetch: Arc<dyn Fetch>,
         profile: Profile,
         clock: Arc<dyn Clock>,
+        rng: &dyn Rng,
         follower: Option<Follower>,
     ) -> Self {
         let keys = Kept::new(KeyLoad { issuer, fetch }, clock.clone());
-        Self { keys, profile, clock, seen: SeenTokens::new(DEFAULT_REMEMBERED_TOKENS), follower }
+        Self { keys, profile, clock, seen: SeenTokens::new(DEFAULT_REMEMBERED_TOKENS, rng), follower }
     }
 
     /// Verifies a token, which must not have ended before its time if anybody tells.

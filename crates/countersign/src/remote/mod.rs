@@ -24,11 +24,12 @@ use std::{sync::Arc, time::Duration};
 #[cfg(feature = "testing")]
 use countersign_core::token::verify::Profile;
 use countersign_core::{
+    authorization_server::SharedOwner,
     clock::Rng,
     error::BearerError,
     names::{Audience, Issuer},
     reason::Reason,
-    resource_owner::{ResourceOwner, ResourceOwners},
+    resource_owner::ResourceOwners,
     token::{AccessToken, BorrowedToken, TokenSubject, verify::Intended},
 };
 use serde_json::{Value, json};
@@ -82,14 +83,14 @@ impl Remote {
         verified
     }
 
-    pub(crate) async fn find_active_owner(&self, token: &AccessToken) -> Result<ResourceOwner, BearerError> {
+    pub(crate) async fn find_active_owner(&self, token: &AccessToken) -> Result<SharedOwner, BearerError> {
         // RFC 9068 §5: a client's own token never passes for a user's, whomever the table of users has.
         if token.whose() == TokenSubject::Client {
             return Err(BearerError::InvalidToken(Reason::NotAUser));
         }
-        let Some(owners) = &self.owners else { return owner::of_claims(token) };
+        let Some(owners) = &self.owners else { return owner::of_claims(token).map(SharedOwner::new) };
         let reason = match owners.find_by_subject(token.subject()).await? {
-            Some(owner) if owner.is_active() => return Ok(owner),
+            Some(owner) if owner.is_active() => return Ok(SharedOwner::new(owner)),
             Some(_) => Reason::OwnerDisabled,
             None => Reason::OwnerGone,
         };

@@ -95,12 +95,37 @@ pub(crate) fn is_in(headers: &HeaderMap) -> bool {
 /// `b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="` (RFC 6750 §2.1).
 pub(crate) fn is_b64token(token: &str) -> bool {
     let token = token.trim_end_matches('=');
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() | matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
+    // In few comparisons, none of which is a branch: `-`, `.`, `/` and the digits stand side by side.
+    let allowed = |byte: u8| {
+        ((byte | 0x20).wrapping_sub(b'a') < 26)
+            | (byte.wrapping_sub(b'-') < 13)
+            | (byte == b'+')
+            | (byte == b'_')
+            | (byte == b'~')
+    };
     // Not `all`, which stops early and so looks at one byte at a time: nearly every token is good to its end.
-    !token.is_empty() && token.bytes().fold(true, |good, byte| good & allowed(byte))
+    !token.is_empty() && token.bytes().fold(0, |bad, byte| bad | u8::from(!allowed(byte))) == 0
 }
 
 fn has_query_token(parts: &Parts) -> bool {
     let query = parts.uri.query().unwrap_or_default();
     query.split('&').any(|pair| pair.split('=').next() == Some("access_token"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_b64token_is_what_rfc_6750_says() {
+        let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/";
+        for character in '\0'..='\u{ff}' {
+            let good = alphabet.contains(character);
+            assert_eq!(is_b64token(&character.to_string()), good, "{character:?}");
+            assert_eq!(is_b64token(&format!("{}{character}{}", "a".repeat(40), "b".repeat(40))), good, "{character:?}");
+        }
+        assert!(
+            is_b64token("a=") && is_b64token("a==") && !is_b64token("=") && !is_b64token("") && !is_b64token("a=b")
+        );
+    }
 }

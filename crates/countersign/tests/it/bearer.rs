@@ -4,9 +4,12 @@ use axum::{
     body::Body,
     http::{HeaderValue, Request, StatusCode, header},
 };
-use countersign::{Memory, OwnerStatus};
+use countersign::{
+    Found, Memory, OwnerStatus,
+    core::{reason::Reason, token::BorrowedToken},
+};
 
-use crate::support::{ISSUER, TestApp, form};
+use crate::support::{ISSUER, NOW, TestApp, form};
 
 const GUARDED: [&str; 9] = ["/bearer", "/any", "/items", "/both", "/admin", "/user", "/two", "/users/me", "/users/me/"];
 
@@ -229,18 +232,40 @@ async fn b17_an_endless_header_is_refused_unread() {
 }
 
 #[tokio::test]
-async fn a_disabled_or_removed_user_is_refused_at_once() {
+async fn c21_a_disabled_or_removed_user_is_refused_at_once() {
+    for change in ["disabled", "removed"] {
+        let app = TestApp::new().await;
+        let token = app.token("me").await;
+        let user = app.get_as("/user", &token).await.expect(StatusCode::OK).json();
+        let subject = countersign::Subject::new(user["sub"].as_str().unwrap());
+        let changed = match change {
+            "disabled" => app.oauth2.disable_user(&subject).await.unwrap(),
+            _ => app.oauth2.remove_user(&subject).await.unwrap(),
+        };
+        assert_eq!(changed, Found::Yes);
+        app.get_as("/user", &token).await.expect_invalid_token();
+    }
+}
+
+/// Of the user alone: the store has no grant that could end with the user.
+#[tokio::test]
+async fn c21_a_user_whom_another_process_changed_is_seen_within_a_second() {
     let app = TestApp::new().await;
     let token = app.token("me").await;
     let user = app.get_as("/user", &token).await.expect(StatusCode::OK).json();
     let subject = countersign::Subject::new(user["sub"].as_str().unwrap());
     let store = app.oauth2.server().unwrap().store();
-    store.set_status(&subject, OwnerStatus::Disabled).await.unwrap();
-    app.get_as("/user", &token).await.expect_invalid_token();
-    store.set_status(&subject, OwnerStatus::Active).await.unwrap();
-    app.get_as("/user", &token).await.expect(StatusCode::OK);
-    store.remove_owner(&subject).await.unwrap();
-    app.get_as("/user", &token).await.expect_invalid_token();
+    // Read before the grant ended, so that it opens what it opened.
+    let verified = app.oauth2.verify(BorrowedToken::new(&token)).await.unwrap();
+    let reason = async || app.oauth2.find_active_owner(&verified).await.err().map(|error| error.reason());
+    for (disabled, expected) in [(OwnerStatus::Disabled, Some(Reason::OwnerDisabled)), (OwnerStatus::Active, None)] {
+        store.set_status(&subject, disabled, NOW).await.unwrap();
+        app.forward(1);
+        assert_eq!(reason().await, expected);
+    }
+    store.remove_owner(&subject, NOW).await.unwrap();
+    app.forward(1);
+    assert_eq!(reason().await, Some(Reason::OwnerGone));
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use countersign::{
     core::store::{Grants, OwnerRegistry},
 };
 
-use crate::support::{PASSWORD, TestApp};
+use crate::support::{NOW, PASSWORD, TestApp};
 
 /// The author's table, which is changed while claims are asked for: after the last look at the owner.
 #[derive(Clone, Debug, Default)]
@@ -41,9 +41,9 @@ impl ExtraClaims for Table {
     ) -> Result<serde_json::Map<String, serde_json::Value>, StoreError> {
         if self.changes.swap(false, Ordering::SeqCst) {
             if self.password {
-                self.users.set_password(issued_for.subject, &PasswordHash::new("another")).await?;
+                self.users.set_password(issued_for.subject, &PasswordHash::new("another"), NOW).await?;
             } else {
-                self.users.set_status(issued_for.subject, OwnerStatus::Disabled).await?;
+                self.users.set_status(issued_for.subject, OwnerStatus::Disabled, NOW).await?;
             }
         }
         Ok(serde_json::Map::new())

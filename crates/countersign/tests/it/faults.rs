@@ -27,7 +27,7 @@ use countersign::{
     },
 };
 
-use crate::support::{ISSUER, SECRET, TestApp, basic, form};
+use crate::support::{ISSUER, NOW, SECRET, TestApp, basic, form};
 
 /// A store whose n-th call from now fails; the causes it names must reach no client.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +35,7 @@ pub(crate) struct Faulty {
     pub(crate) store: Arc<Memory>,
     until_fault: Arc<AtomicUsize>,
     change: Arc<Mutex<Option<Change>>>,
+    after_read: Arc<Mutex<Option<Change>>>,
 }
 
 /// What happens before the n-th call from now.
@@ -67,6 +68,11 @@ impl Faulty {
         *self.change.lock().unwrap() = Some(Change { call, happen: Box::new(happen) });
     }
 
+    /// What happens between the next call's answer and its arrival.
+    pub(crate) fn after_next(&self, happen: impl Fn() + Send + 'static) {
+        *self.after_read.lock().unwrap() = Some(Change { call: 1, happen: Box::new(happen) });
+    }
+
     /// The store that does not fail.
     pub(crate) fn memory(&self) -> Arc<Memory> {
         self.store.clone()
@@ -90,7 +96,12 @@ macro_rules! faulty {
         #[countersign::async_trait]
         impl $port for Faulty {
             $(async fn $method(&self, $($name: $type),*) -> Result<$result, StoreError> {
-                self.step()?.$method($($name),*).await
+                let after = self.after_read.lock().unwrap().take();
+                let answer = self.step()?.$method($($name),*).await;
+                if let Some(after) = after {
+                    (after.happen)();
+                }
+                answer
             })*
         }
     )*};
@@ -105,10 +116,10 @@ faulty! {
     OwnerRegistry {
         fn add_owner(owner: &ResourceOwner) -> Added;
         fn list_owners(after: Option<&Username>, limit: usize) -> Vec<ResourceOwner>;
-        fn set_password(subject: &Subject, hash: &PasswordHash) -> Found;
-        fn change_password(subject: &Subject, from: &PasswordHash, to: &PasswordHash) -> Found;
-        fn set_status(subject: &Subject, status: OwnerStatus) -> Found;
-        fn remove_owner(subject: &Subject) -> Found;
+        fn set_password(subject: &Subject, hash: &PasswordHash, now: Timestamp) -> Found;
+        fn change_password(subject: &Subject, from: &PasswordHash, to: &PasswordHash, now: Timestamp) -> Found;
+        fn set_status(subject: &Subject, status: OwnerStatus, now: Timestamp) -> Found;
+        fn remove_owner(subject: &Subject, now: Timestamp) -> Found;
     }
     Clients {
         fn find_client(id: &ClientId) -> Option<Client>;
@@ -287,9 +298,9 @@ async fn a18_a_login_under_way_gets_nothing_once_its_owner_changed() {
             let (memory, subject) = (memory.clone(), alice.subject.clone());
             run(async move {
                 match change {
-                    "disable" => memory.set_status(&subject, OwnerStatus::Disabled).await.map(drop),
-                    "remove" => memory.remove_owner(&subject).await.map(drop),
-                    _ => memory.set_password(&subject, &PasswordHash::new("another")).await.map(drop),
+                    "disable" => memory.set_status(&subject, OwnerStatus::Disabled, NOW).await.map(drop),
+                    "remove" => memory.remove_owner(&subject, NOW).await.map(drop),
+                    _ => memory.set_password(&subject, &PasswordHash::new("another"), NOW).await.map(drop),
                 }
             })
             .unwrap();

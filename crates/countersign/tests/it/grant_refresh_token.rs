@@ -12,7 +12,7 @@ use countersign::{
 };
 use serde_json::Value;
 
-use crate::support::{Answer, TestApp, form};
+use crate::support::{Answer, NOW, TestApp, form};
 
 const LOGIN: &str = "username=alice&password=correct+horse&scope=me+read:items";
 
@@ -196,9 +196,9 @@ async fn a18_e13_who_is_disabled_gets_nothing_more() {
     let app = TestApp::with(store.clone(), |builder| builder).await;
     let first = log_in(&app).await;
     let alice = store.find_by_username(&countersign::Username::parse("alice").unwrap()).await.unwrap().unwrap();
-    store.set_status(&alice.subject, OwnerStatus::Disabled).await.unwrap();
+    store.set_status(&alice.subject, OwnerStatus::Disabled, NOW).await.unwrap();
     assert_refused(renew(&app, &first).await);
-    store.set_status(&alice.subject, OwnerStatus::Active).await.unwrap();
+    store.set_status(&alice.subject, OwnerStatus::Active, NOW).await.unwrap();
     assert_refused(renew(&app, &first).await);
 }
 

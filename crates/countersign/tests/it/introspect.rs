@@ -237,9 +237,9 @@ async fn c21_a_token_whose_owner_is_not_active_is_not() {
             let (token, refresh) = login(&app).await;
             // Behind the server's back, and within the same second.
             match change {
-                "disabled" => store.set_status(&subject, OwnerStatus::Disabled).await.unwrap(),
-                "removed" => store.remove_owner(&subject).await.unwrap(),
-                _ => store.set_password(&subject, &PasswordHash::new("another")).await.unwrap(),
+                "disabled" => store.set_status(&subject, OwnerStatus::Disabled, NOW).await.unwrap(),
+                "removed" => store.remove_owner(&subject, NOW).await.unwrap(),
+                _ => store.set_password(&subject, &PasswordHash::new("another"), NOW).await.unwrap(),
             };
             for (asker, token) in [("items", token), ("web", refresh)] {
                 assert_eq!(app.introspect(asker, &token).await.body, INACTIVE, "{format:?} {change} {asker}");
@@ -263,7 +263,7 @@ async fn c21_owners_of_a_table_of_the_authors_are_looked_at() {
         (&json!(true), &json!("alice"), &json!("countersign"))
     );
     let subject = Subject::new(body["sub"].as_str().unwrap());
-    there.set_status(&subject, OwnerStatus::Disabled).await.unwrap();
+    there.set_status(&subject, OwnerStatus::Disabled, NOW).await.unwrap();
     assert_eq!(app.introspect("items", &token).await.body, INACTIVE);
     drop(source);
 }

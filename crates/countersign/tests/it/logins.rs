@@ -397,7 +397,7 @@ async fn d19_a_change_with_the_old_password_undoes_no_change_that_came_first() {
     // The guard's look at the user, the client's, the user's own hash; then the change.
     store.before(4, {
         let (memory, theirs) = (store.memory(), theirs.clone());
-        move || crate::faults::run(memory.set_password(&subject, &theirs)).map(drop).unwrap()
+        move || crate::faults::run(memory.set_password(&subject, &theirs, NOW)).map(drop).unwrap()
     });
     let body = "current_password=correct+horse&new_password=another+horse+staple";
     app.change_password(&token, body).await.expect(StatusCode::FORBIDDEN);
@@ -510,9 +510,9 @@ async fn a18_a_refresh_under_way_gets_nothing_once_its_user_changed() {
             let memory = store.memory();
             move || {
                 let done = match change {
-                    "disable" => crate::faults::run(memory.set_status(&subject, OwnerStatus::Disabled)),
-                    "remove" => crate::faults::run(memory.remove_owner(&subject)),
-                    _ => crate::faults::run(memory.set_password(&subject, &PasswordHash::new("x"))),
+                    "disable" => crate::faults::run(memory.set_status(&subject, OwnerStatus::Disabled, NOW)),
+                    "remove" => crate::faults::run(memory.remove_owner(&subject, NOW)),
+                    _ => crate::faults::run(memory.set_password(&subject, &PasswordHash::new("x"), NOW)),
                 };
                 assert_eq!(done.unwrap(), Found::Yes);
             }
@@ -533,9 +533,9 @@ async fn c21_what_another_process_ends_is_dead_within_a_second() {
         let (subject, id) = (app.subject("alice").await, GrantId::new(app.id_of(&login.access).await));
         assert_eq!(app.refused(&login.access).await, None, "and the feed was read in this second");
         match ending {
-            "disable" => drop(store.set_status(&subject, OwnerStatus::Disabled).await.unwrap()),
-            "remove" => drop(store.remove_owner(&subject).await.unwrap()),
-            "password" => drop(store.set_password(&subject, &PasswordHash::new("x")).await.unwrap()),
+            "disable" => drop(store.set_status(&subject, OwnerStatus::Disabled, NOW).await.unwrap()),
+            "remove" => drop(store.remove_owner(&subject, NOW).await.unwrap()),
+            "password" => drop(store.set_password(&subject, &PasswordHash::new("x"), NOW).await.unwrap()),
             "one" => drop(store.revoke_grant(&id).await.unwrap()),
             _ => drop(store.revoke_grants_of(&subject).await.unwrap()),
         }

@@ -23,6 +23,7 @@ mod keys;
 mod logins;
 mod password_policy;
 mod refused;
+mod remembered;
 mod remote;
 mod schemes;
 mod start;

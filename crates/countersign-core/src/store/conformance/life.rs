@@ -138,7 +138,7 @@ pub async fn e_grants_live_as_their_model_says(store: Arc<impl Store>) {
                 }
                 10 => {
                     for status in [OwnerStatus::Disabled, OwnerStatus::Active] {
-                        world.store.set_status(&subject, status).await.unwrap();
+                        world.store.set_status(&subject, status, world.clock.now()).await.unwrap();
                     }
                     server.hear_of_it().await.unwrap();
                     models.iter_mut().for_each(|model| model.alive = false);

@@ -12,8 +12,8 @@ use crate::{
     refresh_token::SealedAnswer,
     resource_owner::OwnerStatus,
     store::{
-        Added, Ended, FeedEntry, Found, HandleHash, OpaqueToken, Origin, Redeemed, Rotated, SWEEP_MARGIN, Standing,
-        Store,
+        Added, Ended, FeedEntry, Found, HandleHash, OWNER_CHANGES_TOLD, OpaqueToken, Origin, Redeemed, Rotated,
+        SWEEP_MARGIN, Standing, Store,
     },
 };
 
@@ -144,22 +144,38 @@ pub async fn whatever_ends_grants_tells_the_feed(store: Arc<impl Store>) {
         let grant = Grant { access_until: NOW.plus(Duration::from_secs(number)), ..renewable(step, subject, step) };
         record(&*store, &grant, Some(&opaque(step, Some(&grant)))).await;
         match step {
-            "set_password" => drop(store.set_password(subject, &PasswordHash::new("new")).await.unwrap()),
-            "disable" => drop(store.set_status(subject, OwnerStatus::Disabled).await.unwrap()),
-            "remove" => drop(store.remove_owner(subject).await.unwrap()),
+            "set_password" => drop(store.set_password(subject, &PasswordHash::new("new"), NOW).await.unwrap()),
+            "disable" => drop(store.set_status(subject, OwnerStatus::Disabled, NOW).await.unwrap()),
+            "remove" => drop(store.remove_owner(subject, NOW).await.unwrap()),
             "revoke_grants_of" => assert_eq!(store.revoke_grants_of(subject).await.unwrap(), 1),
             _ => assert_eq!(store.revoke_grant(&grant.id).await.unwrap(), Found::Yes),
         }
         number += 1;
         expected.push(FeedEntry { number, ended: Ended::Grant(grant.id.clone()), until: grant.access_until });
+        if ["set_password", "disable", "remove"].contains(&step) {
+            number += 1;
+            let until = NOW.plus(OWNER_CHANGES_TOLD);
+            expected.push(FeedEntry { number, ended: Ended::Owner(subject.clone()), until });
+        }
         assert_eq!(feed(&*store).await, expected, "{step}");
         assert_eq!(store.find_grant(&grant.id).await.unwrap(), None, "{step}");
         assert_eq!(store.find_opaque_token(&HandleHash::of(step)).await.unwrap(), None, "{step}");
     }
     assert_eq!(store.find_grant(&other.id).await.unwrap(), Some(other));
-    store.set_status(&alice.subject, OwnerStatus::Active).await.unwrap();
+    store.set_status(&alice.subject, OwnerStatus::Active, NOW).await.unwrap();
+    let enabled = FeedEntry {
+        number: number + 1,
+        ended: Ended::Owner(alice.subject.clone()),
+        until: NOW.plus(OWNER_CHANGES_TOLD),
+    };
+    expected.push(enabled);
+    assert_eq!(feed(&*store).await, expected, "an owner who is enabled changed too");
+    let nobody = Subject::new("nobody at all");
+    assert_eq!(store.set_status(&nobody, OwnerStatus::Active, NOW).await.unwrap(), Found::No);
+    assert_eq!(store.remove_owner(&nobody, NOW).await.unwrap(), Found::No);
+    assert_eq!(store.set_password(&nobody, &PasswordHash::new("x"), NOW).await.unwrap(), Found::No);
     assert_eq!(store.revoke_grants_of(&alice.subject).await.unwrap(), 0);
-    assert_eq!(feed(&*store).await, expected, "nothing ended, nothing is told");
+    assert_eq!(feed(&*store).await, expected, "nothing changed or ended, nothing is told");
     assert_eq!(store.find_feed(3, 1).await.unwrap(), expected[3..4]);
 }
 
@@ -169,6 +185,7 @@ pub async fn a_number_of_the_feed_is_given_once(store: Arc<impl Store>) {
         Ended::Token("t".to_owned()),
         Ended::Client(ClientId::new("c"), Timestamp::from_seconds(7)),
         Ended::Key(KeyId::new("k")),
+        Ended::Owner(Subject::new("s")),
     ];
     for ended in &all {
         store.append_feed(ended, NOW).await.unwrap();
@@ -178,10 +195,10 @@ pub async fn a_number_of_the_feed_is_given_once(store: Arc<impl Store>) {
     let end = NOW.plus(SWEEP_MARGIN);
     assert_eq!(store.sweep(end.minus(Duration::from_secs(1)), LEEWAY, 10).await.unwrap(), 0, "they may still matter");
     assert_eq!(store.sweep(end, LEEWAY, 3).await.unwrap(), 3);
-    assert_eq!(store.sweep(end, LEEWAY, 3).await.unwrap(), 1);
+    assert_eq!(store.sweep(end, LEEWAY, 3).await.unwrap(), 2);
     assert!(feed(&*store).await.is_empty());
     store.append_feed(&all[0], NOW).await.unwrap();
-    assert_eq!(feed(&*store).await[0].number, 5, "who follows by number misses nothing");
+    assert_eq!(feed(&*store).await[0].number, 6, "who follows by number misses nothing");
 }
 
 pub async fn opaque_tokens_end_with_their_grant(store: Arc<impl Store>) {

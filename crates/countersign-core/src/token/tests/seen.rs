@@ -9,17 +9,19 @@ use serde_json::json;
 
 use super::{
     super::{
+        revoked::Revoked,
         seen::{DEFAULT_REMEMBERED_TOKENS, MAX_REMEMBERED_BYTES, SeenTokens},
         verify::{Expected, Profile, TokenProblem},
     },
     AUDIENCE, Forge, ISSUER, LEEWAY, NOW,
 };
 use crate::{
-    clock::Timestamp,
+    clock::{Clock as _, SeededRng, Timestamp},
     jose::{Algorithm, VerifyingKey},
     key::VerifyingKeys,
-    names::{Audience, Issuer, KeyId},
-    token::{AccessToken, BearerToken},
+    names::{Audience, GrantId, Issuer, KeyId},
+    store::{Ended, FeedEntry},
+    token::{AccessToken, BearerToken, BorrowedToken},
 };
 
 /// Keys that count how often somebody asked for one, and that a test can change.
@@ -61,7 +63,7 @@ impl<'f> Memory<'f> {
             generation: AtomicU64::default(),
             gone: AtomicU64::default(),
         };
-        Self { forge, keys, seen: SeenTokens::new(most) }
+        Self { forge, keys, seen: SeenTokens::new(most, &SeededRng::new(7)) }
     }
 
     fn verify_for(
@@ -74,6 +76,19 @@ impl<'f> Memory<'f> {
         let (issuer, audience) = (Issuer::new(issuer), Audience::new(audience));
         let expected = Expected { keys: &self.keys, profile, issuer: &issuer, audience: &audience, leeway: LEEWAY };
         self.seen.verify(&BearerToken::new(token), expected, &*self.forge.clock)
+    }
+
+    /// As a guard does it: from memory, and else anew.
+    fn guard(&self, token: &str, revoked: &Revoked, memory_alone: bool) -> Result<AccessToken, TokenProblem> {
+        let (issuer, audience) = (Issuer::new(ISSUER), Audience::new(AUDIENCE));
+        let profile = Profile::Rfc9068;
+        let expected = Expected { keys: &self.keys, profile, issuer: &issuer, audience: &audience, leeway: LEEWAY };
+        let (token, now) = (BorrowedToken::new(token), self.forge.clock.now());
+        match self.seen.recall(token, expected, revoked, now) {
+            Some(known) => Ok(known),
+            None if memory_alone => Err(TokenProblem::Inactive),
+            None => self.seen.verify_lasting(token, expected, revoked, now),
+        }
     }
 
     fn verify(&self, token: &str) -> Result<AccessToken, TokenProblem> {
@@ -138,7 +153,7 @@ async fn a_token_pays_for_its_signature_once() {
         let token = forge.good();
         for _ in 0..5 {
             let (remembered, verified) = (memory.verify(&token).unwrap(), off.verify(&token).unwrap());
-            assert_eq!(remembered.0, verified.0);
+            assert_eq!(remembered.0.claims, verified.0.claims);
         }
         assert_eq!((memory.asked(), off.asked()), (1, 5));
         assert_eq!((memory.seen.len(), off.seen.is_empty()), (1, true));
@@ -243,4 +258,68 @@ async fn the_memory_is_bounded_in_tokens_and_in_bytes() {
     }
     assert_eq!((memory.asked(), memory.seen.len()), (2, 0));
     assert_eq!(DEFAULT_REMEMBERED_TOKENS, 10_000);
+}
+
+#[tokio::test]
+async fn c21_a_token_that_was_seen_ends_when_that_is_heard() {
+    let forge = Forge::es256().await;
+    let until = Timestamp::from_seconds(NOW + 900);
+    let tokens = |number: u64| forge.with_claim("jti", json!(number.to_string()));
+    let ended = |number: u64| FeedEntry { number: 10 - number, ended: Ended::Token(number.to_string()), until };
+    let (memory, revoked) = (Memory::of(&forge, 100), Revoked::new());
+    // Numbers that fall are those of a feed that begins anew.
+    for number in 1..4 {
+        let token = tokens(number);
+        assert!(memory.guard(&token, &revoked, true).is_err(), "it was not seen yet");
+        assert!(memory.guard(&token, &revoked, false).is_ok());
+        assert!(memory.guard(&token, &revoked, true).is_ok());
+        revoked.hear(&[ended(number)]);
+        for _ in 0..2 {
+            assert_eq!(memory.guard(&token, &revoked, false).err(), Some(TokenProblem::Revoked));
+        }
+        let other = tokens(9);
+        assert!(memory.guard(&other, &revoked, false).is_ok(), "another lives on");
+        revoked.hear(&[FeedEntry { number: 20, ended: Ended::Grant(GrantId::new("another")), until }]);
+        assert!(memory.guard(&other, &revoked, true).is_ok(), "and needs nothing but a look");
+    }
+}
+
+#[tokio::test]
+async fn b15_what_the_memory_knows_is_held_against_all_that_verifying_is() {
+    let forge = Forge::es256().await;
+    let (memory, revoked) = (Memory::of(&forge, 100), Revoked::new());
+    let token = forge.with_claim("nbf", json!(NOW));
+    memory.guard(&token, &revoked, false).unwrap();
+    let leeway = LEEWAY.as_secs();
+    for (forward, by, good) in
+        [(true, 900 + leeway - 1, true), (true, 900 + leeway, false), (false, leeway, true), (false, leeway + 1, false)]
+    {
+        let by = Duration::from_secs(by);
+        let turn = |forward| if forward { forge.clock.forward(by) } else { forge.clock.back(by) };
+        turn(forward);
+        assert_eq!(memory.guard(&token, &revoked, true).is_ok(), good, "{by:?}");
+        turn(!forward);
+    }
+    assert!(memory.guard(&token, &revoked, true).is_ok());
+    memory.keys.generation.store(1, Ordering::SeqCst);
+    assert!(memory.guard(&token, &revoked, true).is_err(), "the keys changed");
+    memory.keys.generation.store(0, Ordering::SeqCst);
+    let (issuer, audience) = (Issuer::new(ISSUER), Audience::new("https://other"));
+    let expected = Expected {
+        keys: &memory.keys,
+        profile: Profile::Rfc9068,
+        issuer: &issuer,
+        audience: &audience,
+        leeway: LEEWAY,
+    };
+    let now = Timestamp::from_seconds(NOW);
+    assert!(memory.seen.recall(BorrowedToken::new(&token), expected, &revoked, now).is_none());
+}
+
+#[tokio::test]
+async fn b15_two_memories_give_one_token_two_names() {
+    let token = BorrowedToken::new("a.b.c");
+    let names = [1, 2].map(|seed| super::super::seen::name_for_test(&SeededRng::new(seed), token));
+    assert_ne!(names[0], names[1], "the name is made with the memory's own key");
+    assert_eq!(names[0], super::super::seen::name_for_test(&SeededRng::new(1), token));
 }

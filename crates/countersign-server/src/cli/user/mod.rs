@@ -7,7 +7,10 @@ mod print;
 use clap::{Args, Subcommand};
 use countersign::{
     OwnerStatus, ResourceOwner, ResourceOwners as _, Username,
-    core::store::{Found, OwnerRegistry as _},
+    core::{
+        clock::{Clock as _, System},
+        store::{Found, OwnerRegistry as _},
+    },
 };
 
 pub(super) use self::add::read_scope;
@@ -99,7 +102,7 @@ impl SetPassword {
         let store = open_existing(settings).await?;
         let owner = find(&store, &self.name).await?;
         let hash = self.password.read(settings, &password::context(settings, &owner)).await?;
-        found(store.set_password(&owner.subject, &hash).await?, &owner.username)?;
+        found(store.set_password(&owner.subject, &hash, System.now()).await?, &owner.username)?;
         log(&owner, "password_set");
         output.done(find(&store, &self.name).await?, "has a new password")
     }
@@ -120,7 +123,7 @@ async fn list(store: &Database, output: Output) -> Outcome {
 async fn set_status(settings: &Settings, name: &str, status: OwnerStatus, output: Output) -> Outcome {
     let store = open_existing(settings).await?;
     let owner = find(&store, name).await?;
-    found(store.set_status(&owner.subject, status).await?, &owner.username)?;
+    found(store.set_status(&owner.subject, status, System.now()).await?, &owner.username)?;
     let (event, what) = match status {
         OwnerStatus::Active => ("enabled", "is enabled"),
         OwnerStatus::Disabled => ("disabled", "is disabled"),
@@ -132,7 +135,7 @@ async fn set_status(settings: &Settings, name: &str, status: OwnerStatus, output
 async fn remove(settings: &Settings, name: &str, output: Output) -> Outcome {
     let store = open_existing(settings).await?;
     let owner = find(&store, name).await?;
-    found(store.remove_owner(&owner.subject).await?, &owner.username)?;
+    found(store.remove_owner(&owner.subject, System.now()).await?, &owner.username)?;
     log(&owner, "removed");
     output.done(owner, "is removed")
 }

@@ -230,9 +230,9 @@ async fn c21_a_user_who_is_disabled_or_removed_is_locked_out_of_other_apis() {
         let verified = two.api.verify(&BearerToken::new(&token)).await.unwrap();
         let subject = verified.subject().clone();
         let found = match change {
-            "disabled" => two.store.set_status(&subject, OwnerStatus::Disabled).await.unwrap(),
-            "removed" => two.store.remove_owner(&subject).await.unwrap(),
-            "password" => two.store.set_password(&subject, &PasswordHash::new("another")).await.unwrap(),
+            "disabled" => two.store.set_status(&subject, OwnerStatus::Disabled, NOW).await.unwrap(),
+            "removed" => two.store.remove_owner(&subject, NOW).await.unwrap(),
+            "password" => two.store.set_password(&subject, &PasswordHash::new("another"), NOW).await.unwrap(),
             _ => {
                 assert_eq!(two.issuer.oauth2.server().unwrap().end_grants_of(&subject).await.unwrap(), 1);
                 Found::Yes

@@ -36,6 +36,7 @@ use crate::{
     form::Form,
     grant_type::GrantType,
     key::{KeyEncryptionKey, KeyRingError, KeyRotation, KeySettings, LiveKeys, SigningChoice},
+    meters::{TokenMeters, VerificationMeters},
     names::{Audience, Issuer},
     password::{Blocklist, HashingPool, PasswordPolicy},
     resource_owner::ResourceOwners,
@@ -189,6 +190,8 @@ pub struct AuthorizationServer {
     remembered: RememberedOwners,
     revoked: Revoked,
     throttle: Throttle,
+    token_meters: TokenMeters,
+    verification_meters: VerificationMeters,
 }
 
 impl AuthorizationServer {
@@ -208,7 +211,20 @@ impl AuthorizationServer {
         let remembered = RememberedOwners::new(settings.remembered_owners);
         let (names, requests, revoked) = (OnceLock::new(), AtomicUsize::new(0), Revoked::new());
         let throttle = Throttle::new(settings.throttle, ports.attempts.clone(), ports.clock.clone());
-        let server = Self { ports, settings, keys, names, requests, seen, remembered, revoked, throttle };
+        let (token_meters, verification_meters) = (TokenMeters::new(), VerificationMeters::new());
+        let server = Self {
+            ports,
+            settings,
+            keys,
+            names,
+            requests,
+            seen,
+            remembered,
+            revoked,
+            throttle,
+            token_meters,
+            verification_meters,
+        };
         if let Some(issuer) = server.settings.issuer.clone() {
             server.settle_issuer(issuer);
         }

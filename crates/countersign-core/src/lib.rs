@@ -16,6 +16,7 @@ pub mod grant_type;
 mod handle;
 pub mod jose;
 pub mod key;
+pub mod meters;
 pub mod names;
 pub mod password;
 mod precis;

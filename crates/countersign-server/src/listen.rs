@@ -14,6 +14,7 @@ use crate::{
     app,
     config::Settings,
     failure::{Failure, Outcome},
+    watch::Watch,
 };
 
 /// How long requests in flight may take once the process is told to end: longer than any login, shorter than the
@@ -25,6 +26,7 @@ const GRACE: Duration = Duration::from_secs(25);
 pub(crate) struct Place {
     written: String,
     addresses: Vec<SocketAddr>,
+    watch: Watch,
 }
 
 impl Place {
@@ -42,7 +44,12 @@ impl Place {
                 .check_address(*address)
                 .map_err(|refused| Failure::from(refused).hint("say --issuer https://… or set COUNTERSIGN_ISSUER"))?;
         }
-        Ok(Self { written, addresses })
+        Ok(Self { written, addresses, watch: Watch::default() })
+    }
+
+    /// How the server there is watched.
+    pub(crate) fn watched_by(self, watch: Watch) -> Self {
+        Self { watch, ..self }
     }
 
     /// Whether other machines can reach it: by its address, or by its issuer through a proxy before it.
@@ -65,6 +72,7 @@ pub(crate) struct Listening {
     listener: TcpListener,
     address: SocketAddr,
     oauth2: OAuth2,
+    watch: Watch,
     told_to_end: Signals,
 }
 
@@ -81,10 +89,11 @@ impl Listening {
             if in_use { failure.hint("choose another with --listen; port 0 picks a free one") } else { failure }
         })?;
         let address = listener.local_addr().map_err(failed)?;
+        place.watch.serve_metrics(&oauth2).await?;
         oauth2.settle_address(address);
         // From here on, so that nobody who reads where we listen can be too early.
         let told_to_end = Signals::new().map_err(failed)?;
-        Ok(Self { listener, address, oauth2, told_to_end })
+        Ok(Self { listener, address, oauth2, watch: place.watch.clone(), told_to_end })
     }
 
     /// Where it listens, as a URL that works on this machine.
@@ -126,6 +135,7 @@ impl Listening {
             served = serving => served?,
             () = ending => {}
         }
+        self.watch.end().await;
         Ok(())
     }
 }

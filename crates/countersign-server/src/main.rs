@@ -6,8 +6,11 @@ mod cli;
 mod config;
 mod failure;
 mod listen;
+mod metrics;
 mod store;
 mod telemetry;
+mod traces;
+mod watch;
 
 use std::process::ExitCode;
 

@@ -2,22 +2,41 @@
 
 use std::{fmt, io, io::IsTerminal};
 
+use countersign::core::meters::SPANS;
 use tracing::{Event, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
+    Layer,
+    filter::filter_fn,
     fmt::{
         FmtContext, FormatEvent, FormatFields, MakeWriter,
         format::{DefaultFields, JsonFields, Writer},
     },
+    layer::SubscriberExt,
     registry::LookupSpan,
 };
 
-use crate::config::{LogFormat, LogLevel};
+use crate::{
+    config::{LogFormat, LogLevel},
+    traces::Recorder,
+};
 
 /// Starts the log of this process.
 pub(crate) fn start(format: Option<LogFormat>, level: LogLevel) {
-    let automatic = if io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json };
+    begin(log(or_automatic(format), level, io::stderr));
+}
+
+/// Starts the log of this process, and beside it what records traces.
+pub(crate) fn start_beside(traces: Recorder, format: Option<LogFormat>, level: LogLevel) {
+    begin(log_beside(traces, or_automatic(format), level));
+}
+
+fn or_automatic(format: Option<LogFormat>) -> LogFormat {
+    format.unwrap_or(if io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json })
+}
+
+fn begin(log: Box<dyn Subscriber + Send + Sync>) {
     // Fails only if there is a log already, and then that one is good.
-    let _ = tracing::subscriber::set_global_default(log(format.unwrap_or(automatic), level, io::stderr));
+    let _ = tracing::subscriber::set_global_default(log);
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
         let payload = panic.payload();
@@ -40,6 +59,26 @@ where
         LogFormat::Json => {
             let format = tracing_subscriber::fmt::format().json().flatten_event(true).with_span_list(false);
             Box::new(builder.fmt_fields(JsonFields::new()).event_format(OneLine(format)).finish())
+        }
+    }
+}
+
+/// The log on standard error, beside what records traces: each has the spans of its own alone.
+fn log_beside(traces: Recorder, format: LogFormat, level: LogLevel) -> Box<dyn Subscriber + Send + Sync> {
+    let level = filter(level);
+    let not_of_traces = filter_fn(move |about| about.target() != SPANS && *about.level() <= level);
+    let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(false);
+    let of_traces = traces.with_filter(filter_fn(|about| about.target() == SPANS));
+    let registry = tracing_subscriber::registry().with(of_traces);
+    match format {
+        LogFormat::Text => {
+            let layer = layer.fmt_fields(DefaultFields::new()).event_format(OneLine(tracing_subscriber::fmt::format()));
+            Box::new(registry.with(layer.with_filter(not_of_traces)))
+        }
+        LogFormat::Json => {
+            let format = tracing_subscriber::fmt::format().json().flatten_event(true).with_span_list(false);
+            let layer = layer.fmt_fields(JsonFields::new()).event_format(OneLine(format));
+            Box::new(registry.with(layer.with_filter(not_of_traces)))
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a guard costs a request: time and allocations, for a token seen for the first time and for one seen before, beside
 //! the same route without a guard; and the share of its throughput that a guarded route keeps, over HTTP.
 //!
-//! `cargo bench -p countersign --bench guards` (the second part needs wrk); `benches/README.md` keeps its tables.
+//! `cargo bench -p countersign --bench guards`; with `METRICS=1` in the environment metrics are kept meanwhile (the second part needs wrk); `benches/README.md` keeps its tables.
 
 use std::{
     env, fs,
@@ -54,6 +54,10 @@ fn choices() -> [(&'static str, SigningChoice); 3] {
 }
 
 fn main() {
+    if env::var_os("METRICS").is_some() {
+        let kept = metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder();
+        kept.unwrap_or_else(|error| panic!("{error}"));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.unwrap_or_else(|error| panic!("{error}"));
     match env::args().nth(1).as_deref() {

@@ -104,10 +104,11 @@ async fn api(tokens: usize) -> (Router, Vec<String>) {
         .finish();
     let guarded = guarded.unwrap_or_else(|error| panic!("{error}"));
     let router = Router::new().route(ROUTES[0], bare(async move || Json(me))).merge(guarded);
-    let mut tokens: Vec<_> = (0..tokens).map(|_| String::new()).collect();
-    for at in 0..tokens.len() {
-        tokens[at] = token(&router).await;
+    let mut issued = Vec::with_capacity(tokens);
+    for _ in 0..tokens {
+        issued.push(token(&router).await);
     }
+    let tokens = issued;
     if tokens.len() > 1 {
         for number in 0..REVOKED {
             let revoked = Ended::Token(format!("{number:022}"));

@@ -13,6 +13,7 @@ use crate::{
     grant_record::{Decision, Source, VerifiedElsewhere},
     grant_type::GrantType,
     key::KeyRing,
+    meters::Answered,
     names::{ClientId, GrantId, Subject},
     scope::Scope,
     store::StoreError,
@@ -32,6 +33,22 @@ impl AuthorizationServer {
     /// # Errors
     /// [`OAuthError`], each as its variant says.
     pub async fn token(&self, request: Request<'_>) -> Result<TokenResponse, OAuthError> {
+        let mut answered = None;
+        let answer = self.answer(request, &mut answered).await;
+        match (&answer, answered) {
+            (_, Some((grant_type, answered))) => self.token_meters.answered(grant_type, answered),
+            (Err(error), None) => self.token_meters.refused(self.asked_for(request.form), error),
+            (Ok(_), None) => {}
+        }
+        answer
+    }
+
+    /// As [`AuthorizationServer::token`]; `answered` is for the meters.
+    async fn answer(
+        &self,
+        request: Request<'_>,
+        answered: &mut Option<(GrantType, Answered)>,
+    ) -> Result<TokenResponse, OAuthError> {
         let Request { form, source, .. } = request;
         // What is issued without a write is of the moment before the client was let in: what ends the client ends that too.
         let asked_at = self.ports.clock.now();
@@ -67,14 +84,20 @@ impl AuthorizationServer {
                         continue;
                     }
                     self.sweep_now_and_then().await;
+                    let refresh_token = response.refresh_token.is_some();
+                    *answered = Some((grant_type, Answered::Anew { refresh_token }));
                     return Ok(response);
                 }
                 Decision::Again(again) => {
                     let own = self.own_claims(&again.grant.subject, &client.id, &again.scope).await?;
                     let keys = self.keys();
-                    return issue::issue_again(self.mint(&client, &keys, asked_at), again, own).await;
+                    let response = issue::issue_again(self.mint(&client, &keys, asked_at), again, own).await?;
+                    *answered = Some((grant_type, Answered::Again));
+                    return Ok(response);
                 }
                 Decision::Stolen(grant) => {
+                    // It was, whether the store hears of its end or not.
+                    *answered = Some((grant_type, Answered::Stolen));
                     self.end_stolen(&grant).await?;
                     return Err(OAuthError::InvalidGrant(GrantProblem::RefreshToken));
                 }
@@ -170,11 +193,10 @@ impl AuthorizationServer {
 
     /// Which grant type is asked for, if the server has it on and the client may use it.
     fn grant_type(&self, client: &Client, form: &Form) -> Result<GrantType, OAuthError> {
-        let named = match form.find("grant_type") {
-            Some(name) => GrantType::find_by_name(name).ok_or(OAuthError::UnsupportedGrantType)?,
-            None if self.looks_like_a_login(form) => GrantType::Password,
-            None => return Err(OAuthError::InvalidRequest(RequestProblem::Missing(vec!["grant_type"]))),
-        };
+        let named = self.asked_for(form).ok_or_else(|| match form.find("grant_type") {
+            Some(_) => OAuthError::UnsupportedGrantType,
+            None => OAuthError::InvalidRequest(RequestProblem::Missing(vec!["grant_type"])),
+        })?;
         if !self.settings.grant_types.contains(&named) {
             return Err(OAuthError::UnsupportedGrantType);
         }
@@ -183,6 +205,14 @@ impl AuthorizationServer {
             // RFC 6749 §5.2, `invalid_client`: "no client authentication included".
             false if client.is_built_in() => Err(OAuthError::InvalidClient),
             false => Err(OAuthError::UnauthorizedClient),
+        }
+    }
+
+    /// The grant type that is asked for, if it is one.
+    fn asked_for(&self, form: &Form) -> Option<GrantType> {
+        match form.find("grant_type") {
+            Some(name) => GrantType::find_by_name(name),
+            None => self.looks_like_a_login(form).then_some(GrantType::Password),
         }
     }
 

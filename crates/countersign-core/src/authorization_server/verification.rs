@@ -25,10 +25,13 @@ impl AuthorizationServer {
     pub async fn verify<'t>(&self, token: impl Into<BorrowedToken<'t>>) -> Result<AccessToken, BearerError> {
         let (token, now) = (token.into(), self.ports.clock.now());
         if let Some(known) = self.recall(token, now) {
+            self.verification_meters.valid();
             return Ok(known);
         }
         // In a box: what waits for it has room for the rest alone, and most need no more.
-        Box::pin(self.verify_anew(token, now)).await
+        let verified = Box::pin(self.verify_anew(token, now)).await;
+        self.verification_meters.count(&verified);
+        verified
     }
 
     /// A good token that was seen before, unless somebody must be asked or a key was withdrawn.

@@ -18,6 +18,7 @@ use std::{
 
 use thiserror::Error;
 use tokio::sync::oneshot;
+use tracing::Instrument;
 
 use self::line::{Line, Taken};
 pub use self::settings::{HashingPriority, HashingSettings};
@@ -27,7 +28,10 @@ use super::{
     scheme::Stored,
     stored::Comparison,
 };
-use crate::clock::{Rng, Stopwatch, System};
+use crate::{
+    clock::{Rng, Stopwatch, System},
+    meters::SPANS,
+};
 
 /// What came of comparing a password with a stored hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,7 +136,7 @@ impl HashingPool {
     async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, Busy> {
         let (reply, answer) = oneshot::channel();
         self.shared.line.put(job(reply))?;
-        answer.await.map_err(|_| self.busy())
+        answer.instrument(tracing::trace_span!(target: SPANS, "hash")).await.map_err(|_| self.busy())
     }
 
     fn busy(&self) -> Busy {

@@ -15,6 +15,7 @@ use tokio::sync::{Mutex, watch};
 use super::AccessToken;
 use crate::{
     clock::Timestamp,
+    meters::FeedMeters,
     names::{ClientId, KeyId, Subject},
     store::{Ended, Feed, FeedEntry, SWEEP_MARGIN, StoreError},
 };
@@ -47,6 +48,7 @@ pub struct Revoked {
     /// One at a time reads the feed.
     following: Mutex<()>,
     news: watch::Sender<u64>,
+    meters: FeedMeters,
 }
 
 #[derive(Default)]
@@ -95,6 +97,7 @@ impl Revoked {
             pruned_at: AtomicI64::new(NEVER),
             following: Mutex::new(()),
             news: watch::Sender::new(0),
+            meters: FeedMeters::new(),
         }
     }
 
@@ -133,6 +136,7 @@ impl Revoked {
         }
         self.entries.store(tables.len(), Ordering::Release);
         self.generation.store(generation, Ordering::Release);
+        self.meters.keeps(tables.len());
         drop(tables);
         self.number.fetch_max(last.number, Ordering::AcqRel);
         self.news.send_if_modified(|number| {
@@ -208,10 +212,16 @@ impl Revoked {
     /// Says that the feed was heard to its end.
     pub fn heard_all(&self, now: Timestamp) {
         self.heard_at.store(now.seconds(), Ordering::Release);
+        self.meters.lags(Duration::ZERO);
         if now.seconds().saturating_sub(self.pruned_at.load(Ordering::Relaxed)) >= PRUNE_EVERY {
             self.pruned_at.store(now.seconds(), Ordering::Relaxed);
             self.prune(now);
         }
+    }
+
+    /// Says that the feed could not be read, for the meters.
+    pub fn heard_nothing(&self, now: Timestamp) {
+        self.meters.lags(self.staleness(now).unwrap_or(Duration::MAX));
     }
 
     /// Reads the feed to its end unless that was done, or failed, within this second.
@@ -227,7 +237,10 @@ impl Revoked {
             return Ok(());
         }
         // Only a try that failed counts: one that was given up, because whoever waited for it went away, is made again.
-        self.follow(feed, now).await.inspect_err(|_| self.tried_at.store(now.seconds(), Ordering::Release))
+        self.follow(feed, now).await.inspect_err(|_| {
+            self.tried_at.store(now.seconds(), Ordering::Release);
+            self.heard_nothing(now);
+        })
     }
 
     /// Reads the feed to its end: who has just ended something does, before saying so.
@@ -265,6 +278,7 @@ impl Revoked {
             tables.owners.extract_if(|_, change| !still(change.until)).map(|(_, change)| change.generation).max();
         tables.forgotten = tables.forgotten.max(gone.unwrap_or_default());
         self.entries.store(tables.len(), Ordering::Release);
+        self.meters.keeps(tables.len());
     }
 
     /// No method leaves the tables half changed, so what a panicking thread held is still whole.

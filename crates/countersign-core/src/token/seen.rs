@@ -11,7 +11,10 @@ use super::{
     revoked::Revoked,
     verify::{Expected, Profile, TokenProblem, verify_at},
 };
-use crate::clock::{Clock, Rng, Timestamp};
+use crate::{
+    clock::{Clock, Rng, Timestamp},
+    meters::CacheMeters,
+};
 
 /// How many tokens are remembered by default: 12 MB of tokens as we issue them, at 1.2 KB each.
 pub const DEFAULT_REMEMBERED_TOKENS: usize = 10_000;
@@ -33,6 +36,7 @@ pub struct SeenTokens(Option<Memory>);
 struct Memory {
     names: Names,
     seen: Cache<Name, Seen>,
+    meters: CacheMeters,
 }
 
 #[derive(Clone)]
@@ -47,7 +51,7 @@ impl SeenTokens {
     #[must_use]
     pub fn new(most: usize, rng: &dyn Rng) -> Self {
         let names = (most > 0).then(|| Names::new(rng)).flatten();
-        Self(names.map(|names| Memory { names, seen: Cache::new(most) }))
+        Self(names.map(|names| Memory { names, seen: Cache::new(most), meters: CacheMeters::new() }))
     }
 
     /// How many tokens are remembered.
@@ -87,7 +91,9 @@ impl SeenTokens {
         let memory = self.memory_for(token)?;
         let known = memory.find(&memory.names.of(token)?, expected, now)?;
         expected.intended().check(&known.0, now).ok()?;
-        known.lasts(revoked).then_some(known)
+        let lasts = known.lasts(revoked);
+        memory.meters.hit.increment(u64::from(lasts));
+        lasts.then_some(known)
     }
 
     /// [`SeenTokens::verify`] for a token that must not have ended before its time either.
@@ -118,10 +124,12 @@ impl SeenTokens {
             return verify_at(token, expected, now);
         };
         if let Some(known) = memory.find(&name, expected, now) {
+            memory.meters.hit.increment(1);
             expected.intended().check(&known.0, now)?;
             return Ok(known);
         }
         let (profile, generation) = (expected.profile, expected.keys.generation(now));
+        memory.meters.miss.increment(1);
         let verified = verify_at(token, expected, now)?;
         memory.seen.insert(name, Seen { token: verified.clone(), profile, generation });
         Ok(verified)

@@ -21,6 +21,8 @@ use countersign::{
 use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::metrics::HttpMeters;
+
 /// All that the server answers.
 ///
 /// # Errors
@@ -43,7 +45,8 @@ fn with_layers(routes: Router, oauth2: &OAuth2) -> Router {
     let routes = routes
         .method_not_allowed_fallback(async || refusal(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"))
         .layer(CatchPanicLayer::custom(after_panic));
-    security_headers(routes, oauth2).layer(from_fn_with_state(oauth2.clone(), request_log::log))
+    let log = request_log::RequestLog { oauth2: oauth2.clone(), meters: HttpMeters::default() };
+    security_headers(routes, oauth2).layer(from_fn_with_state(log, request_log::log))
 }
 
 /// What FastAPI says.

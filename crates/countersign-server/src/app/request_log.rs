@@ -8,8 +8,13 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use countersign::{OAuth2, Rng, core::clock::System};
-use tracing::Instrument;
+use countersign::{
+    OAuth2, Rng,
+    core::{clock::System, meters::SPANS},
+};
+use tracing::{Instrument, Span, field::Empty};
+
+use crate::{metrics::HttpMeters, traces};
 
 /// How many random bytes a request id has: 128 bits, so that two never meet.
 const ID_BYTES: usize = 16;
@@ -19,14 +24,24 @@ const MAX_PATH_BYTES: usize = 200;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// What is needed to tell of a request.
+#[derive(Clone)]
+pub(super) struct RequestLog {
+    pub(super) oauth2: OAuth2,
+    pub(super) meters: HttpMeters,
+}
+
 /// Logs method, path, source, status and time: never the query (OAuth 2.1 §7.5 keeps credentials out of it, but not everybody
 /// reads that), nor headers or bodies. An id that a request brings is not used: anybody can send one.
-pub(super) async fn log(State(oauth2): State<OAuth2>, request: Request, next: Next) -> Response {
+pub(super) async fn log(State(kept): State<RequestLog>, request: Request, next: Next) -> Response {
     let id = request_id();
-    let matched = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let matched = route.as_ref().map(MatchedPath::as_str);
     let path = matched.unwrap_or_else(|| shortened(request.uri().path()));
-    let source = oauth2.source(request.extensions(), request.headers()).address().map(tracing::field::display);
-    let span = tracing::error_span!("request", request_id = id, method = method(request.method()), path, source);
+    let source = kept.oauth2.source(request.extensions(), request.headers()).address().map(tracing::field::display);
+    let trace = trace_of(&request, matched, &id);
+    let method = method(request.method());
+    let span = tracing::error_span!(parent: &trace, "request", request_id = id, method, path, source);
     let start = Instant::now();
     let answer = async {
         tracing::debug!("received");
@@ -34,11 +49,29 @@ pub(super) async fn log(State(oauth2): State<OAuth2>, request: Request, next: Ne
         if let Ok(value) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(REQUEST_ID, value);
         }
-        let latency_us = start.elapsed().as_micros() as u64;
-        tracing::info!(event = "request", status = response.status().as_u16(), latency_us, "answered");
+        let (status, latency) = (response.status(), start.elapsed());
+        kept.meters.answered(route.as_ref().map(MatchedPath::as_str), status, latency);
+        let latency_us = latency.as_micros() as u64;
+        tracing::info!(event = "request", status = status.as_u16(), latency_us, "answered");
         response
     };
-    answer.instrument(span).await
+    let response = answer.instrument(span).instrument(trace.clone()).await;
+    trace.record("http.response.status_code", response.status().as_u16());
+    response
+}
+
+/// The span of the request in a trace, by the names of OpenTelemetry's conventions for HTTP: without the path, unless it is
+/// that of a route.
+fn trace_of(request: &Request, route: Option<&str>, id: &str) -> Span {
+    tracing::trace_span!(
+        target: SPANS,
+        "request",
+        http.request.method = method(request.method()),
+        http.route = route,
+        http.response.status_code = Empty,
+        countersign.request_id = id,
+        traceparent = traces::parent_of(request.headers()),
+    )
 }
 
 fn request_id() -> String {

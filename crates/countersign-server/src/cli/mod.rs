@@ -19,7 +19,8 @@ use crate::{
     config::{Global, Problem, Settings, Switch},
     failure::{Failure, Outcome},
     listen::Place,
-    store, telemetry,
+    store,
+    watch::Watch,
 };
 
 const EXAMPLES: &str = "\
@@ -90,7 +91,7 @@ async fn open(settings: &Settings) -> Result<(OAuth2, Place), Failure> {
     let keys = settings.keys()?;
     let blocklist = settings.blocklist()?;
     let place = Place::find(settings).await?;
-    telemetry::start(settings.log_format, settings.log_level);
+    let watch = Watch::start(settings)?;
     if settings.developer_mode == Switch::On && place.others_reach_it(settings) {
         tracing::warn!(
             "developer mode is on where others can reach it: it tells whoever forges a token which step found it out; \
@@ -107,5 +108,5 @@ async fn open(settings: &Settings) -> Result<(OAuth2, Place), Failure> {
         builder = builder.password_blocklist(blocklist);
     }
     let oauth2 = builder.build().await?;
-    Ok((oauth2, place))
+    Ok((oauth2, place.watched_by(watch)))
 }

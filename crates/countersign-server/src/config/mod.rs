@@ -12,7 +12,9 @@ use std::{env, io, path::PathBuf};
 use self::table::TABLE;
 pub(crate) use self::{
     table::Settings,
-    value::{DatabaseUrl, LogFormat, LogLevel, Switch, Value, read_described_scope},
+    value::{
+        CollectorUrl, DatabaseUrl, ListenAddress, LogFormat, LogLevel, Share, Switch, Value, read_described_scope,
+    },
     written::Written,
 };
 

@@ -13,8 +13,8 @@ use super::{
         Setting,
     },
     value::{
-        AccessTokenFormat, DatabaseUrl, DescribedScopes, Forwarding, ListenAddress, LogFormat, LogLevel, Networks,
-        Rotation, SigningAlgorithm, Staleness, Switch, Value, Whole,
+        AccessTokenFormat, CollectorUrl, DatabaseUrl, DescribedScopes, Forwarding, ListenAddress, LogFormat, LogLevel,
+        Networks, Rotation, Share, SigningAlgorithm, Staleness, Switch, Value, Whole,
     },
     written::Written,
 };
@@ -158,6 +158,15 @@ settings! {
     "argon2.passes" argon2_passes: Whole<1, 16> = Text("2");
     /// Into how many lanes the memory is split. They are computed one after the other.
     "argon2.lanes" argon2_lanes: Whole<1, 16> = Text("1");
+    /// Where metrics are served as Prometheus reads them, at `/metrics`: an address and a port of their own, never those of
+    /// `listen`, such as 127.0.0.1:9464. Whoever reaches it can read them. Port 0 picks a free one.
+    "metrics_listen" metrics_listen: Option<ListenAddress> = Unset("metrics are neither kept nor served");
+    /// The collector that traces are sent to, by OpenTelemetry's protocol (OTLP) as JSON over HTTP: a URL without its path,
+    /// such as http://127.0.0.1:4318, to which `/v1/traces` is added. No trace has names, passwords, tokens or keys in it.
+    "otel_endpoint" otel_endpoint: Option<CollectorUrl> = Unset("there are no traces");
+    /// The share of the requests that are traced, from 0 to 1. It is drawn here for each request: what its `traceparent`
+    /// says of sampling does not count, since anybody can send one.
+    "otel_sample" otel_sample: Share = Text("1");
     /// How the lines of the log look. They go to standard error.
     "log_format" log_format: Option<LogFormat> = Unset("`text` on a terminal, `json` elsewhere");
     /// How much is logged. No level shows passwords, tokens or keys.

@@ -291,6 +291,49 @@ impl Value for ListenAddress {
     }
 }
 
+/// Where a collector of traces listens: `http` or `https`, a host, and no query.
+#[derive(Clone, Debug)]
+pub(crate) struct CollectorUrl(String);
+
+impl CollectorUrl {
+    /// Without a slash at its end.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Value for CollectorUrl {
+    fn expected() -> String {
+        "an http or https URL, such as http://127.0.0.1:4318".to_owned()
+    }
+
+    fn read_text(text: &str) -> Option<Self> {
+        let url: reqwest::Url = text.parse().ok()?;
+        let is_one = ["http", "https"].contains(&url.scheme()) && url.query().is_none() && url.fragment().is_none();
+        // What an address says of who asks ends in logs.
+        let is_bare = url.username().is_empty() && url.password().is_none();
+        (is_one && is_bare).then(|| Self(text.trim_end_matches('/').to_owned()))
+    }
+}
+
+/// A share of a whole, from 0 to 1.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share(pub(crate) f64);
+
+impl Value for Share {
+    fn expected() -> String {
+        "a number from 0 to 1".to_owned()
+    }
+
+    fn read_text(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|share| (0.0..=1.0).contains(share)).map(Self)
+    }
+
+    fn read_toml(value: &toml::Value) -> Option<Self> {
+        Self::read_text(&value.to_string())
+    }
+}
+
 /// Where the database is: a path, or `sqlite://` and a path.
 #[derive(Clone, Debug)]
 pub(crate) struct DatabaseUrl(String);

@@ -17,7 +17,10 @@ use std::{
     thread,
 };
 
-use countersign_core::store::StoreError;
+use countersign_core::{
+    meters::{StoreMeters, StoreOperation},
+    store::StoreError,
+};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
@@ -45,6 +48,7 @@ pub struct Sqlite {
 
 struct Shared {
     path: PathBuf,
+    meters: StoreMeters,
     // In this order they end: the connection that is closed last is one that may write the log back into the file.
     readers: Readers,
     writer: Writer,
@@ -75,7 +79,8 @@ impl Sqlite {
         let mut connection = connection::writer(&path)?;
         migrate::migrate(&mut connection)?;
         let readers = (0..READERS).map(|_| connection::reader(&path)).collect::<Result<Vec<_>, _>>()?;
-        let shared = Shared { path, readers: Readers::start(readers)?, writer: Writer::start(connection)? };
+        let (readers, writer) = (Readers::start(readers)?, Writer::start(connection)?);
+        let shared = Shared { path, meters: StoreMeters::new(), readers, writer };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -86,7 +91,7 @@ impl Sqlite {
         values: Vec<Value>,
         read: Read<T>,
     ) -> Result<Option<T>, StoreError> {
-        self.shared.readers.read(move |connection| query::one(connection, sql, &values, read)).await
+        self.read(move |connection| query::one(connection, sql, &values, read)).await
     }
 
     /// The records that a statement finds.
@@ -96,7 +101,14 @@ impl Sqlite {
         values: Vec<Value>,
         read: Read<T>,
     ) -> Result<Vec<T>, StoreError> {
-        self.shared.readers.read(move |connection| query::all(connection, sql, &values, read)).await
+        self.read(move |connection| query::all(connection, sql, &values, read)).await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.shared.meters.measure(StoreOperation::Read, self.shared.readers.read(query)).await
     }
 
     /// How many rows a statement changed.
@@ -109,7 +121,7 @@ impl Sqlite {
         &self,
         script: impl FnOnce(&Connection) -> Result<Decision<T>, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.shared.writer.write(script).await
+        self.shared.meters.measure(StoreOperation::Write, self.shared.writer.write(script)).await
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use countersign_core::{authorization_server::RevocationSettings, names::Issuer, token::verify::Profile};
+use countersign_core::{
+    authorization_server::RevocationSettings, meters::VerificationMeters, names::Issuer, token::verify::Profile,
+};
 
 use super::{
     Proof, Remote, SignIn,
@@ -146,6 +148,7 @@ impl<P> Builder<Elsewhere<P>> {
             owners: common.owners.clone(),
             rng: common.rng.clone(),
             sign_in,
+            meters: VerificationMeters::new(),
         };
         common.finish(Authority::Elsewhere(Box::new(remote)), scheme_name)
     }

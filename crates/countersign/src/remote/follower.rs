@@ -272,6 +272,7 @@ impl Feed {
 
     fn tell_of(&self, problem: &Problem) {
         self.place().endpoint = None;
+        self.revoked.heard_nothing(self.clock.now());
         let cause = std::error::Error::source(problem).map(ToString::to_string);
         let staleness = self.revoked.staleness(self.clock.now()).map(|staleness| staleness.as_secs());
         tracing::warn!(event = "feed", outcome = "failure", issuer = %self.source.issuer, %problem, cause, staleness,

@@ -27,6 +27,7 @@ use countersign_core::{
     authorization_server::SharedOwner,
     clock::Rng,
     error::BearerError,
+    meters::VerificationMeters,
     names::{Audience, Issuer},
     reason::Reason,
     resource_owner::ResourceOwners,
@@ -53,6 +54,7 @@ pub(crate) struct Remote {
     owners: Option<Arc<dyn ResourceOwners>>,
     rng: Arc<dyn Rng>,
     sign_in: Option<SignIn>,
+    meters: VerificationMeters,
 }
 
 /// What a token is believed by.
@@ -76,6 +78,7 @@ impl Remote {
             Proof::Keys(keys) => keys.verify(token, intended).await,
             Proof::Introspection(introspection) => introspection.verify(token, intended).await,
         };
+        self.meters.count(&verified);
         if let Err(error @ BearerError::InvalidToken(_)) = &verified {
             let reason = error.reason();
             tracing::debug!(event = "verify", outcome = "denied", %reason, "a token was refused");

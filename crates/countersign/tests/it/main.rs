@@ -21,6 +21,7 @@ mod headers;
 mod introspect;
 mod keys;
 mod logins;
+mod meters;
 mod password_policy;
 mod refused;
 mod remembered;

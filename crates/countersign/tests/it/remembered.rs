@@ -166,7 +166,8 @@ async fn what_a_handler_makes_of_its_user_is_its_own() {
     let (token, verified) = verified(&app).await;
     let change = async |mut user: CurrentUser| {
         user.username.push_str(" the changed");
-        format!("{} {}", user.username, user.into_inner().sub)
+        let username = user.username.clone();
+        format!("{username} {}", user.into_inner().sub)
     };
     let router = app.oauth2.router().route("/change", get(change)).finish().unwrap();
     let expected = format!("alice the changed {}", verified.subject());

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{Busy, HashingSettings, Job};
-use crate::clock::Stopwatch;
+use crate::{clock::Stopwatch, meters::HashMeters};
 
 /// Jobs that wait, and the threads that wait for jobs.
 pub(super) struct Line {
@@ -15,6 +15,7 @@ pub(super) struct Line {
     wake: Condvar,
     settings: HashingSettings,
     stopwatch: Arc<dyn Stopwatch>,
+    meters: HashMeters,
 }
 
 struct Queue {
@@ -53,7 +54,7 @@ impl Line {
     pub(super) fn new(settings: HashingSettings, stopwatch: Arc<dyn Stopwatch>) -> Self {
         let idle = settings.threads.get();
         let queue = Queue { jobs: VecDeque::new(), idle, usual: Duration::ZERO, state: State::Open };
-        Self { queue: Mutex::new(queue), wake: Condvar::new(), settings, stopwatch }
+        Self { queue: Mutex::new(queue), wake: Condvar::new(), settings, stopwatch, meters: HashMeters::new() }
     }
 
     /// Puts a job at the end. Those who have waited too long or hung up leave first.
@@ -62,14 +63,17 @@ impl Line {
         let mut queue = self.lock();
         while queue.jobs.front().is_some_and(|first| self.is_overdue(first, now)) {
             queue.jobs.pop_front();
+            self.meters.refused();
         }
         if self.is_full(&queue) {
             queue.jobs.retain(|waiting| !waiting.job.is_abandoned());
         }
         if self.is_full(&queue) || queue.state == State::Ended {
+            self.meters.refused();
             return Err(self.busy_with(&queue));
         }
         queue.jobs.push_back(Waiting { job, since: now });
+        self.meters.waiting(queue.jobs.len());
         self.wake.notify_one();
         Ok(())
     }
@@ -85,8 +89,15 @@ impl Line {
                 queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
+            self.meters.waiting(queue.jobs.len());
             let now = self.stopwatch.elapsed();
-            if !first.job.is_abandoned() && !self.is_overdue(&first, now) {
+            if first.job.is_abandoned() {
+                continue;
+            }
+            if self.is_overdue(&first, now) {
+                self.meters.refused();
+            } else {
+                self.meters.waited(now.saturating_sub(first.since));
                 queue.idle -= 1;
                 return Some(Taken { job: first.job, at: now });
             }
@@ -96,6 +107,7 @@ impl Line {
     /// A thread is done with the job that it took then.
     pub(super) fn done(&self, taken_at: Duration) {
         let took = self.stopwatch.elapsed().saturating_sub(taken_at);
+        self.meters.hashed(took);
         let mut queue = self.lock();
         queue.idle += 1;
         queue.usual = match queue.usual {

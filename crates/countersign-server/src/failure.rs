@@ -50,6 +50,11 @@ impl Failure {
         self
     }
 
+    /// What went wrong, in words for people.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Says it on standard error, in one line.
     pub(crate) fn report(&self) -> ExitCode {
         eprintln!("countersign: {}", crate::telemetry::one_line(&self.message));

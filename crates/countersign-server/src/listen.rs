@@ -56,7 +56,12 @@ impl Place {
     pub(crate) fn others_reach_it(&self, settings: &Settings) -> bool {
         let issuer = settings.issuer.as_ref().and_then(|issuer| issuer.parse::<Uri>().ok());
         let is_public = issuer.is_some_and(|issuer| issuer.host().is_some_and(|host| !is_this_machine(host)));
-        is_public || self.addresses.iter().any(|address| !address.ip().is_loopback())
+        is_public || self.listens_to_others()
+    }
+
+    /// Whether other machines can reach its address.
+    pub(crate) fn listens_to_others(&self) -> bool {
+        self.addresses.iter().any(|address| !address.ip().is_loopback())
     }
 }
 

@@ -25,6 +25,12 @@ pub enum OpenError {
         /// What has the name.
         path: PathBuf,
     },
+    /// There is no such file, and none should be made.
+    #[error("there is no database {path:?}")]
+    Missing {
+        /// What was looked for.
+        path: PathBuf,
+    },
     /// The file could not be made, or could not be closed to other users.
     #[error("{path:?} cannot be made readable and writable by its owner alone")]
     Permissions {
@@ -41,6 +47,12 @@ pub enum OpenError {
     NoWriteAheadLog {
         /// The journal mode that it has instead.
         mode: String,
+    },
+    /// The tables are an older program's, or there are none, and nothing should be changed.
+    #[error("schema version {missing} is missing in the database: this program adds it when it opens it to write")]
+    OlderSchema {
+        /// The first step that was not made.
+        missing: i64,
     },
     /// A newer program made the tables; this one would misread them.
     #[error("the database has schema version {found}, this program knows none after {known}: use the newer program")]

@@ -388,6 +388,10 @@ pub(crate) fn applied(row: &dyn Columns) -> Result<Applied, StoreError> {
     Ok(Applied { version, checksum: text(row, "checksum")? })
 }
 
+pub(crate) fn newest_moment(row: &dyn Columns) -> Result<Option<Timestamp>, StoreError> {
+    Ok(row.integer("moment")?.map(Timestamp::from_seconds))
+}
+
 fn text(row: &dyn Columns, column: &'static str) -> Result<String, StoreError> {
     row.text(column)?.ok_or_else(|| unreadable(column))
 }

@@ -200,6 +200,10 @@ statements! {
     SWEEP_ONE_TIME = "DELETE FROM oauth2_one_time WHERE (kind, handle) IN \
         (SELECT kind, handle FROM oauth2_one_time WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
 
+    /// One row, whose value is NULL where there is nothing yet.
+    FIND_NEWEST_MOMENT = "SELECT MAX(moment) AS moment FROM (SELECT MAX(used_at) AS moment FROM oauth2_grants \
+        UNION ALL SELECT MAX(created_at) AS moment FROM oauth2_clients) AS newest";
+
     CREATE_SCHEMA_TABLE = "CREATE TABLE IF NOT EXISTS oauth2_schema \
         (version INTEGER NOT NULL PRIMARY KEY, checksum TEXT NOT NULL)";
     FIND_APPLIED = "SELECT version, checksum FROM oauth2_schema ORDER BY version";

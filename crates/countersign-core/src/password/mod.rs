@@ -23,7 +23,7 @@ pub use argon2::{Argon2Cost, UnsuitableCost};
 pub use blocklist::{Blocklist, BlocklistAway, Listed, PolicyProblem};
 pub use policy::{PasswordPolicy, PolicyRefusal};
 pub use pool::{Busy, HashingPool, HashingPriority, HashingSettings, Strength, Verification};
-pub use scheme::check_supported;
+pub use scheme::{check_supported, strength};
 pub use stored::UnsupportedHash;
 
 /// The longest password, in bytes of UTF-8.

@@ -240,8 +240,7 @@ impl Worker {
         match stored.compare(password, &mut self.hasher)? {
             Comparison::Equal => {
                 self.count();
-                let strength = if stored.is_current(self.cost) { Strength::Current } else { Strength::Outdated };
-                Ok(Ok(Verification::Matches(strength)))
+                Ok(Ok(Verification::Matches(stored.strength(self.cost))))
             }
             Comparison::Different => {
                 self.count();

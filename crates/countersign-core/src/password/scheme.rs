@@ -1,7 +1,7 @@
 //! Which scheme a stored hash is of: one line for each.
 
 use super::{
-    Password, PasswordHash, argon2, bcrypt, pbkdf2, scrypt,
+    Argon2Cost, Password, PasswordHash, Strength, argon2, bcrypt, pbkdf2, scrypt,
     stored::{Comparison, MAX_HASH_BYTES, UnsupportedHash},
 };
 
@@ -21,6 +21,14 @@ use super::{
 /// Says why not, in words that hold nothing of the hash.
 pub fn check_supported(hash: &PasswordHash) -> Result<(), UnsupportedHash> {
     Stored::parse(hash).map(drop)
+}
+
+/// Whether a stored hash is what a new one of this cost would be; nothing is computed.
+///
+/// # Errors
+/// As of [`check_supported`].
+pub fn strength(hash: &PasswordHash, cost: Argon2Cost) -> Result<Strength, UnsupportedHash> {
+    Ok(Stored::parse(hash)?.strength(cost))
 }
 
 /// A stored hash, taken apart: everything in it is within bounds.
@@ -63,7 +71,10 @@ impl Stored {
     }
 
     /// Whether a hash made now would be of this scheme and cost.
-    pub(super) fn is_current(&self, cost: super::Argon2Cost) -> bool {
-        matches!(self, Self::Argon2(stored) if stored.is_current(cost))
+    pub(super) fn strength(&self, cost: Argon2Cost) -> Strength {
+        match self {
+            Self::Argon2(stored) if stored.is_current(cost) => Strength::Current,
+            _ => Strength::Outdated,
+        }
     }
 }

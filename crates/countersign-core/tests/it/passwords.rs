@@ -12,7 +12,7 @@ use countersign_core::{
     jose::HmacSecret,
     password::{
         Argon2Cost, HashingPool, HashingSettings, MAX_PASSWORD_BYTES, Password, PasswordHash, PasswordPolicy,
-        PasswordProblem, PolicyRefusal, Strength, UnsupportedHash, Verification, check_supported,
+        PasswordProblem, PolicyRefusal, Strength, UnsupportedHash, Verification, check_supported, strength,
     },
     store::PrivateKey,
     token::BearerToken,
@@ -56,6 +56,8 @@ async fn d1_a_new_hash_is_argon2id_of_owasps_cost() {
     let ["", "argon2id", "v=19", "m=19456,t=2,p=1", salt, tag] = fields[..] else { panic!("{fields:?}") };
     assert_eq!((salt.len(), tag.len()), (22, 43), "16 and 32 bytes in base64 without padding");
     assert_eq!(check_supported(&hash), Ok(()));
+    assert_eq!(strength(&hash, settings.cost), Ok(Strength::Current));
+    assert!(strength(&PasswordHash::new("$2a$"), settings.cost).is_err());
     assert_eq!(verify(&pool_of(settings.cost), "correct horse", &hash).await, matches_as_it_is());
 }
 
@@ -73,6 +75,7 @@ async fn d4_a_hash_of_another_scheme_or_cost_is_told_when_it_matches() {
     let owasp = pool_of(Argon2Cost::OWASP);
     for (pool, old) in [(&pool, PasswordHash::new(BCRYPT_10)), (&owasp, weaker)] {
         let before = pool.hashes_computed();
+        assert_eq!(strength(&old, Argon2Cost::OWASP), Ok(Strength::Outdated), "which can be known without a password");
         assert_eq!(verify(pool, "abc", &old).await, Verification::Matches(Strength::Outdated));
         assert_eq!(pool.hashes_computed() - before, 1, "whoever may log in pays for the upgrade, and nobody else");
         let new = pool.hash(typed("abc")).await.expect("room");

@@ -44,7 +44,7 @@ impl Dev {
     pub(super) async fn run(self, global: &Global) -> Outcome {
         let mut settings = global.load([("listen", self.listen)])?;
         // A database that only the environment or a file names is a real one: not to play with.
-        let own = if global.database.is_none() { Some(OwnDatabase::new()?) } else { None };
+        let own = if global.database.is_none() { Some(OwnDatabase::new("countersign-dev-")?) } else { None };
         if let Some(own) = &own {
             settings.database = own.url()?;
         }
@@ -66,14 +66,15 @@ impl Dev {
 }
 
 /// A directory that goes away with this value.
-struct OwnDatabase(TempDir);
+#[derive(Debug)]
+pub(super) struct OwnDatabase(TempDir);
 
 impl OwnDatabase {
-    fn new() -> std::io::Result<Self> {
-        tempfile::Builder::new().prefix("countersign-dev-").tempdir().map(Self)
+    pub(super) fn new(prefix: &str) -> std::io::Result<Self> {
+        tempfile::Builder::new().prefix(prefix).tempdir().map(Self)
     }
 
-    fn url(&self) -> Result<DatabaseUrl, Failure> {
+    pub(super) fn url(&self) -> Result<DatabaseUrl, Failure> {
         let path = self.0.path().join("dev.db");
         let url = path.to_str().and_then(DatabaseUrl::read_text);
         url.ok_or_else(|| Failure::failed("the path of the temporary directory is no text"))

@@ -2,10 +2,12 @@
 
 mod client;
 mod dev;
+mod doctor;
 mod explain;
 mod grant;
 mod key;
 mod openapi;
+mod print;
 mod serve;
 mod settings;
 mod user;
@@ -30,6 +32,7 @@ Examples:
   countersign serve --issuer https://login.example.com
                                                 Serve for real, behind a proxy that speaks TLS
   countersign explain < token.txt               Why is this token refused?
+  countersign doctor                            What should be changed here?
 
 Settings come from the file (--config), the environment (COUNTERSIGN_…) and flags, the later the stronger;
 `countersign settings` explains each.
@@ -56,6 +59,7 @@ enum Command {
     Key(key::Key),
     Openapi(openapi::Openapi),
     Explain(explain::Explain),
+    Doctor(doctor::Doctor),
     Settings(settings::Reference),
 }
 
@@ -81,6 +85,7 @@ async fn obey(cli: Cli) -> Outcome {
         Command::Key(key) => key.run(&global).await,
         Command::Openapi(openapi) => openapi.run(&global).await,
         Command::Explain(explain) => explain.run(&global).await,
+        Command::Doctor(doctor) => doctor.run(&global).await,
         Command::Settings(settings) => settings.run(),
     }
 }

@@ -13,7 +13,8 @@ use self::table::TABLE;
 pub(crate) use self::{
     table::Settings,
     value::{
-        CollectorUrl, DatabaseUrl, ListenAddress, LogFormat, LogLevel, Share, Switch, Value, read_described_scope,
+        AccessTokenFormat, CollectorUrl, DatabaseUrl, ListenAddress, LogFormat, LogLevel, Share, SigningAlgorithm,
+        Staleness, Switch, Value, read_described_scope,
     },
     written::Written,
 };

@@ -11,15 +11,24 @@ use crate::support::Place;
 fn help_names_every_command_with_examples_and_exit_codes() {
     let place = Place::new();
     let help = place.run(["--help"]).expect_code(0).stdout;
-    for word in
-        ["dev ", "serve ", "user ", "openapi ", "explain ", "Examples:", "Exit codes:", "--config", "--database"]
-    {
+    for word in [
+        "dev ",
+        "serve ",
+        "user ",
+        "openapi ",
+        "explain ",
+        "doctor ",
+        "Examples:",
+        "Exit codes:",
+        "--config",
+        "--database",
+    ] {
         assert!(help.contains(word), "{word:?} is not in {help}");
     }
     for line in help.lines() {
         assert!(line.chars().count() <= 120, "{line}");
     }
-    for command in ["dev", "serve", "user", "openapi", "explain", "settings"] {
+    for command in ["dev", "serve", "user", "openapi", "explain", "doctor", "settings"] {
         let help = place.run([command, "--help"]).expect_code(0).stdout;
         assert!(help.contains("Usage: countersign "), "{help}");
     }

@@ -6,6 +6,7 @@ mod cli;
 mod clients;
 mod config;
 mod dev;
+mod doctor;
 mod explain;
 mod grants;
 mod health;

@@ -26,6 +26,18 @@ pub(super) fn writer(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
+/// A connection in the writer's place that writes nothing. It is not opened for reading alone: SQLite would then leave
+/// the write-ahead log that it looks into beside a database that nobody else has open.
+pub(super) fn looker(path: &Path) -> Result<Connection, OpenError> {
+    let open = || {
+        let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.pragma_update(None, "query_only", true)?;
+        is_database(&connection)?;
+        Ok(connection)
+    };
+    open().map_err(database)
+}
+
 /// A connection that cannot write: neither the file nor a statement would let it.
 pub(super) fn reader(path: &Path) -> Result<Connection, OpenError> {
     let open = || {

@@ -33,6 +33,15 @@ pub(super) fn prepare(path: &Path) -> Result<PathBuf, OpenError> {
     Ok(path)
 }
 
+/// The path without symbolic links of a file that is there; nothing is made.
+pub(super) fn find(path: &Path) -> Result<PathBuf, OpenError> {
+    let path = resolve(path)?;
+    match regular(&path)? {
+        Some(_) => Ok(path),
+        None => Err(OpenError::Missing { path }),
+    }
+}
+
 /// Takes the files from other users' hands, and says so. Not before SQLite knows that it is a database: whoever
 /// mistypes a path keeps the mode of that file.
 pub(super) fn restrict(path: &Path) -> Result<(), OpenError> {

@@ -38,6 +38,17 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// Whether all steps were made; makes none.
+///
+/// # Errors
+/// [`OpenError::OlderSchema`], or as of [`migrate`].
+pub(super) fn check(connection: &Connection) -> Result<(), OpenError> {
+    match next(connection)? {
+        None => Ok(()),
+        Some(pending) => Err(OpenError::OlderSchema { missing: pending.applied.version }),
+    }
+}
+
 fn next(connection: &Connection) -> Result<Option<Pending>, OpenError> {
     let applied = applied(connection).map_err(|problem| OpenError::Database(problem.into()))?;
     migrations::next(&MIGRATIONS, &applied)

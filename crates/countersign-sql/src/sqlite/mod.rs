@@ -18,6 +18,7 @@ use std::{
 };
 
 use countersign_core::{
+    clock::Timestamp,
     meters::{StoreMeters, StoreOperation},
     store::StoreError,
 };
@@ -30,7 +31,8 @@ use self::{
 };
 use crate::{
     open_error::OpenError,
-    rows::{Read, Value},
+    rows::{self, Read, Value},
+    statements,
 };
 
 /// How many threads read. A read takes microseconds, so that two keep up with one machine's requests.
@@ -63,12 +65,28 @@ impl Sqlite {
     /// # Errors
     /// [`OpenError`]: nothing was opened. A schema newer than this program is never touched.
     pub async fn open(path_or_url: impl AsRef<Path>) -> Result<Self, OpenError> {
-        let path = location::path(path_or_url.as_ref())?;
+        Self::open_by(path_or_url.as_ref(), Self::open_blocking).await
+    }
+
+    /// Opens a database that is there, to look into it while its server runs or not: nothing is made, no table and no
+    /// file's mode changes, and every write is refused ([`StoreError::Unavailable`]).
+    ///
+    /// # Errors
+    /// As of [`Sqlite::open`]; [`OpenError::Missing`], [`OpenError::OlderSchema`].
+    pub async fn open_to_look(path_or_url: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Self::open_by(path_or_url.as_ref(), Self::open_to_look_blocking).await
+    }
+
+    async fn open_by(
+        path_or_url: &Path,
+        open: impl FnOnce(&Path) -> Result<Self, OpenError> + Send + 'static,
+    ) -> Result<Self, OpenError> {
+        let path = location::path(path_or_url)?;
         let (answer, answered) = oneshot::channel();
         // Opening reads files and may wait for another process: nothing for the thread of an async runtime.
         let opening = move || {
             // Whoever went away needs no answer.
-            let _ = answer.send(Self::open_blocking(&path));
+            let _ = answer.send(open(&path));
         };
         thread::Builder::new().name("countersign-sqlite-open".to_owned()).spawn(opening).map_err(OpenError::Thread)?;
         answered.await.unwrap_or_else(|_| Err(OpenError::Database("the thread that opens it panicked".into())))
@@ -78,10 +96,32 @@ impl Sqlite {
         let path = file::prepare(path)?;
         let mut connection = connection::writer(&path)?;
         migrate::migrate(&mut connection)?;
+        Self::start(path, connection)
+    }
+
+    fn open_to_look_blocking(path: &Path) -> Result<Self, OpenError> {
+        let path = file::find(path)?;
+        let connection = connection::looker(&path)?;
+        migrate::check(&connection)?;
+        Self::start(path, connection)
+    }
+
+    fn start(path: PathBuf, connection: Connection) -> Result<Self, OpenError> {
         let readers = (0..READERS).map(|_| connection::reader(&path)).collect::<Result<Vec<_>, _>>()?;
         let (readers, writer) = (Readers::start(readers)?, Writer::start(connection)?);
         let shared = Shared { path, meters: StoreMeters::new(), readers, writer };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The newest moment at which a grant was used or a client registered: no clock that is right is behind it.
+    ///
+    /// Looks at every grant.
+    ///
+    /// # Errors
+    /// [`StoreError`]: it cannot be known now.
+    pub async fn find_newest_moment(&self) -> Result<Option<Timestamp>, StoreError> {
+        let newest = self.find_one(statements::FIND_NEWEST_MOMENT, Vec::new(), rows::newest_moment).await?;
+        Ok(newest.flatten())
     }
 
     /// The record that a statement finds.

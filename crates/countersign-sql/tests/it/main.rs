@@ -4,6 +4,7 @@
 mod conformance;
 mod durability;
 mod files;
+mod looking;
 #[cfg(unix)]
 mod processes;
 mod races;

@@ -1,7 +1,7 @@
 //! `countersign client`: what an operator does with the registry of clients, while the server runs or not.
 
 mod add;
-pub(super) mod print;
+mod print;
 mod rotate;
 
 use clap::{Args, Subcommand};

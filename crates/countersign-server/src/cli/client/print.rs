@@ -11,7 +11,12 @@ use countersign::{
 };
 use serde_json::{Value, json};
 
-use crate::{announce, failure::Outcome, telemetry::one_line};
+use crate::{
+    announce,
+    cli::print::{self, utc, yes_or_no},
+    failure::Outcome,
+    telemetry::one_line,
+};
 
 /// For whom to print.
 #[derive(Clone, Copy, Debug)]
@@ -112,30 +117,17 @@ fn as_json(client: &Client, secret: Option<&ClientSecret>) -> Value {
 }
 
 fn table(clients: &[Client]) -> String {
-    let head = ["CLIENT ID", "NAME", "TYPE", "DISABLED", "GRANT TYPES", "SCOPES"].map(ToOwned::to_owned);
     let rows = clients.iter().map(|client| {
-        let cells = [
+        [
             client.id.to_string(),
             client.name.clone().unwrap_or_default(),
             type_name(client).to_owned(),
             yes_or_no(!client.is_active()),
             grant_types(client).join(" "),
             scopes(client),
-        ];
-        cells.map(|cell| one_line(&cell))
+        ]
     });
-    let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
-    let mut widths = [0; 6];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    let lines = rows.iter().map(|row| {
-        let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        cells.join("  ").trim_end().to_owned()
-    });
-    lines.collect::<Vec<_>>().join("\n")
+    print::table(["CLIENT ID", "NAME", "TYPE", "DISABLED", "GRANT TYPES", "SCOPES"], rows)
 }
 
 fn type_name(client: &Client) -> &'static str {
@@ -172,44 +164,4 @@ fn secrets(client: &Client) -> String {
         Some(expires_at) => format!("one until {}", utc(expires_at)),
     });
     described.collect::<Vec<_>>().join(", ")
-}
-
-fn yes_or_no(yes: bool) -> String {
-    if yes { "yes" } else { "no" }.to_owned()
-}
-
-/// A moment as RFC 3339 has it, in UTC.
-pub(in crate::cli) fn utc(moment: Timestamp) -> String {
-    const DAY: i64 = 24 * 60 * 60;
-    let (days, second) = (moment.seconds().div_euclid(DAY), moment.seconds().rem_euclid(DAY));
-    // The Gregorian calendar repeats itself every 400 years, which are 146,097 days; its year begins in March here, so
-    // that the leap day is the last of the year. 719,468 days lie between 0000-03-01 and 1970-01-01.
-    let since = days + 719_468;
-    let (era, day_of_era) = (since.div_euclid(146_097), since.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn moments_are_written_as_rfc_3339_has_them() {
-        for (seconds, written) in [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_400, "2000-02-29T00:00:00Z"),
-            (1_800_000_000, "2027-01-15T08:00:00Z"),
-            (4_107_542_399, "2100-02-28T23:59:59Z"),
-            (4_107_542_400, "2100-03-01T00:00:00Z"),
-            (-1, "1969-12-31T23:59:59Z"),
-        ] {
-            assert_eq!(utc(Timestamp::from_seconds(seconds)), written);
-        }
-    }
 }

@@ -11,7 +11,7 @@ use countersign::{
 };
 use reqwest::{
     Client, StatusCode, Url,
-    header::{ACCEPT, HeaderValue},
+    header::{ACCEPT, DATE, HeaderValue},
     redirect::Policy,
 };
 use serde_json::Value;
@@ -29,7 +29,7 @@ const MAX_URL_BYTES: usize = 2048;
 
 /// The URL of an issuer: `https`, or `http` on this machine, without query, fragment or user name (RFC 8414 §2).
 #[derive(Clone, Debug)]
-pub(super) struct IssuerUrl {
+pub(in crate::cli) struct IssuerUrl {
     /// As it was written: an issuer is compared byte for byte.
     written: String,
     url: Url,
@@ -45,7 +45,7 @@ pub(super) struct Published {
 }
 
 impl IssuerUrl {
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(in crate::cli) fn parse(text: &str) -> Result<Self, String> {
         let url = read_url(text).ok_or("it is no https URL, nor http on this machine")?;
         if url.query().is_some() || url.fragment().is_some() {
             return Err("an issuer has neither a query nor a fragment".to_owned());
@@ -95,6 +95,17 @@ fn read_url(text: &str) -> Option<Url> {
 /// One of them could not be had, or the metadata is another issuer's.
 pub(super) async fn fetch(issuer: &IssuerUrl) -> Result<Published, Failure> {
     Fetching::new(issuer, PATIENCE)?.published(issuer).await
+}
+
+/// What the clock says of whoever answers there: the `Date` of an answer (RFC 9110 §6.6.1), whatever else it is.
+///
+/// # Errors
+/// Nobody answers.
+pub(in crate::cli) async fn fetch_date(url: &IssuerUrl) -> Result<Option<String>, Failure> {
+    let [metadata, _] = url.metadata();
+    let answer = Fetching::new(url, PATIENCE)?.client.get(metadata).send().await?;
+    let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok());
+    Ok(date.map(ToOwned::to_owned))
 }
 
 struct Fetching {

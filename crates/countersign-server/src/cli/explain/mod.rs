@@ -16,7 +16,8 @@ use countersign::{
     },
 };
 
-use self::{facts::Facts, fetch::IssuerUrl, input::Given, print::Told};
+pub(super) use self::fetch::{IssuerUrl, fetch_date};
+use self::{facts::Facts, input::Given, print::Told};
 use crate::{
     announce,
     config::Global,

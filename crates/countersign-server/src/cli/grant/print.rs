@@ -3,7 +3,12 @@
 use countersign::{ResourceOwner, core::grant_record::Grant};
 use serde_json::{Value, json};
 
-use crate::{announce, cli::client::print::utc, failure::Outcome, telemetry::one_line};
+use crate::{
+    announce,
+    cli::print::{self, utc},
+    failure::Outcome,
+    telemetry::one_line,
+};
 
 /// For whom to print.
 #[derive(Clone, Copy, Debug)]
@@ -71,9 +76,8 @@ fn as_json(Login { username, grant }: &Login) -> Value {
 }
 
 fn table(logins: &[Login]) -> String {
-    let head = ["ID", "USER", "CLIENT ID", "CREATED", "LAST USED", "EXPIRES", "SCOPES"].map(ToOwned::to_owned);
     let rows = logins.iter().map(|Login { username, grant }| {
-        let cells = [
+        [
             grant.id.to_string(),
             username.clone().unwrap_or_default(),
             grant.client_id.to_string(),
@@ -81,19 +85,7 @@ fn table(logins: &[Login]) -> String {
             utc(grant.used_at),
             utc(grant.expires_at()),
             grant.scope.to_string(),
-        ];
-        cells.map(|cell| one_line(&cell))
+        ]
     });
-    let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
-    let mut widths = [0; 7];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    let lines = rows.iter().map(|row| {
-        let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        cells.join("  ").trim_end().to_owned()
-    });
-    lines.collect::<Vec<_>>().join("\n")
+    print::table(["ID", "USER", "CLIENT ID", "CREATED", "LAST USED", "EXPIRES", "SCOPES"], rows)
 }

@@ -16,6 +16,7 @@ use countersign::{
 
 use self::print::{Output, Shown};
 use crate::{
+    cli::print::utc,
     config::{Global, LogLevel, Settings},
     failure::{Failure, Outcome},
     store::{self, Database},
@@ -80,7 +81,7 @@ async fn rotate(store: &Database, settings: KeySettings, output: Output) -> Outc
         Made::Now => "is made, and signs",
         Made::Before => "was made before, and signs",
     };
-    output.done(&find(store, &settings, &next.id).await?, &format!("{what} from {}", print::time(next.signs_from)))
+    output.done(&find(store, &settings, &next.id).await?, &format!("{what} from {}", utc(next.signs_from)))
 }
 
 async fn withdraw(store: &Database, settings: KeySettings, id: &KeyId, output: Output) -> Outcome {

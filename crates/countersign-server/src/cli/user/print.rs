@@ -2,7 +2,12 @@
 
 use countersign::{ResourceOwner, User};
 
-use crate::{announce, failure::Outcome, telemetry::one_line};
+use crate::{
+    announce,
+    cli::print::{self, yes_or_no},
+    failure::Outcome,
+    telemetry::one_line,
+};
 
 /// For whom to print.
 #[derive(Clone, Copy, Debug)]
@@ -55,31 +60,14 @@ impl Output {
 }
 
 fn table(users: Vec<User>) -> String {
-    let head = ["NAME", "FULL NAME", "E-MAIL", "DISABLED", "SCOPES"].map(ToOwned::to_owned);
     let rows = users.into_iter().map(|user| {
-        let cells = [
+        [
             user.username,
             user.full_name.unwrap_or_default(),
             user.email.unwrap_or_default(),
             yes_or_no(user.disabled),
             user.scopes.join(" "),
-        ];
-        cells.map(|cell| one_line(&cell))
+        ]
     });
-    let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
-    let mut widths = [0; 5];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    let lines = rows.iter().map(|row| {
-        let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        cells.join("  ").trim_end().to_owned()
-    });
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-fn yes_or_no(yes: bool) -> String {
-    if yes { "yes" } else { "no" }.to_owned()
+    print::table(["NAME", "FULL NAME", "E-MAIL", "DISABLED", "SCOPES"], rows)
 }

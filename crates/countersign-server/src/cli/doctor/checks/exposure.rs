@@ -1,0 +1,120 @@
+//! What others can reach, and how.
+
+use axum::http::Uri;
+
+use crate::{
+    cli::doctor::finding::{Check, Finding},
+    config::{Settings, Switch},
+    listen::{Place, is_this_machine},
+};
+
+/// Where the issuer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reached {
+    /// Nowhere yet: the address that is listened on is taken.
+    Unset,
+    Here,
+    ByTls,
+    /// On another machine, and not by TLS.
+    Readable,
+}
+
+pub(super) async fn find(settings: &Settings) -> Vec<Finding> {
+    let reached = reached(settings.issuer.as_deref());
+    // An address that cannot be found is told by `start`.
+    let place = Place::find(settings).await.ok();
+    let listens_to_others = place.as_ref().is_some_and(Place::listens_to_others);
+    let others_reach_it = listens_to_others || matches!(reached, Reached::ByTls | Reached::Readable);
+    vec![
+        issuer(settings, reached),
+        allow_insecure_issuer(settings),
+        listening(settings, listens_to_others),
+        developer_mode(settings, others_reach_it),
+        docs(settings, others_reach_it),
+    ]
+}
+
+fn reached(issuer: Option<&str>) -> Reached {
+    let Some(issuer) = issuer else { return Reached::Unset };
+    let uri = issuer.parse::<Uri>().ok();
+    match uri.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.host()?))) {
+        Some((_, host)) if is_this_machine(host) => Reached::Here,
+        Some(("https", _)) => Reached::ByTls,
+        _ => Reached::Readable,
+    }
+}
+
+fn issuer(settings: &Settings, reached: Reached) -> Finding {
+    let name = settings.issuer.as_deref().unwrap_or_default();
+    match reached {
+        Reached::Unset => Check::Issuer.fine("none is set: the server is for this machine alone"),
+        Reached::Here => Check::Issuer.fine(format!("{name} is on this machine")),
+        Reached::ByTls => Check::Issuer.fine(format!("{name} is reached by TLS")),
+        Reached::Readable => Check::Issuer.problem(
+            format!("{name} is not https, and on another machine"),
+            "issuer = \"https://…\", with a proxy in front of the server that speaks TLS",
+        ),
+    }
+}
+
+fn allow_insecure_issuer(settings: &Settings) -> Finding {
+    match settings.allow_insecure_issuer {
+        Switch::Off => Check::AllowInsecureIssuer.fine("off"),
+        Switch::On => Check::AllowInsecureIssuer.advice("on", "allow_insecure_issuer = false"),
+    }
+}
+
+fn listening(settings: &Settings, to_others: bool) -> Finding {
+    let address = settings.listen.as_str();
+    if to_others {
+        Check::Listening.advice(
+            format!("{address} can be reached by other machines, without TLS"),
+            "listen = \"127.0.0.1:8000\" where the proxy is on this machine; else see that only the proxy reaches it",
+        )
+    } else {
+        Check::Listening.fine(format!("{address} is for this machine alone"))
+    }
+}
+
+fn developer_mode(settings: &Settings, others_reach_it: bool) -> Finding {
+    match (settings.developer_mode, others_reach_it) {
+        (Switch::Off, _) => Check::DeveloperMode.fine("off"),
+        (Switch::On, true) => {
+            Check::DeveloperMode.problem("on where others can reach the server", "developer_mode = false")
+        }
+        (Switch::On, false) => {
+            Check::DeveloperMode.advice("on, on this machine alone", "developer_mode = false before others reach it")
+        }
+    }
+}
+
+fn docs(settings: &Settings, others_reach_it: bool) -> Finding {
+    match (settings.docs, others_reach_it) {
+        (Switch::On, true) => {
+            Check::Docs.advice("the docs page is there for everybody", "docs = false, unless it is meant")
+        }
+        (Switch::On, false) => Check::Docs.fine("the docs page is for this machine alone"),
+        (Switch::Off, _) => Check::Docs.fine("off"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn k1_an_issuer_elsewhere_is_reached_by_tls_or_it_is_readable() {
+        for (issuer, expected) in [
+            (None, Reached::Unset),
+            (Some("http://127.0.0.1:8000"), Reached::Here),
+            (Some("http://localhost"), Reached::Here),
+            (Some("https://login.example.com"), Reached::ByTls),
+            (Some("HTTPS://login.example.com"), Reached::ByTls),
+            (Some("http://login.example.com"), Reached::Readable),
+            (Some("http://127.0.0.1.evil.example"), Reached::Readable),
+            (Some("login.example.com"), Reached::Readable),
+        ] {
+            assert_eq!(reached(issuer), expected, "{issuer:?}");
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Who else can read or write the files.
+
+use std::path::{Path, PathBuf};
+
+use crate::{
+    announce::shell_word,
+    cli::doctor::finding::{Check, Finding},
+    config::Settings,
+    store,
+};
+
+pub(super) fn find(settings: &Settings) -> [Finding; 2] {
+    let secrets = [&settings.hs256_secret_file, &settings.key_encryption_key_file];
+    let secrets: Vec<PathBuf> = secrets.into_iter().flatten().cloned().collect();
+    [judge(Check::DatabaseFiles, &store::files(settings.database.as_str())), judge(Check::SecretFiles, &secrets)]
+}
+
+/// Files that are not there, others tell of.
+fn judge(check: Check, files: &[PathBuf]) -> Finding {
+    let open: Vec<_> = files.iter().filter_map(|file| Some((file, mode_of_others(file)?))).collect();
+    if open.is_empty() {
+        return check.fine("only their owner can reach them");
+    }
+    let found: Vec<_> = open.iter().map(|(file, mode)| format!("{} has mode {mode:o}", file.display())).collect();
+    let files: Vec<_> = open.iter().map(|(file, _)| shell_word(&file.to_string_lossy())).collect();
+    check.problem(found.join(", "), format!("chmod 600 {}", files.join(" ")))
+}
+
+/// The mode of a file that others than its owner can reach.
+#[cfg(unix)]
+fn mode_of_others(file: &Path) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let mode = std::fs::metadata(file).ok()?.permissions().mode() & 0o777;
+    (mode & 0o077 != 0).then_some(mode)
+}
+
+/// Elsewhere the directory decides who can read what is in it.
+#[cfg(not(unix))]
+fn mode_of_others(_: &Path) -> Option<u32> {
+    None
+}

@@ -1,8 +1,8 @@
 .DEFAULT_GOAL := help
-.PHONY: help test fmt deny setup interop
+.PHONY: help test fmt deny setup interop bench bench-quick
 
 help: ## says what there is to make
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 test: ## all tests, and everything a change must pass
 	@bash scripts/test.sh
@@ -20,3 +20,9 @@ fmt: ## formats the code
 
 deny: ## licences, sources, advisories and double versions, by cargo-deny
 	cargo deny --all-features check
+
+bench: ## measures ours beside its peers, and writes benches/results.md: some 14 minutes after the first build
+	python3 benches/run.py
+
+bench-quick: ## the same with less of everything, in 3 minutes; the results go to a temporary folder
+	python3 benches/run.py --quick

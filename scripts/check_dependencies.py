@@ -12,6 +12,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+OURS = ["crates", "benches"]
 
 
 class Expression:
@@ -75,7 +76,7 @@ def main():
     problems, used, checked = [], set(), 0
     for package in packages():
         name = f"{package['name']} {package['version']}"
-        ours = Path(package["manifest_path"]).is_relative_to(ROOT / "crates")
+        ours = any(Path(package["manifest_path"]).is_relative_to(ROOT / folder) for folder in OURS)
         if not ours and not is_default_registry(package["source"]):
             problems.append(f"{name} comes from {package['source'] or package['manifest_path']}")
         try:
@@ -88,7 +89,7 @@ def main():
         used |= taken or set()
         checked += 1
     problems += [f"deny.toml allows {licence}, which nothing needs" for licence in sorted(allowed - used)]
-    for lock in ROOT.glob("interop/**/package-lock.json"):
+    for lock in [*ROOT.glob("interop/**/package-lock.json"), *ROOT.glob("benches/**/package-lock.json")]:
         if "node_modules" not in lock.parts and '"resolved"' in lock.read_text(encoding="utf-8"):
             problems.append(f"{lock.relative_to(ROOT)} names download addresses")
     for problem in problems:

@@ -5,7 +5,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 
 readonly LOGS=artifacts/test
-readonly STEPS=12
+readonly STEPS=13
 step=0 passed=0 failed=0 skipped=0
 summary=()
 started=$SECONDS
@@ -97,6 +97,7 @@ run cargo cargo cargo test --workspace --locked
 # Built by the step before, with the same features: this only makes sure of it.
 run programs none cargo build --workspace --bins --examples --locked
 run python pytest minutes 10 .venv/bin/python -m pytest -c interop/python/pytest.ini interop/python
+run bench pytest minutes 2 .venv/bin/python -m pytest -p no:cacheprovider benches/tests
 run node node minutes 5 node --test --test-reporter=spec interop/node/*.test.js
 run browser node minutes 10 node --test --test-reporter=spec interop/browser/*.test.js
 finish 0

@@ -8,8 +8,8 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 use countersign::{
-    ForwardedHeader, Memory, NewClient, NewUser, ResourceOwner, ResourceOwners, StartError, StoreError, Subject,
-    ThrottleSettings, Username, async_trait,
+    Builder, ForwardedHeader, Memory, NewClient, NewUser, ResourceOwner, ResourceOwners, StartError, StoreError,
+    Subject, ThrottleSettings, Username, async_trait,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -159,7 +159,7 @@ async fn d13_credential_stuffing_is_slowed_by_its_source() {
 
 #[tokio::test]
 async fn d13_what_it_does_is_set_within_bounds_and_can_be_off() {
-    let app = TestApp::with(Memory::new(), |builder| builder.without_throttle()).await;
+    let app = TestApp::with(Memory::new(), Builder::without_throttle).await;
     for _ in 0..120 {
         app.log_in_from(THERE, WRONG).await.expect_wrong();
     }

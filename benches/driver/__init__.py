@@ -1,0 +1,1 @@
+"""The parts of `make bench`, which benches/run.py puts together."""

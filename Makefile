@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help test fmt deny setup interop bench bench-quick
+.PHONY: help test fmt deny setup interop fuzz bench bench-quick
 
 help: ## says what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -14,6 +14,9 @@ interop: setup ## only the clients of others and the browser, against what cargo
 
 setup: ## what the tests need beside Rust
 	@bash scripts/setup-test.sh
+
+fuzz: ## every parser of outside input under libFuzzer, SECONDS each (60)
+	@SECONDS_EACH=$(or $(SECONDS),60) TARGETS="$(TARGETS)" bash scripts/fuzz.sh
 
 fmt: ## formats the code
 	cargo fmt --all

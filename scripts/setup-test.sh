@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Brings what `make test` needs beside Rust: a C compiler, curl, Python with a virtual environment, Node.js, Chromium,
-# the command line `jose`. Installs Debian packages only for what is missing; done again, it does nothing. Versions of the
-# rest are pinned.
+# the command line `jose`, and two tools that attack, `slowhttptest` and `hydra`. Installs Debian packages only for what is
+# missing; done again, it does nothing. Versions of the rest are pinned.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -33,6 +33,8 @@ missing_packages() {
     command -v npm >/dev/null || echo npm
     [ -x "$CHROMIUM" ] || echo chromium
     command -v jose >/dev/null || echo jose
+    command -v slowhttptest >/dev/null || echo slowhttptest
+    command -v hydra >/dev/null || echo hydra
 }
 
 apt() {

@@ -27,17 +27,18 @@ def directory():
 class Running:
     """A program that listens."""
 
-    def __init__(self, name):
-        self.name = name
-        self.facts = PROGRAMS[name]
+    def __init__(self, name, called=None, **others):
+        """The program `name`; with other facts than it has in `programs.json`, it needs a name of its own."""
+        self.name = called or name
+        self.facts = PROGRAMS[name] | others
         self.username = self.facts["username"]
         self.password = self.facts["password"]
         self.scopes = self.facts["scopes"]
         self.algorithm = self.facts["algorithm"]
         logs = ROOT / "artifacts" / "logs"
         logs.mkdir(parents=True, exist_ok=True)
-        self.stdout = logs / f"python.{name}.out"
-        self.stderr = logs / f"python.{name}.err"
+        self.stdout = logs / f"python.{self.name}.out"
+        self.stderr = logs / f"python.{self.name}.err"
         # What a developer has set for a server of their own is not for this one.
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("COUNTERSIGN_")}
         # What it keeps it keeps here.

@@ -3,11 +3,10 @@
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    time::Duration,
 };
 
-use axum::{http::Uri, serve::ListenerExt};
-use countersign::{Memory, OAuth2, StartError};
+use axum::http::Uri;
+use countersign::{Connections, Memory, OAuth2, StartError};
 use tokio::net::{TcpListener, lookup_host};
 
 use crate::{
@@ -17,9 +16,8 @@ use crate::{
     watch::Watch,
 };
 
-/// How long requests in flight may take once the process is told to end: longer than any login, shorter than the
-/// patience of those who tell it (Kubernetes waits 30 seconds).
-const GRACE: Duration = Duration::from_secs(25);
+/// Files that connections leave to the rest: the database, the log, what is fetched.
+const OTHER_FILES: u64 = 64;
 
 /// Where a server may listen.
 #[derive(Debug)]
@@ -112,37 +110,58 @@ impl Listening {
     }
 
     /// Answers until the process is told to end, and then until the requests in flight are answered.
-    pub(crate) async fn serve(self) -> Outcome {
+    pub(crate) async fn serve(self, connections: Connections) -> Outcome {
         let app = app::router(&self.oauth2)?;
-        let listener = self.listener.tap_io(|connection| {
-            if let Err(error) = connection.set_nodelay(true) {
-                tracing::debug!(%error, "a connection waits for full packets");
-            }
-        });
+        let connections = Connections { most: as_files_allow(connections.most), ..connections };
         let (tell, told) = tokio::sync::oneshot::channel::<()>();
         let mut signals = self.told_to_end;
-        let serving = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
-            .with_graceful_shutdown(async move {
-                // A sender that is gone says the same.
-                let _ = told.await;
-            });
+        let serving = connections.serve(self.listener, app, async move {
+            // A sender that is gone says the same.
+            let _ = told.await;
+        });
         let ending = async {
             signals.next().await;
             tracing::info!(event = "end", "told to end: requests in flight are finished");
             let _ = tell.send(());
-            tokio::select! {
-                () = tokio::time::sleep(GRACE) => tracing::warn!("requests took too long to finish"),
-                () = signals.next() => tracing::warn!("told to end again"),
-            }
+            signals.next().await;
+            tracing::warn!("told to end again");
         };
         tokio::select! {
             never = self.oauth2.keep_house() => match never {},
-            served = serving => served?,
+            () = serving => {}
             () = ending => {}
         }
         self.watch.end().await;
         Ok(())
     }
+}
+
+/// As many connections as there may be files beside [`OTHER_FILES`], and no more than `most`. Lets the process have as many
+/// files as it may: the number it starts with is for programs that cannot know more than 1,024.
+#[cfg(unix)]
+fn as_files_allow(most: u32) -> u32 {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+
+    let mut limit = getrlimit(Resource::Nofile);
+    let as_started = limit.current;
+    limit.current = limit.maximum;
+    let allowed = if setrlimit(Resource::Nofile, limit).is_ok() { limit.maximum } else { as_started };
+    let Some(files) = allowed else { return most };
+    let left = files.saturating_sub(OTHER_FILES).max(files / 2);
+    let allowed = u32::try_from(left).map_or(most, |left| left.min(most));
+    if allowed < most {
+        tracing::warn!(
+            files,
+            connections = allowed,
+            "fewer connections than max_connections: the process may open few files"
+        );
+    }
+    allowed
+}
+
+#[cfg(not(unix))]
+const fn as_files_allow(most: u32) -> u32 {
+    most
 }
 
 /// The signals that tell the process to end.

@@ -116,7 +116,7 @@ pub use crate::{
     router::Router,
     routes::Routes,
     scopes::{Declaration, ScopeSet, ScopeType},
-    serve::{serve, serve_on},
+    serve::{Connections, serve, serve_on},
     source::{ForwardedHeader, Network, NetworkProblem},
     start_error::StartError,
     user::{FromResourceOwner, User},

@@ -1,14 +1,17 @@
 //! Serves an API, and stops without dropping what is in flight.
 
-use std::{net::SocketAddr, time::Duration};
+mod connections;
+mod pace;
 
 use axum::extract::FromRef;
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::net::TcpListener;
 
+pub use self::connections::Connections;
 use crate::{oauth2::OAuth2, router::Router, start_error::StartError};
 
 /// Listens on `address`, prints where, and serves until the process is told to end (Ctrl-C, or `SIGTERM`); then requests
-/// in flight are finished, for at most 25 seconds.
+/// in flight are finished, for at most 25 seconds. [`Connections`] says how slow a client may be, and each request knows
+/// who connected (axum's `ConnectInfo<SocketAddr>`).
 ///
 /// An API without an issuer takes the address as its issuer, which must then be on this machine.
 ///
@@ -41,30 +44,18 @@ where
     let house = app.oauth2().clone().keep_house();
     let router = app.finish()?;
     println!("Listening on http://{address}{}", docs.unwrap_or_default());
-    let (tell, told) = oneshot::channel::<()>();
-    let serving = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(async move {
-            // A sender that is gone says the same.
-            let _ = told.await;
-        });
-    let ending = async {
+    let told_again = async {
         told_to_end().await;
-        let _ = tell.send(());
-        tokio::select! {
-            () = tokio::time::sleep(GRACE) => tracing::warn!("requests took too long to finish"),
-            () = told_to_end() => tracing::warn!("told to end again"),
-        }
+        told_to_end().await;
+        tracing::warn!("told to end again");
     };
     tokio::select! {
         never = house => match never {},
-        served = serving => served.map_err(|source| StartError::Listen { address: address.to_string(), source }),
-        () = ending => Ok(()),
+        () = Connections::default().serve(listener, router, told_to_end()) => {}
+        () = told_again => {}
     }
+    Ok(())
 }
-
-/// How long requests in flight may take once the process is told to end: longer than any login, shorter than the
-/// patience of those who tell it (Kubernetes waits 30 seconds).
-const GRACE: Duration = Duration::from_secs(25);
 
 /// Ends when the process is told to.
 async fn told_to_end() {

@@ -202,7 +202,11 @@ impl Rng for Held {
 async fn the_wait_for_a_hash_and_those_that_found_no_room_are_counted() {
     let kept = Kept::default();
     let (release, held) = mpsc::channel();
-    let settings = HashingSettings { threads: NonZeroUsize::MIN, queue: 0, cost: Argon2Cost::weak_for_tests() };
+    let settings = HashingSettings {
+        threads: NonZeroUsize::MIN,
+        queue: 0,
+        ..HashingSettings::of_cost(Argon2Cost::weak_for_tests())
+    };
     let pool = with_local_recorder(&kept, || HashingPool::new(settings, Arc::new(Held(Mutex::new(held))))).unwrap();
     let password = || Password::typed("correct horse").unwrap();
     let (first, second) = tokio::join!(pool.hash(password()), async {

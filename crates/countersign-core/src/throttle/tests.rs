@@ -469,6 +469,28 @@ async fn m6_what_has_expired_goes_first_and_known_sources_are_bounded_too() {
     assert!(rig.memory.is_known(Key::of(What::KnownPair, &[&[99]]), NOW).await.unwrap());
 }
 
+#[tokio::test]
+async fn m6_one_that_delays_stays_though_others_count_more() {
+    let rig = Rig::with(ThrottleSettings { counters: 8, ..ThrottleSettings::default() });
+    let rule = Rule::Growing { free: 1, first: 30, longest: 900 };
+    let delaying = [Counter { what: What::Account, key: Key::of(What::Account, &[b"alice"]), rule }];
+    let fail = async |counters: &[Counter]| {
+        let verdict = rig.memory.begin(counters, &*rig.clock).await.unwrap();
+        if verdict == Verdict::Go {
+            rig.memory.settle(counters, Outcome::Failure, NOW);
+        }
+        verdict
+    };
+    fail(&delaying).await;
+    for n in 0..100_u128 {
+        let busy = [of_source(ThrottleSettings::default(), n.to_be_bytes())];
+        for _ in 0..5 {
+            assert_eq!(fail(&busy).await, Verdict::Go);
+        }
+    }
+    assert!(matches!(fail(&delaying).await, Verdict::Delayed { .. }));
+}
+
 fn rules() -> impl Strategy<Value = Rule> {
     prop_oneof![
         (1..20_u32, 1..60_u32, 60..3_600_u32).prop_map(|(free, first, longest)| Rule::Growing { free, first, longest }),

@@ -61,7 +61,7 @@ impl Dev {
         }
         let server = Listening::bind(oauth2, &place).await?;
         announce::line(&greeting(&server.url(), &users, own.is_some(), settings.docs))?;
-        server.serve().await
+        server.serve(settings.connections()).await
     }
 }
 

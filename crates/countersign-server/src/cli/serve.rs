@@ -36,7 +36,7 @@ impl Serve {
             Switch::On => format!("Listening on {url} (the docs page: {url}/docs)"),
             Switch::Off => format!("Listening on {url}"),
         })?;
-        server.serve().await
+        server.serve(settings.connections()).await
     }
 }
 

@@ -4,6 +4,8 @@ mod ready;
 pub(crate) mod reference;
 mod setting;
 mod table;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod tried;
 mod value;
 mod written;
 

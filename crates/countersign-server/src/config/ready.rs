@@ -3,8 +3,8 @@
 use std::{fs::File, io::Read, num::NonZeroUsize, path::Path, time::Duration};
 
 use countersign::{
-    BlocklistFile, Builder, DocsPage, ForwardedHeader, KeyPairAlgorithm, RevocationSettings, SigningChoice,
-    ThrottleSettings, TokenFormat, WhenStale,
+    BlocklistFile, Builder, Connections, DocsPage, ForwardedHeader, KeyPairAlgorithm, RevocationSettings,
+    SigningChoice, ThrottleSettings, TokenFormat, WhenStale,
     core::{
         jose::HmacSecret,
         key::{KeyEncryptionKey, KeyRotation, KeySettings},
@@ -177,6 +177,15 @@ impl Settings {
         })
     }
 
+    /// How many connections there may be, and how slow a client.
+    pub(crate) fn connections(&self) -> Connections {
+        Connections {
+            most: self.max_connections.0,
+            patience: seconds(self.client_timeout.0),
+            idle: seconds(self.idle_timeout.0),
+        }
+    }
+
     /// How passwords are hashed.
     pub(crate) fn hashing(&self) -> Result<HashingSettings, Problem> {
         let cost = self.cost()?;
@@ -291,6 +300,22 @@ mod tests {
         let threads = NonZeroUsize::new(3).expect("some");
         assert_eq!(set, HashingSettings { threads, queue: 7, longest_wait, priority, cost });
         assert_eq!(hashing(&[("COUNTERSIGN_HASH_NICE", "0")]).priority, HashingPriority::Normal);
+    }
+
+    #[test]
+    fn connections_are_kept_as_the_library_does_unless_it_is_set() {
+        let read = |variables: &[(&str, &str)]| {
+            let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
+            let written = Written::in_environment(TABLE, variables).expect("names that are known");
+            Settings::read(&written).expect("settings").connections()
+        };
+        assert_eq!(read(&[]), Connections::default());
+        let set = read(&[
+            ("COUNTERSIGN_MAX_CONNECTIONS", "7"),
+            ("COUNTERSIGN_CLIENT_TIMEOUT", "3"),
+            ("COUNTERSIGN_IDLE_TIMEOUT", "5"),
+        ]);
+        assert_eq!(set, Connections { most: 7, patience: seconds(3), idle: seconds(5) });
     }
 
     #[tokio::test]

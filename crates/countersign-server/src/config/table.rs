@@ -167,6 +167,15 @@ settings! {
     /// The share of the requests that are traced, from 0 to 1. It is drawn here for each request: what its `traceparent`
     /// says of sampling does not count, since anybody can send one.
     "otel_sample" otel_sample: Share = Text("1");
+    /// How many connections there may be at once; each may hold some 150 KB. Whoever comes then waits until another goes. There
+    /// are never more than the process may open files.
+    "max_connections" max_connections: Whole<1, 1_000_000> = Text("10000");
+    /// How long a client has for the head of its first request, and then for each 16 KiB, or the rest, of what it sends and
+    /// takes, in seconds. Whoever is slower is cut off.
+    "client_timeout" client_timeout: Whole<1, 3_600> = Text("20");
+    /// How long a connection without a request is kept at least, in seconds. It should be longer than a proxy keeps its
+    /// own, which else sends into one that is closed.
+    "idle_timeout" idle_timeout: Whole<1, 86_400> = Text("75");
     /// How the lines of the log look. They go to standard error.
     "log_format" log_format: Option<LogFormat> = Unset("`text` on a terminal, `json` elsewhere");
     /// How much is logged. No level shows passwords, tokens or keys.

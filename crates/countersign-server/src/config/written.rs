@@ -94,6 +94,11 @@ impl Written {
     /// [`Problem`]: the file cannot be read, is not TOML, or has an unknown key.
     pub(crate) fn in_file(table: &'static [Setting], path: &Path) -> Result<Self, Problem> {
         let text = fs::read_to_string(path).map_err(|source| Problem::File { path: path.to_owned(), source })?;
+        Self::of_file(table, path, &text)
+    }
+
+    /// What stands in a file that was read.
+    pub(super) fn of_file(table: &'static [Setting], path: &Path, text: &str) -> Result<Self, Problem> {
         let entries = text.parse::<toml::Table>().map_err(|error| {
             // Not the error as it prints itself: that quotes the line, and a line may hold a secret.
             let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);

@@ -25,7 +25,7 @@ const IN_FLIGHT_KIB: usize = 12;
 const HEALTH: &str = "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /// A figure of `/proc/PID/status`, in KiB.
-fn memory(server: &Server, name: &str) -> usize {
+pub(crate) fn memory(server: &Server, name: &str) -> usize {
     let status = fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
     let line = status.lines().find(|line| line.starts_with(name)).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()

@@ -17,6 +17,7 @@ mod metrics;
 mod oauth2_crate;
 mod revocation;
 mod serve;
+mod slow;
 mod support;
 mod traces;
 mod users;

@@ -7,6 +7,7 @@ use std::{
 
 use countersign::{HashingSettings, NewUser, OAuth2};
 use countersign_core::{
+    authorization_server::Request,
     client::{Authentication, Client},
     clock::TurnableClock,
     form::Form,
@@ -193,7 +194,7 @@ async fn c21_a_user_who_changes_over_another_handle_is_seen_within_a_second() {
     let (here, there) = (api().await, api().await);
     here.add_user(NewUser::new("alice").password("correct horse")).await.unwrap();
     let form = Form::parse(b"username=alice&password=correct+horse").unwrap();
-    let issued = here.server().unwrap().token(None, &form).await.unwrap().access_token;
+    let issued = here.server().unwrap().token(Request::new(None, &form)).await.unwrap().access_token;
     let token = here.verify(&issued).await.unwrap();
     let is_let_in = async |api: &OAuth2| api.find_active_owner(&token).await.is_ok();
     assert!(is_let_in(&here).await && is_let_in(&there).await);

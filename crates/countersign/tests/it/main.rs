@@ -14,6 +14,7 @@ mod elsewhere_owners;
 mod examples;
 mod faults;
 mod feed;
+mod fuzz;
 mod grant_password;
 mod grant_refresh_token;
 mod guards;

@@ -56,7 +56,7 @@ impl Timing {
         let mut prober = Prober::new(&server.url(), password)?;
         let report = tokio::select! {
             report = measure(&mut prober, self.probes) => report?.judge(),
-            ended = server.serve() => {
+            ended = server.serve(settings.connections()) => {
                 ended?;
                 return Err(Failure::failed("told to end before all was measured"));
             }

@@ -1,0 +1,108 @@
+"""hydra guesses passwords: no more of its guesses are looked at than the settings of the throttle allow."""
+
+import json
+import re
+import subprocess
+import time
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from requests.adapters import HTTPAdapter
+
+from running import Running
+
+GUESSES = 10_000
+
+# The settings by default: guesses that fail at one account, and from one source, before others must wait; then the time
+# until one more is looked at, in seconds.
+OF_ACCOUNT, ACCOUNT_WAIT = 10, 30
+OF_SOURCE, SOURCE_WAIT = 50, 12
+
+OWNER, PASSWORD = "alice", "horse battery staple"
+
+
+class From(HTTPAdapter):
+    """Connects from another address."""
+
+    def __init__(self, address):
+        self.address = address
+        super().__init__()
+
+    def init_poolmanager(self, *arguments, **options):
+        super().init_poolmanager(*arguments, source_address=(self.address, 0), **options)
+
+
+@pytest.fixture
+def attacked():
+    running = Running(
+        "countersign",
+        called="countersign.guessing",
+        before={"arguments": ["user", "add", OWNER, "--password-stdin"], "input": PASSWORD},
+        arguments=["serve", "--listen", "127.0.0.1:0"],
+        environment={"COUNTERSIGN_LOG_LEVEL": "info"},
+    )
+    yield running
+    running.stop()
+
+
+def hydra(running, *who):
+    """Lets hydra guess, and returns what it found and for how many seconds it tried."""
+    where = urlsplit(running.base)
+    form = "/token:grant_type=password&username=^USER^&password=^PASS^:S=access_token"
+    command = ["hydra", "-I", "-t", "32", "-f", "-s", str(where.port), *who, where.hostname, "http-post-form", form]
+    began = time.monotonic()
+    ran = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120, cwd=running.directory.name)
+    said = ran.stdout + ran.stderr
+    assert "completed" in said, said[-2000:]
+    return re.findall(r"login: (\S+)\s+password: (.+)", said), time.monotonic() - began
+
+
+def looked_at(running):
+    """How many guesses were held against a password, by the log."""
+    lines = (json.loads(line) for line in running.log().splitlines() if line.startswith("{"))
+    events = [fields(line) for line in lines]
+    logins = [event for event in events if event.get("event") == "login" and event.get("outcome") == "denied"]
+    reasons = {"wrong_password", "unknown_user"}
+    return sum(event.get("reason") in reasons for event in logins), len(events)
+
+
+def fields(line):
+    return line | line.get("fields", {})
+
+
+def allowed(seconds, at_once, wait):
+    # What was being looked at when the last place was taken counts as well: one for each that guesses at once.
+    return at_once + seconds / wait + 1
+
+
+def log_in(running, address):
+    with requests.Session() as session:
+        session.mount("http://", From(address))
+        form = {"grant_type": "password", "username": OWNER, "password": PASSWORD}
+        return session.post(running.token_url, data=form, timeout=30)
+
+
+def test_many_guesses_at_one_account_find_nothing_and_do_not_lock_its_owner_out(attacked, tmp_path):
+    assert log_in(attacked, "127.0.0.2").status_code == 200, "from where the owner always comes"
+    guesses = tmp_path / "guesses"
+    guesses.write_text("".join(f"wrong guess {number}\n" for number in range(GUESSES)) + f"{PASSWORD}\n")
+    found, seconds = hydra(attacked, "-l", OWNER, "-P", str(guesses))
+    assert found == [], "the right password was the last of all"
+    tried, lines = looked_at(attacked)
+    assert lines > GUESSES / 2, "hydra did not get through to the server"
+    assert 0 < tried <= allowed(seconds, OF_ACCOUNT, ACCOUNT_WAIT), f"{tried} in {seconds:.0f} s"
+    assert log_in(attacked, "127.0.0.1").status_code == 429, "who guessed must wait"
+    answer = log_in(attacked, "127.0.0.2")
+    assert answer.status_code == 200, f"the owner, from elsewhere: {answer.status_code} {answer.text}"
+
+
+def test_one_guess_at_each_of_many_accounts_finds_nothing(attacked, tmp_path):
+    names = tmp_path / "names"
+    names.write_text("".join(f"user{number}\n" for number in range(GUESSES)) + f"{OWNER}\n")
+    found, seconds = hydra(attacked, "-L", str(names), "-p", PASSWORD)
+    assert found == [], "the right name was the last of all"
+    tried, lines = looked_at(attacked)
+    assert lines > GUESSES / 2, "hydra did not get through to the server"
+    assert 0 < tried <= allowed(seconds, OF_SOURCE, SOURCE_WAIT), f"{tried} in {seconds:.0f} s"
+    assert log_in(attacked, "127.0.0.2").status_code == 200, "from elsewhere"

@@ -13,6 +13,7 @@ use countersign::{
     HashingSettings, HmacSecret, Memory, NewClient, OAuth2, Password, PasswordHash, Scope, SigningChoice, Timestamp,
     Username, async_trait,
     core::{
+        authorization_server::Request,
         client::ClientKeys,
         clock::{SeededRng, TurnableClock},
         feed_page::FeedPage,
@@ -131,7 +132,7 @@ fn authorization(data: &[u8]) {
             let right = base64::engine::general_purpose::STANDARD.encode(format!("{CLIENT}:{CLIENT_SECRET}"));
             scheme.eq_ignore_ascii_case("basic") && given.trim_matches(' ') == right
         });
-        if server.authenticate_client(Some(text), &form).await.is_ok_and(|client| !client.is_built_in()) {
+        if server.authenticate_client(Request::new(Some(text), &form)).await.is_ok_and(|client| !client.is_built_in()) {
             assert!(is_right, "a client that proved nothing");
         }
         let bearer = BearerToken::new(text);
@@ -198,8 +199,9 @@ fn client_assertion(data: &[u8]) {
     let ask = |assertion: &str| {
         let encoded: String = assertion.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let body = format!("grant_type=client_credentials&client_assertion_type={TYPE}&client_assertion={encoded}");
-        let client =
-            Form::parse(body.as_bytes()).ok().map(|form| RUNTIME.block_on(server.authenticate_client(None, &form)));
+        let client = Form::parse(body.as_bytes())
+            .ok()
+            .map(|form| RUNTIME.block_on(server.authenticate_client(Request::new(None, &form))));
         client.and_then(Result::ok).filter(|client| !client.is_built_in())
     };
     if let Ok(text) = std::str::from_utf8(data) {
@@ -265,12 +267,12 @@ fn handle(data: &[u8]) {
             format!("grant_type=refresh_token&refresh_token={encoded}&{proof}"),
         ] {
             if let Ok(form) = Form::parse(body.as_bytes()) {
-                assert!(server.token(None, &form).await.is_err(), "a refresh token that nobody issued");
+                assert!(server.token(Request::new(None, &form)).await.is_err(), "a refresh token that nobody issued");
             }
         }
         if let Ok(form) = Form::parse(format!("token={encoded}&{proof}").as_bytes()) {
-            let _ = server.revoke(None, &form).await;
-            let _ = server.introspect(None, &form).await;
+            let _ = server.revoke(Request::new(None, &form)).await;
+            let _ = server.introspect(Request::new(None, &form)).await;
         }
         if let Ok(text) = std::str::from_utf8(data) {
             assert!(server.verify(&BearerToken::new(text)).await.is_err(), "a token that nobody issued");

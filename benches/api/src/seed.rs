@@ -5,7 +5,7 @@ use std::{fs, sync::Arc, time::Duration};
 use countersign::{
     Added, ClientId, Grant, GrantId, GrantType, NewClient, NewUser, OAuth2, Password, Scope, Subject,
     core::{
-        authorization_server::{AuthorizationServer, TokenResponse},
+        authorization_server::{AuthorizationServer, Request, TokenResponse},
         form::Form,
         grant_record::Refresh,
         store::{HandleHash, Redeemed, Standing},
@@ -117,7 +117,7 @@ async fn issue_and_revoke(oauth2: OAuth2) -> Outcome {
     let server = server(&oauth2)?;
     let answer = token(server, &format!("{CLIENT}&grant_type=client_credentials&scope=me")).await?;
     let revocation = format!("{CLIENT}&token={}", answer.access_token.secret());
-    Ok(server.revoke(None, &Form::parse(revocation.as_bytes())?).await?)
+    Ok(server.revoke(Request::new(None, &Form::parse(revocation.as_bytes())?)).await?)
 }
 
 /// Does one thing `times`, [`AT_ONCE`] at once.
@@ -145,5 +145,5 @@ fn server(oauth2: &OAuth2) -> Result<&AuthorizationServer, Failure> {
 }
 
 async fn token(server: &AuthorizationServer, form: &str) -> Result<TokenResponse, Failure> {
-    Ok(server.token(None, &Form::parse(form.as_bytes())?).await?)
+    Ok(server.token(Request::new(None, &Form::parse(form.as_bytes())?)).await?)
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     clock::Timestamp,
     jose::json::parse_object,
-    names::{ClientId, GrantId, KeyId, Subject},
+    names::{ClientId, GrantId, KeyId},
     store::{Ended, FeedEntry},
 };
 
@@ -52,10 +52,10 @@ impl FeedPage {
         self.entries.len() >= MAX_FEED_ENTRIES
     }
 
-    /// The page as JSON.
+    /// The page as JSON: without owners who changed, which ends no token, and is nobody's business elsewhere.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        json!({ "entries": self.entries.iter().map(write).collect::<Vec<_>>(), "next": self.next })
+        json!({ "entries": self.entries.iter().filter_map(write).collect::<Vec<_>>(), "next": self.next })
     }
 
     /// Reads a page. Members of other names are ignored; an entry of another kind is not.
@@ -75,14 +75,14 @@ impl FeedPage {
         }
         let entries = members.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let is_in_order = entries.is_sorted_by(|a, b| a.number < b.number);
-        if !is_in_order || entries.last().is_some_and(|last| last.number != next) {
+        if !is_in_order || entries.last().is_some_and(|last| last.number > next) {
             return Err(FeedProblem::Malformed);
         }
         Ok(Self { entries, next })
     }
 }
 
-fn write(entry: &FeedEntry) -> Value {
+fn write(entry: &FeedEntry) -> Option<Value> {
     let mut object = json!({ "number": entry.number, "until": entry.until.seconds() });
     match &entry.ended {
         Ended::Grant(id) => object["grant_id"] = id.as_str().into(),
@@ -92,16 +92,16 @@ fn write(entry: &FeedEntry) -> Value {
             object["issued_until"] = issued_until.seconds().into();
         }
         Ended::Key(id) => object["key_id"] = id.as_str().into(),
-        Ended::Owner(subject) => object["subject"] = subject.as_str().into(),
+        Ended::Owner(_) => return None,
     }
-    object
+    Some(object)
 }
 
 fn read(entry: &Value) -> Result<FeedEntry, FeedProblem> {
     let entry = entry.as_object().ok_or(FeedProblem::Malformed)?;
     let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let named = |name: &str| entry.get(name).map(|value| text(value).ok_or(FeedProblem::Malformed)).transpose();
-    let kinds = ["grant_id", "token_id", "client_id", "key_id", "subject"];
+    let kinds = ["grant_id", "token_id", "client_id", "key_id"];
     let mut told = Vec::with_capacity(1);
     for kind in kinds {
         told.extend(named(kind)?.map(|id| (kind, id)));
@@ -115,8 +115,7 @@ fn read(entry: &Value) -> Result<FeedEntry, FeedProblem> {
         "grant_id" => Ended::Grant(GrantId::new(id)),
         "token_id" => Ended::Token(id),
         "client_id" => Ended::Client(ClientId::new(id), time(entry, "issued_until")?),
-        "key_id" => Ended::Key(KeyId::new(id)),
-        _ => Ended::Owner(Subject::new(id)),
+        _ => Ended::Key(KeyId::new(id)),
     };
     let number = number(entry, "number").ok_or(FeedProblem::Malformed)?;
     Ok(FeedEntry { number, ended, until: time(entry, "until")? })
@@ -133,6 +132,7 @@ fn time(object: &Map<String, Value>, name: &str) -> Result<Timestamp, FeedProble
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::names::Subject;
 
     fn one_of_each() -> Vec<FeedEntry> {
         let ended = [
@@ -140,7 +140,6 @@ mod tests {
             Ended::Token("t".to_owned()),
             Ended::Client(ClientId::new("c \"\u{fc}"), Timestamp::from_seconds(-5)),
             Ended::Key(KeyId::new("k")),
-            Ended::Owner(Subject::new("s")),
         ];
         let entry = |(i, ended)| FeedEntry { number: i * 7 + 1, ended, until: Timestamp::from_seconds(1_800_000_000) };
         (0_u64..).zip(ended).map(entry).collect()
@@ -153,18 +152,19 @@ mod tests {
             assert_eq!(FeedPage::parse(page.to_json().to_string().as_bytes()), Ok(page));
         }
         assert_eq!(FeedPage::new(5, Vec::new()).next, 5);
-        assert_eq!(FeedPage::new(0, one_of_each()).next, 29);
+        assert_eq!(FeedPage::new(0, one_of_each()).next, 22);
     }
 
     #[test]
     fn the_format_is_the_documented_one() {
-        let page = FeedPage::new(0, one_of_each());
+        let owner = Ended::Owner(Subject::new("s"));
+        let owner = FeedEntry { number: 29, ended: owner, until: Timestamp::from_seconds(1_800_000_000) };
+        let page = FeedPage::new(0, one_of_each().into_iter().chain([owner]).collect());
         let documented = json!({ "entries": [
             { "number": 1, "grant_id": "g", "until": 1_800_000_000 },
             { "number": 8, "token_id": "t", "until": 1_800_000_000 },
             { "number": 15, "client_id": "c \"\u{fc}", "issued_until": -5, "until": 1_800_000_000 },
             { "number": 22, "key_id": "k", "until": 1_800_000_000 },
-            { "number": 29, "subject": "s", "until": 1_800_000_000 },
         ], "next": 29 });
         assert_eq!(page.to_json(), documented);
     }
@@ -180,7 +180,7 @@ mod tests {
             (r#"{"entries":{},"next":1}"#.to_owned(), FeedProblem::Malformed),
             (r#"{"entries":[],"next":-1}"#.to_owned(), FeedProblem::Malformed),
             (r#"{"entries":[],"next":1,"next":2}"#.to_owned(), FeedProblem::Malformed),
-            (format!(r#"{{"entries":[{good}],"next":2}}"#), FeedProblem::Malformed),
+            (format!(r#"{{"entries":[{good}],"next":0}}"#), FeedProblem::Malformed),
             (format!(r#"{{"entries":[{good},{good}],"next":1}}"#), FeedProblem::Malformed),
             (format!(r#"{{"entries":[{good},1],"next":1}}"#), FeedProblem::Malformed),
             (r#"{"entries":[{"number":1,"grant_id":"g"}],"next":1}"#.to_owned(), FeedProblem::Malformed),
@@ -189,10 +189,6 @@ mod tests {
             (r#"{"entries":[{"number":1,"client_id":"c","until":9}],"next":1}"#.to_owned(), FeedProblem::Malformed),
             (
                 r#"{"entries":[{"number":1,"key_id":"k","grant_id":"g","until":9}],"next":1}"#.to_owned(),
-                FeedProblem::Malformed,
-            ),
-            (
-                r#"{"entries":[{"number":1,"subject":"s","grant_id":"g","until":9}],"next":1}"#.to_owned(),
                 FeedProblem::Malformed,
             ),
             (r#"{"entries":[{"number":1,"owner_id":"o","until":9}],"next":1}"#.to_owned(), FeedProblem::OtherKind),

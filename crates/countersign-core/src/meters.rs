@@ -106,13 +106,16 @@ const VALID: &str = "valid";
 meters! {
     /// Requests for a login by name and password, by what came of them.
     LOGINS: COUNTER, "countersign_logins_total",
-        "result" = &["issued", "denied", "refused", "unavailable", "error"];
+        "result" = &["issued", "denied", "throttled", "refused", "unavailable", "error"];
     /// Uses of refresh tokens, by what came of them.
     REFRESHES: COUNTER, "countersign_refreshes_total",
-        "result" = &["rotated", "retried", "stolen", "denied", "refused", "unavailable", "error"];
+        "result" = &["rotated", "retried", "stolen", "denied", "throttled", "refused", "unavailable", "error"];
     /// Tokens that were handed out for the first time.
     TOKENS_ISSUED: COUNTER, "countersign_tokens_issued_total",
         "grant_type" = GRANT_TYPES, "kind" = &["access", "refresh"];
+    /// Attempts at a password, at a client's secret or key, or at the introspection of tokens, that were not looked at because
+    /// too many failed before.
+    THROTTLED: COUNTER, "countersign_throttled_total", "what" = &["login", "client", "introspection"];
     /// Access tokens that were looked at, by what they turned out to be.
     VERIFICATIONS: COUNTER, "countersign_verifications_total", "result" = VERDICTS;
     /// Signed access tokens that were looked for among those verified before.
@@ -187,6 +190,7 @@ pub(crate) struct TokenMeters {
 struct Outcomes {
     issued: Counter,
     denied: Counter,
+    throttled: Counter,
     refused: Counter,
     unavailable: Counter,
     error: Counter,
@@ -250,6 +254,7 @@ impl Outcomes {
         Self {
             issued: issued.map_or_else(Counter::noop, |issued| meter.counter(&[issued])),
             denied: meter.counter(&["denied"]),
+            throttled: meter.counter(&["throttled"]),
             refused: meter.counter(&["refused"]),
             unavailable: meter.counter(&["unavailable"]),
             error: meter.counter(&["error"]),
@@ -259,6 +264,7 @@ impl Outcomes {
     fn count(&self, error: &OAuthError) {
         let counter = match error {
             OAuthError::InvalidGrant(_) => &self.denied,
+            OAuthError::Throttled { .. } => &self.throttled,
             OAuthError::TemporarilyUnavailable { .. } => &self.unavailable,
             OAuthError::ServerError => &self.error,
             _ => &self.refused,
@@ -323,6 +329,22 @@ impl CacheMeters {
     pub(crate) fn new() -> Self {
         let [hit, miss] = ["hit", "miss"].map(|result| SEEN_TOKENS.counter(&[result]));
         Self { hit, miss }
+    }
+}
+
+/// What is counted of attempts that must wait.
+#[derive(Clone, Debug)]
+pub(crate) struct ThrottleMeters {
+    pub(crate) login: Counter,
+    pub(crate) client: Counter,
+    pub(crate) introspection: Counter,
+}
+
+impl ThrottleMeters {
+    pub(crate) fn new() -> Self {
+        let [login, client, introspection] =
+            ["login", "client", "introspection"].map(|what| THROTTLED.counter(&[what]));
+        Self { login, client, introspection }
     }
 }
 

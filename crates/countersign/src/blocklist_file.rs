@@ -43,6 +43,11 @@ pub enum BlocklistFileError {
     /// It began with hashes and goes on with something else.
     #[error("line {0} is no SHA-1 hash of 40 hexadecimal digits, with or without :COUNT, as the first one is")]
     Line(u64),
+    /// It began with something that is no hash, and goes on with one; or it is in another encoding than UTF-8.
+    #[error(
+        "line {0} is a SHA-1 hash or has a NUL, and the first one is a password: leave headings out, and write UTF-8"
+    )]
+    Mixed(u64),
     /// There are too many to be kept in memory.
     #[error("it has more than {MOST_LOADED} passwords: make it a sorted file of their SHA-1 hashes")]
     TooMany,
@@ -238,6 +243,10 @@ impl Fingerprints {
         let mut lines = Lines::of(file);
         let mut all = Vec::new();
         while let Some(line) = lines.next_line()? {
+            // Below a heading or a comment: as a password it would be nobody's, and the list would refuse nothing.
+            if parse_hash(line).is_some() || line.contains(&0) {
+                return Err(BlocklistFileError::Mixed(lines.number));
+            }
             let Some(password) = prepared(line) else { continue };
             all.push(fingerprint(&hash(&password)));
             if all.len() > bounds.passwords {

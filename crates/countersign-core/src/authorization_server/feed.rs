@@ -3,12 +3,13 @@
 use super::AuthorizationServer;
 use crate::{
     feed_page::{FeedPage, MAX_FEED_ENTRIES},
-    store::StoreError,
+    store::{Ended, StoreError},
 };
 
 impl AuthorizationServer {
     /// What has ended after the entry of this number, as the store knows it now.
     ///
+    /// Of owners who changed it does not tell: that ends no token, and is nobody's business elsewhere.
     /// Entries that stop nothing any more are gone, so whoever was away needs nothing else. Who has heard of more than
     /// there is heard it of another store, a lost or an older one, and begins anew.
     ///
@@ -18,9 +19,18 @@ impl AuthorizationServer {
         if after > self.revoked.number() {
             self.hear_of_it().await?;
         }
-        let after = if after > self.revoked.number() { 0 } else { after };
-        let entries = self.ports.store.find_feed(after, MAX_FEED_ENTRIES).await?;
-        Ok(FeedPage::new(after, entries))
+        let mut page = FeedPage { entries: Vec::new(), next: if after > self.revoked.number() { 0 } else { after } };
+        loop {
+            let room = MAX_FEED_ENTRIES - page.entries.len();
+            let found = self.ports.store.find_feed(page.next, room).await?;
+            let is_last = found.len() < room;
+            page.next = found.last().map_or(page.next, |last| last.number);
+            page.entries.extend(found.into_iter().filter(|entry| !matches!(entry.ended, Ended::Owner(_))));
+            // Who gets a page that is not full takes it for the last.
+            if is_last || page.is_full() {
+                return Ok(page);
+            }
+        }
     }
 
     /// Hears at most once a second, however many ask, of what other processes have ended:

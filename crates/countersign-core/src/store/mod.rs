@@ -252,7 +252,7 @@ pub const SWEEP_MARGIN: Duration = Duration::from_secs(60 * 60);
 pub const LONGEST_ACCESS_TOKEN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long the feed tells of a change of an owner: longer than anybody remembers one
-/// ([`REMEMBERED_OWNER_AGE`](crate::resource_owner::REMEMBERED_OWNER_AGE)).
+/// ([`REMEMBERED_OWNER_AGE`](crate::authorization_server::REMEMBERED_OWNER_AGE)).
 pub const OWNER_CHANGES_TOLD: Duration = Duration::from_secs(60 * 60);
 
 /// How long keys stay to be looked at that verify nothing any more.

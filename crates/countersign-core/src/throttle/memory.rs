@@ -28,6 +28,9 @@ const MAX_WAITING: usize = 1024;
 /// How many entries are looked at for the one that may go.
 const SAMPLE: usize = 8;
 
+/// How many are looked at for one that delays nobody, before one goes that does.
+const LONG_SAMPLE: usize = 256;
+
 /// For how long a source is known to be good for an account after a login: 30 days.
 const KNOWN_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -154,8 +157,9 @@ impl Inner {
                 Room::Free => {}
                 Room::Taken => taken = Some(counter.key),
                 Room::Closed(until) => {
-                    if entry.tally.tell() {
-                        news = news.or(Some(counter.what));
+                    // One is told at a time: what delays beside it is told the next time.
+                    if news.is_none() && entry.tally.tell() {
+                        news = Some(counter.what);
                     }
                     closed = closed.max(Some(until));
                 }
@@ -207,7 +211,7 @@ impl Inner {
             return;
         }
         let mut least: Option<(usize, (bool, u32, i64))> = None;
-        for looked_at in 0..self.counters.len() {
+        for looked_at in 0..self.counters.len().min(LONG_SAMPLE) {
             let at = self.hand.next(self.counters.len());
             let entry = &mut self.counters[at];
             // What is under way would be missed when it ends.

@@ -11,7 +11,14 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 
@@ -24,6 +31,7 @@ pub use self::{
 use crate::{
     clock::{Clock, Timestamp},
     error::OAuthError,
+    meters::ThrottleMeters,
     names::{ClientId, Subject},
     store::StoreError,
     username::Username,
@@ -121,6 +129,9 @@ pub(crate) struct Throttle {
     settings: Option<ThrottleSettings>,
     attempts: Arc<dyn Attempts>,
     clock: Arc<dyn Clock>,
+    meters: ThrottleMeters,
+    /// Whether it was said that nobody knows where requests come from.
+    has_warned: Arc<AtomicBool>,
 }
 
 /// Whose secret is tried, for the log; the name that was typed is never in it.
@@ -138,7 +149,13 @@ impl Throttle {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let in_memory = || Arc::new(MemoryAttempts::new(settings.map_or(1, |settings| settings.counters))) as Arc<_>;
-        Self { settings, attempts: attempts.unwrap_or_else(in_memory), clock }
+        Self {
+            settings,
+            attempts: attempts.unwrap_or_else(in_memory),
+            clock,
+            meters: ThrottleMeters::new(),
+            has_warned: Arc::default(),
+        }
     }
 
     /// An attempt at the password of an account, by its name as it is stored, or as it was typed if there is no such
@@ -162,16 +179,29 @@ impl Throttle {
         let name = canonical.as_ref().map_or(name, Username::as_str).as_bytes();
         let account = Counter { what: What::Account, key: Key::of(What::Account, &[name]), rule: growing(settings) };
         let Some(network) = source.network() else {
+            if !self.has_warned.swap(true, Ordering::Relaxed) {
+                tracing::warn!(
+                    event = "throttle",
+                    outcome = "no_source",
+                    "nobody knows where requests come from: serve with \
+                    axum's ConnectInfo, or guesses are counted by account alone"
+                );
+            }
             return self.begin(vec![account], None, source, Whose::Owner(subject)).await;
         };
-        let pair = |what| Key::of(what, &[account.key.as_bytes(), &network]);
-        let known = Counter { what: What::KnownPair, key: pair(What::KnownPair), rule: growing(settings) };
+        let pair = |what, place: [u8; 16]| Key::of(what, &[account.key.as_bytes(), &place]);
+        let known = Counter { what: What::KnownPair, key: pair(What::KnownPair, network), rule: growing(settings) };
         let counters = if self.attempts.is_known(known.key, self.clock.now()).await? {
             vec![known]
         } else {
-            let what = What::StrangePair;
+            // One customer of a provider has many networks, and must not take the turns of all others.
+            let (what, site) = (What::StrangePair, source.site().unwrap_or(network));
             // The pair follows the account, so it stands behind it.
-            vec![account, of_source(settings, network), Counter { what, key: pair(what), rule: following(settings) }]
+            vec![
+                account,
+                of_source(settings, network),
+                Counter { what, key: pair(what, site), rule: following(settings) },
+            ]
         };
         self.begin(counters, Some(known.key), source, Whose::Owner(subject)).await
     }
@@ -180,7 +210,9 @@ impl Throttle {
     /// the log.
     ///
     /// It counts for the source, and for the client at this source: not for the client over all sources. Nobody finds 256
-    /// random bits, or a private key, by trying; but a stranger who can stop a client stops everything that it does.
+    /// random bits, or a private key, by trying; but a stranger who can stop a client stops everything that it does. So where a
+    /// client has proven itself before, what others do at its source does not count: it may be the server of a page where
+    /// strangers type passwords.
     ///
     /// # Errors
     /// As of [`Throttle::login`].
@@ -194,8 +226,12 @@ impl Throttle {
             return Ok(Attempt::uncounted(self));
         };
         let (what, key) = (What::Client, Key::of(What::Client, &[&network, id.as_bytes()]));
-        let counters = vec![Counter { what, key, rule: growing(settings) }, of_source(settings, network)];
-        self.begin(counters, None, source, Whose::Client(client)).await
+        let own = Counter { what, key, rule: growing(settings) };
+        let counters = match self.attempts.is_known(key, self.clock.now()).await? {
+            true => vec![own],
+            false => vec![own, of_source(settings, network)],
+        };
+        self.begin(counters, Some(key), source, Whose::Client(client)).await
     }
 
     /// A question of a client to the introspection endpoint (RFC 7662 §4, "token scanning attacks"). It fails if what it is
@@ -223,6 +259,12 @@ impl Throttle {
             Verdict::Go => Ok(Attempt { throttle: self, counters, pair }),
             Verdict::Full => Err(OAuthError::TemporarilyUnavailable { retry_after: NO_ROOM_RETRY }),
             Verdict::Delayed { until, news } => {
+                let meter = match counters.first().map(|counter| counter.what) {
+                    Some(What::Client) => &self.meters.client,
+                    Some(What::Introspection) => &self.meters.introspection,
+                    _ => &self.meters.login,
+                };
+                meter.increment(1);
                 if let Some(what) = news {
                     tell(what, source, whose);
                 }

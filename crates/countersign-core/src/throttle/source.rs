@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
 /// Where a request comes from.
@@ -37,11 +37,24 @@ impl Source {
     pub(super) fn network(self) -> Option<[u8; 16]> {
         Some(match self.address()? {
             IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
-            IpAddr::V6(address) => {
-                let [a, b, c, d, ..] = address.segments();
-                Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).octets()
-            }
+            IpAddr::V6(address) => match address.segments() {
+                // RFC 6052 §2.1: an address of IPv4 behind a translator, of which the whole of IPv4 is in one /64.
+                [0x64, 0xff9b, 0, 0, 0, 0, ..] => {
+                    let [.., a, b, c, d] = address.octets();
+                    Ipv4Addr::new(a, b, c, d).to_ipv6_mapped().octets()
+                }
+                [a, b, c, d, ..] => Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).octets(),
+            },
         })
+    }
+
+    /// What one customer may have: the address of IPv4, the /48 of IPv6 (RFC 6177 §2).
+    pub(super) fn site(self) -> Option<[u8; 16]> {
+        let mut network = self.network()?;
+        if Ipv6Addr::from(network).to_ipv4_mapped().is_none() {
+            network[6..].fill(0);
+        }
+        Some(network)
     }
 }
 

@@ -246,11 +246,49 @@ async fn d17_addresses_of_one_network_are_one_source() {
     }
     assert_eq!(looked_at, 50);
     assert_eq!(rig.fail("another", at("2001:db8:1:3::1")).await, Ok(()), "the next network");
+    assert_eq!(at("2001:db8:1:3::1").site(), at("2001:db8:1:ffff::1").site());
+    assert_ne!(at("2001:db8:1::1").site(), at("2001:db8:2::1").site());
+    assert_ne!(at("192.0.2.1").site(), at("192.0.2.2").site());
+    // A translator of addresses (RFC 6052) is not one source.
+    assert_eq!(at("64:ff9b::192.0.2.1").network(), at("192.0.2.1").network());
     let mapped = at("::ffff:192.0.2.1");
     assert_eq!(mapped, at("192.0.2.1"));
     assert_eq!(Source::Address("::ffff:192.0.2.1".parse().unwrap()).network(), mapped.network());
     assert_ne!(at("192.0.2.1").network(), at("192.0.2.2").network());
     assert_eq!((Source::Unknown.network(), Source::Unknown.to_string()), (None, "unknown".to_owned()));
+}
+
+#[tokio::test]
+async fn d13_one_customer_with_many_networks_does_not_keep_the_owner_out() {
+    let rig = Rig::new();
+    for turn in 0..24 * 60 {
+        rig.clock.forward(Duration::from_secs(60));
+        for network in 0..32 {
+            let _ = rig.fail("alice", at(&format!("2001:db8:1:{:x}::1", (turn * 32 + network) % 0xFFFF))).await;
+        }
+    }
+    let mut waited = 0;
+    while rig.throttle.login("alice", at("198.51.100.1"), None).await.is_err() {
+        rig.clock.forward(Duration::from_secs(60));
+        let _ = rig.fail("alice", at(&format!("2001:db8:1:{waited:x}::2"))).await;
+        waited += 1;
+        assert!(waited <= 15, "the longest delay");
+    }
+}
+
+#[tokio::test]
+async fn h5_a_client_that_has_proven_itself_is_not_slowed_by_what_strangers_do_at_its_source() {
+    let rig = Rig::new();
+    let backend = at("192.0.2.1");
+    rig.throttle.client("web", backend, None).await.unwrap().settle(Outcome::Success);
+    for user in 0..60 {
+        let _ = rig.fail(&format!("user{user}"), backend).await;
+    }
+    assert!(rig.fail("another", backend).await.is_err(), "the source is closed");
+    for _ in 0..100 {
+        rig.throttle.client("web", backend, None).await.unwrap().settle(Outcome::Success);
+    }
+    assert!(rig.throttle.client("other", backend, None).await.is_err(), "who was never there waits with the rest");
 }
 
 #[tokio::test]

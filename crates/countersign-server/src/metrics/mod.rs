@@ -15,7 +15,7 @@ use axum::{
     routing::get,
 };
 use countersign::{
-    OAuth2, StartError,
+    Connections, OAuth2, StartError,
     core::meters::{self, Meter, MeterKind},
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -30,6 +30,9 @@ use crate::{
 
 /// Prometheus' text, in the version that all of its readers know.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// How many may read at once: a few of Prometheus, and somebody who looks.
+const MOST_READERS: u32 = 16;
 
 /// How often single times are put into their buckets: until then each takes a few bytes.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -82,11 +85,8 @@ impl Metrics {
         let address = listener.local_addr().map_err(failed)?;
         announce::line(&format!("Metrics on http://{address}/metrics"))?;
         let app = Router::new().route("/metrics", get(answer)).with_state((self.kept.clone(), oauth2));
-        tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, app).await {
-                tracing::error!(%error, "metrics are not served any more");
-            }
-        });
+        let few = Connections { most: MOST_READERS, ..Connections::default() };
+        tokio::spawn(few.serve(listener, app, std::future::pending()));
         tokio::spawn(keep_small(self.kept.clone()));
         Ok(())
     }

@@ -130,6 +130,8 @@ fn d11_what_cannot_be_a_list_is_refused_and_not_repeated() {
     assert!(matches!(refused("\n\r\n", &BOUNDS), BlocklistFileError::Empty));
     assert!(matches!(refused("\x01\n", &BOUNDS), BlocklistFileError::Empty));
     assert!(matches!(refused("a1\nb2\nc3\nd4\ne5\n", &SMALL), BlocklistFileError::TooMany));
+    assert!(matches!(refused(format!("# passwords\n{first}\n"), &BOUNDS), BlocklistFileError::Mixed(2)), "a heading");
+    assert!(matches!(refused("p\0a\0s\0s\0\n\0", &BOUNDS), BlocklistFileError::Mixed(1)), "UTF-16");
     assert!(matches!(refused("8846F7EAEE8FB117AD06BDD830B7586C:12\n", &BOUNDS), BlocklistFileError::OtherHashes));
     assert!(matches!(refused(format!("{}:12\n", &first[5..]), &BOUNDS), BlocklistFileError::OtherHashes));
     let mixed = refused(format!("{first}\n{first}:x\n"), &BOUNDS);

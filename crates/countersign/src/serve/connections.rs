@@ -125,7 +125,13 @@ impl Connections {
                     }
                     return;
                 }
-                _ = told.changed(), if state != State::Ending => state = State::Ending,
+                _ = told.changed(), if state != State::Ending => {
+                    // Who has not asked for anything yet would keep the end waiting.
+                    if state == State::New && !was_asked.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    state = State::Ending;
+                }
                 () = look.as_mut(), if state != State::Ending => match (was_asked.swap(false, Ordering::Relaxed), state) {
                     (true, _) => {
                         look.as_mut().reset(Instant::now() + self.idle);

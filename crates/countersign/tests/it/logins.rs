@@ -580,7 +580,7 @@ async fn f12_code_sees_the_logins_of_a_user_in_pages() {
 #[tokio::test]
 async fn l6_a_store_that_is_away_is_a_503_and_ends_nothing_unsaid() {
     let store = Faulty::default();
-    let app = TestApp::with(store.clone(), |builder| builder).await;
+    let app = TestApp::with(store.clone(), |builder| builder.remembered_users(0)).await;
     let token = app.log_in("alice").await.access;
     let id = app.id_of(&app.log_in("alice").await.access).await;
     let body = "current_password=correct+horse&new_password=another+horse+staple";

@@ -16,7 +16,7 @@ mod verification;
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -31,6 +31,7 @@ pub use self::{
 };
 pub use crate::token::issue::{DEFAULT_LIFETIME, RefreshLifetimes, TokenResponse};
 use crate::{
+    client::remembered::RememberedClients,
     clock::{Clock, Rng, Timestamp},
     extra_claims::ExtraClaims,
     form::Form,
@@ -56,6 +57,9 @@ const SWEEP_EVERY: usize = 64;
 
 /// How much of each kind one sweep forgets: more than came in since the last, little enough that nobody waits for it.
 pub const SWEEP_LIMIT: usize = 256;
+
+/// More than any version of a store.
+const NO_VERSION: u64 = u64::MAX;
 
 /// How long to wait for an owner who changes faster than requests are answered.
 const OWNER_RETRY: Duration = Duration::from_secs(1);
@@ -188,7 +192,10 @@ pub struct AuthorizationServer {
     requests: AtomicUsize,
     seen: SeenTokens,
     remembered: RememberedOwners,
+    clients: RememberedClients,
     revoked: Revoked,
+    /// The store's version before the feed was last heard for an introspection; [`NO_VERSION`] if that is not known.
+    heard_version: AtomicU64,
     throttle: Throttle,
     token_meters: TokenMeters,
     verification_meters: VerificationMeters,
@@ -220,7 +227,9 @@ impl AuthorizationServer {
             requests,
             seen,
             remembered,
+            clients: RememberedClients::new(),
             revoked,
+            heard_version: AtomicU64::new(NO_VERSION),
             throttle,
             token_meters,
             verification_meters,

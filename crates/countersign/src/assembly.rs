@@ -8,7 +8,7 @@ use crate::{
     audit::requirement_of,
     guard::{
         Requirement,
-        route::RouteGuards,
+        route::{Finish, RouteGuards},
         router::{Covers, Shared, guarded},
     },
     oauth2::OAuth2,
@@ -21,11 +21,17 @@ use crate::{
 pub(crate) struct Assembly<'a, S> {
     oauth2: &'a OAuth2,
     state: &'a S,
+    finish: Option<Finish>,
 }
 
 impl<'a, S: Clone + Send + Sync + 'static> Assembly<'a, S> {
     pub(crate) const fn new(oauth2: &'a OAuth2, state: &'a S) -> Self {
-        Self { oauth2, state }
+        Self { oauth2, state, finish: None }
+    }
+
+    /// With this done to the answers of all handlers, and not to those of axum's own, as 405.
+    pub(crate) const fn finishing(self, finish: Finish) -> Self {
+        Self { finish: Some(finish), ..self }
     }
 
     /// Makes the router of `routes`, and tells of them.
@@ -83,6 +89,6 @@ impl<'a, S: Clone + Send + Sync + 'static> Assembly<'a, S> {
     }
 
     fn route(&self, requirement: &Requirement) -> Arc<RouteGuards> {
-        RouteGuards::new(self.oauth2, requirement)
+        RouteGuards::new(self.oauth2, requirement, self.finish)
     }
 }

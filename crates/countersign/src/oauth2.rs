@@ -127,6 +127,21 @@ impl OAuth2 {
         }
     }
 
+    /// A good token that was seen before, by its bytes as they stand; `None` says nothing of it, and
+    /// [`OAuth2::verify_unknown`] is to be asked.
+    pub(crate) fn recall(&self, token: &[u8]) -> Option<AccessToken> {
+        self.server()?.recall(token)
+    }
+
+    /// As [`OAuth2::verify`], for a token that cannot be recalled.
+    pub(crate) async fn verify_unknown(&self, token: BorrowedToken<'_>) -> Result<AccessToken, BearerError> {
+        match &self.0.authority {
+            Authority::Here { server, .. } => server.verify_unknown(token).await,
+            #[cfg(feature = "remote")]
+            Authority::Elsewhere(_) => self.verify(token).await,
+        }
+    }
+
     /// The owner of a verified token, as long as the owner is active.
     ///
     /// Where tokens come from elsewhere and [`Builder::users`](crate::Builder::users) is not set, the owner is what the

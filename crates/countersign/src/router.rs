@@ -225,7 +225,7 @@ where
         let routes = self.told_by(document);
         check(&self.audit_of(routes.clone()))?;
         let mut told = Told::new(&self.oauth2, routes.left);
-        let ours = Assembly::new(&self.oauth2, &self.oauth2).place(routes.ours, &mut told);
+        let ours = Assembly::new(&self.oauth2, &self.oauth2).finishing(endpoint::finish).place(routes.ours, &mut told);
         let theirs = Assembly::new(&self.oauth2, &self.state).place(routes.theirs, &mut told);
         Ok(Placed { ours, theirs, told })
     }

@@ -1,6 +1,8 @@
 //! What the introspection endpoint says of a token, and to whom (RFC 7662).
 
-use super::{AuthorizationServer, Request};
+use std::sync::atomic::Ordering;
+
+use super::{AuthorizationServer, NO_VERSION, Request, SharedOwner};
 use crate::{
     client::{Client, ClientType},
     clock::Timestamp,
@@ -89,7 +91,8 @@ impl AuthorizationServer {
     /// "the authorization server MUST return an introspection response with the "active" field set to "false" […]
     /// SHOULD NOT include any additional information"). `token_type_hint` is not needed.
     ///
-    /// What ended anywhere before the question came is inactive: the feed is read each time.
+    /// What ended anywhere before the question came is inactive: the feed is read each time, unless the store says that
+    /// nothing has changed in it since the last time ([`Feed::version`](crate::store::Feed::version)).
     ///
     /// # Errors
     /// - [`OAuthError::InvalidRequest`]: `token` is missing.
@@ -143,15 +146,15 @@ impl AuthorizationServer {
             tracing::debug!(event = "introspection", client = %asker.id, "a client asked for another's token");
             return Ok(Told::Nothing);
         }
-        self.hear_of_it().await?;
-        if self.has_ended(&token) || !self.may_still_ask(token.client_id()).await? {
+        self.hear_of_changes().await?;
+        if self.has_ended(&token) || !self.may_still_ask(asker, token.client_id()).await? {
             return Ok(Told::Nothing);
         }
         let username = match token.whose() {
             TokenSubject::Client => None,
             TokenSubject::Owner => {
-                let Some(owner) = self.find_owner_if_active(token.subject()).await? else { return Ok(Told::Nothing) };
-                Some(owner.username)
+                let Some(owner) = self.find_owner(token.subject(), now).await? else { return Ok(Told::Nothing) };
+                Some(owner.username.clone())
             }
         };
         Ok(Told::Active(Box::new(ActiveToken {
@@ -180,7 +183,8 @@ impl AuthorizationServer {
         if grant.client_id != asker.id {
             return Ok(Told::Nothing);
         }
-        let Some(owner) = self.find_owner_if_active(&grant.subject).await? else { return Ok(Told::Nothing) };
+        let owner = self.owners().find_by_subject(&grant.subject).await?.filter(ResourceOwner::is_active);
+        let Some(owner) = owner else { return Ok(Told::Nothing) };
         Ok(Told::Active(Box::new(ActiveToken {
             kind: ActiveTokenKind::Refresh,
             client_id: Some(grant.client_id),
@@ -195,13 +199,37 @@ impl AuthorizationServer {
         })))
     }
 
-    async fn find_owner_if_active(&self, subject: &Subject) -> Result<Option<ResourceOwner>, StoreError> {
-        Ok(self.owners().find_by_subject(subject).await?.filter(ResourceOwner::is_active))
+    /// Hears of what has ended, wherever that was.
+    async fn hear_of_changes(&self) -> Result<(), StoreError> {
+        // Before the feed is read: what is added from here on may not be heard.
+        let version = self.ports.store.version().unwrap_or(NO_VERSION);
+        if version == NO_VERSION || version != self.heard_version.load(Ordering::Acquire) {
+            self.hear_of_it().await?;
+            self.heard_version.store(version, Ordering::Release);
+        }
+        Ok(())
     }
 
-    /// Whether the client of a token is still one of ours, and active.
-    async fn may_still_ask(&self, id: Option<&ClientId>) -> Result<bool, StoreError> {
-        let Some(id) = id.filter(|id| id.as_str() != Client::BUILT_IN_ID) else { return Ok(true) };
-        Ok(self.ports.store.find_client(id).await?.is_some_and(|client| client.is_active()))
+    /// The owner, if active. One of the built-in table may be remembered, since the feed, which was just heard, tells of every
+    /// change.
+    async fn find_owner(&self, subject: &Subject, now: Timestamp) -> Result<Option<SharedOwner>, StoreError> {
+        if self.owners_are_in_store()
+            && let Some(owner) = self.remembered.find(subject, &self.revoked, now)
+        {
+            return Ok(Some(owner));
+        }
+        // Before the row is read: a change that is heard from here on may not be in it.
+        let generation = self.revoked.generation();
+        let found = self.owners().find_by_subject(subject).await?.filter(ResourceOwner::is_active);
+        Ok(found.map(|owner| match self.owners_are_in_store() {
+            true => self.remembered.remember(owner, generation, now),
+            false => SharedOwner::new(owner),
+        }))
+    }
+
+    /// Whether the client of a token is still one of ours, and active. Who asks was found to be that just now.
+    async fn may_still_ask(&self, asker: &Client, id: Option<&ClientId>) -> Result<bool, StoreError> {
+        let Some(id) = id.filter(|id| id.as_str() != Client::BUILT_IN_ID && **id != asker.id) else { return Ok(true) };
+        Ok(self.clients.find(id, &*self.ports.store).await?.is_some_and(|client| client.is_active()))
     }
 }

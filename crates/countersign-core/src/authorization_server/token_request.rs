@@ -172,6 +172,7 @@ impl AuthorizationServer {
     pub async fn authenticate_client(&self, request: Request<'_>) -> Result<Client, OAuthError> {
         let door = auth::Door {
             store: &*self.ports.store,
+            clients: &self.clients,
             issuer: self.issuer(),
             leeway: self.settings.leeway,
             now: self.ports.clock.now(),

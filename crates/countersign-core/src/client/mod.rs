@@ -5,6 +5,7 @@ mod authentication;
 mod keys;
 mod problem;
 pub mod registry;
+pub(crate) mod remembered;
 mod secret;
 
 pub use self::{

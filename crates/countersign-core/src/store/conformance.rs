@@ -74,6 +74,7 @@ macro_rules! store_conformance {
             removed_owners_are_gone_with_their_grants
             clients_come_back_as_they_were_added
             clients_are_listed_in_pages
+            a_version_is_another_after_every_change
             h9_no_client_has_the_name_of_an_owner
             h9_of_a_client_and_an_owner_who_race_for_a_name_one_wins
             h8_of_many_rotations_at_once_none_is_lost

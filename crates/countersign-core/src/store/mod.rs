@@ -240,6 +240,15 @@ pub trait Feed: fmt::Debug + Send + Sync + 'static {
     /// At most `limit` entries that come after the number `after`, in their order.
     async fn find_feed(&self, after: u64, limit: usize) -> Result<Vec<FeedEntry>, StoreError>;
 
+    /// A number that is another after every change in the whole store, whoever made it, as soon as the change is
+    /// acknowledged; `None`, the default, if nobody can tell at once: this must wait for no other and for no disk. It is
+    /// never [`u64::MAX`].
+    ///
+    /// What was read after a version is as it was while the version is the same, so that clients need not be read anew.
+    fn version(&self) -> Option<u64> {
+        None
+    }
+
     /// Adds an entry for something of which the store keeps no record of its own.
     async fn append_feed(&self, ended: &Ended, until: Timestamp) -> Result<(), StoreError>;
 }

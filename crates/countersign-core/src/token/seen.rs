@@ -81,9 +81,12 @@ impl SeenTokens {
 
     /// A token that is remembered and good, and has not ended before its time. One memory always asks the same `revoked`: what
     /// was looked for since the last news is not looked for again.
+    ///
+    /// It takes bytes of which nobody knows yet whether they could be a token at all. They are known by all of them, so those
+    /// that are remembered are the very bytes that were looked at when they were verified.
     pub(crate) fn recall(
         &self,
-        token: BorrowedToken<'_>,
+        token: &[u8],
         expected: Expected<'_>,
         revoked: &Revoked,
         now: Timestamp,
@@ -94,6 +97,41 @@ impl SeenTokens {
         let lasts = known.lasts(revoked);
         memory.meters.hit.increment(u64::from(lasts));
         lasts.then_some(known)
+    }
+
+    /// A token whose signature is known to hold, whoever it is for and until when.
+    pub(crate) fn recall_issued(
+        &self,
+        token: BorrowedToken<'_>,
+        expected: Expected<'_>,
+        now: Timestamp,
+    ) -> Option<AccessToken> {
+        let memory = self.memory_for(token.secret().as_bytes())?;
+        let known = memory.find(&memory.names.of(token.secret().as_bytes())?, expected, now)?;
+        if known.0.issuer != *expected.issuer {
+            return None;
+        }
+        memory.meters.hit.increment(1);
+        Some(known)
+    }
+
+    /// Remembers a token whose signature holds by these keys.
+    pub(crate) fn remember_issued(
+        &self,
+        token: BorrowedToken<'_>,
+        verified: &AccessToken,
+        expected: Expected<'_>,
+        now: Timestamp,
+    ) {
+        let memory = self.memory_for(token.secret().as_bytes());
+        let Some((memory, name)) =
+            memory.and_then(|memory| Some((memory, memory.names.of(token.secret().as_bytes())?)))
+        else {
+            return;
+        };
+        memory.meters.miss.increment(1);
+        let (profile, generation) = (expected.profile, expected.keys.generation(now));
+        memory.seen.insert(name, Seen { token: verified.clone(), profile, generation });
     }
 
     /// [`SeenTokens::verify`] for a token that must not have ended before its time either.
@@ -109,8 +147,8 @@ impl SeenTokens {
     }
 
     /// The memory, if a token of this length is remembered.
-    fn memory_for(&self, token: BorrowedToken<'_>) -> Option<&Memory> {
-        self.0.as_ref().filter(|_| token.secret().len() <= MAX_REMEMBERED_BYTES)
+    fn memory_for(&self, token: &[u8]) -> Option<&Memory> {
+        self.0.as_ref().filter(|_| token.len() <= MAX_REMEMBERED_BYTES)
     }
 
     fn verify_at(
@@ -119,8 +157,9 @@ impl SeenTokens {
         expected: Expected<'_>,
         now: Timestamp,
     ) -> Result<AccessToken, TokenProblem> {
-        let memory = self.memory_for(token);
-        let Some((memory, name)) = memory.and_then(|memory| Some((memory, memory.names.of(token)?))) else {
+        let bytes = token.secret().as_bytes();
+        let memory = self.memory_for(bytes);
+        let Some((memory, name)) = memory.and_then(|memory| Some((memory, memory.names.of(bytes)?))) else {
             return verify_at(token, expected, now);
         };
         if let Some(known) = memory.find(&name, expected, now) {
@@ -151,7 +190,7 @@ type Name = [u8; 16];
 /// A name as a new memory makes it.
 #[cfg(test)]
 pub(super) fn name_for_test(rng: &dyn Rng, token: BorrowedToken<'_>) -> Option<Name> {
-    Names::new(rng)?.of(token)
+    Names::new(rng)?.of(token.secret().as_bytes())
 }
 
 /// Makes the names.
@@ -165,9 +204,9 @@ impl Names {
         UnboundKey::new(&AES_256_GCM, &*key).ok().map(|key| Self(LessSafeKey::new(key)))
     }
 
-    fn of(&self, token: BorrowedToken<'_>) -> Option<Name> {
+    fn of(&self, token: &[u8]) -> Option<Name> {
         let nonce = Nonce::assume_unique_for_key([0; NONCE_LEN]);
-        let tag = self.0.seal_in_place_separate_tag(nonce, Aad::from(token.secret().as_bytes()), &mut []);
+        let tag = self.0.seal_in_place_separate_tag(nonce, Aad::from(token), &mut []);
         tag.ok()?.as_ref().try_into().ok()
     }
 }

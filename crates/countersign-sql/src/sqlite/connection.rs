@@ -48,6 +48,13 @@ pub(super) fn reader(path: &Path) -> Result<Connection, OpenError> {
     open().map_err(database)
 }
 
+/// A connection that looks whether anything has changed, and waits for nobody.
+pub(super) fn glancer(path: &Path) -> Result<Connection, OpenError> {
+    let connection = reader(path)?;
+    connection.busy_timeout(Duration::ZERO).map_err(database)?;
+    Ok(connection)
+}
+
 pub(super) fn database(problem: rusqlite::Error) -> OpenError {
     OpenError::Database(problem.into())
 }

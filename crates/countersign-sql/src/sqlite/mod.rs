@@ -8,6 +8,7 @@ mod ports;
 mod query;
 mod readers;
 mod threads;
+mod version;
 mod writer;
 
 use std::{
@@ -27,6 +28,7 @@ use tokio::sync::oneshot;
 
 use self::{
     readers::Readers,
+    version::Version,
     writer::{Decision, Writer},
 };
 use crate::{
@@ -51,6 +53,7 @@ pub struct Sqlite {
 struct Shared {
     path: PathBuf,
     meters: StoreMeters,
+    version: Version,
     // In this order they end: the connection that is closed last is one that may write the log back into the file.
     readers: Readers,
     writer: Writer,
@@ -108,8 +111,9 @@ impl Sqlite {
 
     fn start(path: PathBuf, connection: Connection) -> Result<Self, OpenError> {
         let readers = (0..READERS).map(|_| connection::reader(&path)).collect::<Result<Vec<_>, _>>()?;
+        let version = Version::of(connection::glancer(&path)?);
         let (readers, writer) = (Readers::start(readers)?, Writer::start(connection)?);
-        let shared = Shared { path, meters: StoreMeters::new(), readers, writer };
+        let shared = Shared { path, meters: StoreMeters::new(), version, readers, writer };
         Ok(Self { shared: Arc::new(shared) })
     }
 

@@ -441,6 +441,10 @@ impl Feed for Sqlite {
         self.find_all(sql::FIND_FEED, vec![after, limit.into()], rows::feed_entry).await
     }
 
+    fn version(&self) -> Option<u64> {
+        self.shared.version.find()
+    }
+
     async fn append_feed(&self, ended: &Ended, until: Timestamp) -> Result<(), StoreError> {
         self.execute(sql::APPEND_FEED, rows::feed_values(ended, until)).await.map(drop)
     }

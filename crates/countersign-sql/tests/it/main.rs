@@ -8,6 +8,7 @@ mod looking;
 #[cfg(unix)]
 mod processes;
 mod races;
+mod remembered;
 mod renewal;
 mod schema;
 mod sources;

@@ -20,8 +20,8 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderValue, header},
-    response::Response,
+    http::StatusCode,
+    response::{IntoResponse, Response},
     routing as undocumented,
 };
 use countersign_core::authorization_server::AuthorizationServer;
@@ -141,7 +141,7 @@ pub(crate) fn audit(oauth2: &OAuth2, audit: &mut Audit) {
 /// All endpoints: those that the document tells of, with a slash at the end too, and the rest.
 pub(crate) fn router(documented: axum::Router<OAuth2>, api: Finished, left: &[Replaceable]) -> axum::Router {
     let oauth2 = api.oauth2.clone();
-    let mut router = documented.merge(twins(left)).with_state(oauth2.clone());
+    let mut router = twins(left).with_state(oauth2.clone());
     if let Some(server) = oauth2.authority().server() {
         router = router.merge(of_issuer(server, api.scopes.clone()).with_state(oauth2.clone()));
     }
@@ -150,8 +150,20 @@ pub(crate) fn router(documented: axum::Router<OAuth2>, api: Finished, left: &[Re
         finished_router = finished_router.route(document, undocumented::get(openapi::handle));
     }
     let router = router.merge(finished_router.with_state(Arc::new(api)));
-    // One layer for both: each costs every request.
-    router.layer(MapResponseLayer::new(move |answer| security_headers::add(&oauth2, not_stored(answer))))
+    let for_others = oauth2.clone();
+    let documented = documented
+        .method_not_allowed_fallback(async move || finish(&for_others, StatusCode::METHOD_NOT_ALLOWED.into_response()));
+    let router = router.layer(MapResponseLayer::new({
+        let oauth2 = oauth2.clone();
+        move |answer| finish(&oauth2, answer)
+    }));
+    router.merge(documented.with_state(oauth2))
+}
+
+/// What every answer of ours says beside what it says itself: that nobody keeps it, because it is about one person, and
+/// what the [security headers](security_headers()) say.
+pub(crate) fn finish(oauth2: &OAuth2, answer: Response) -> Response {
+    security_headers::add(oauth2, &security_headers::NOT_STORED, answer)
 }
 
 /// The endpoints of an API that issues its own tokens, beside those that the document tells of.
@@ -184,12 +196,6 @@ pub(crate) struct Finished {
     /// The API's name, as the document has it.
     pub(crate) title: String,
     pub(crate) scopes: Scopes,
-}
-
-/// What an endpoint does not say may be kept is about one person, and nobody keeps it.
-fn not_stored(mut response: Response) -> Response {
-    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
 }
 
 fn with_slash(path: &str) -> String {

@@ -16,7 +16,7 @@ use super::guard;
 use crate::{
     guard::{Refusal, Requirement, route},
     oauth2::{HoldsOAuth2, OAuth2},
-    scheme::{SchemeRef, find_bearer},
+    scheme::{SchemeRef, find_bearer, find_unread_bearer},
     scopes::ScopeSet,
 };
 
@@ -65,8 +65,10 @@ async fn verified(parts: &mut Parts, oauth2: &OAuth2) -> Result<token::AccessTok
     {
         return Ok(known.token.clone());
     }
-    let (_, token) = find_bearer(parts)?;
-    let token = oauth2.verify(BorrowedToken::new(token)).await?;
+    let token = match find_unread_bearer(parts).and_then(|token| oauth2.recall(token)) {
+        Some(known) => known,
+        None => oauth2.verify_unknown(BorrowedToken::new(find_bearer(parts)?.1)).await?,
+    };
     if let Some(header) = parts.headers.get(header::AUTHORIZATION).filter(|_| several) {
         let verified = Verified { by: oauth2.clone(), header: header.clone(), token: token.clone() };
         parts.extensions.insert(verified);

@@ -80,6 +80,9 @@ struct Loaded<T> {
 }
 
 fn loaded<T: Clone + Send + Sync + 'static>(parts: &Parts, oauth2: &OAuth2, token: &token::AccessToken) -> Option<T> {
+    if !route::has_several_guards(parts) {
+        return None;
+    }
     let loaded = parts.extensions.get::<Loaded<T>>()?;
     let is_theirs = loaded.by.is(oauth2) && loaded.token.identity() == token.identity();
     is_theirs.then(|| loaded.value.clone())

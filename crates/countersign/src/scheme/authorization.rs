@@ -43,6 +43,13 @@ pub(super) fn find(parts: &Parts, scheme: &str) -> Result<HttpCredentials, Beare
 
 /// As [`find`], where they stand: the scheme as it was written, and what is behind it.
 pub(super) fn find_in_place<'p>(parts: &'p Parts, scheme: &str) -> Result<(&'p str, &'p str), BearerError> {
+    let (written, behind) = find_bytes(parts, scheme)?;
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| BearerError::InvalidToken(Reason::Malformed));
+    Ok((text(written)?, text(behind)?))
+}
+
+/// As [`find_in_place`], before anybody has looked whether it is text.
+pub(super) fn find_bytes<'p>(parts: &'p Parts, scheme: &str) -> Result<(&'p [u8], &'p [u8]), BearerError> {
     split(the_only_header(parts)?, scheme)
 }
 
@@ -62,16 +69,18 @@ fn the_only_header(parts: &Parts) -> Result<&HeaderValue, BearerError> {
 }
 
 /// The scheme as it was written, and what stands behind it.
-fn split<'h>(header: &'h HeaderValue, scheme: &str) -> Result<(&'h str, &'h str), BearerError> {
+fn split<'h>(header: &'h HeaderValue, scheme: &str) -> Result<(&'h [u8], &'h [u8]), BearerError> {
     let bytes = header.as_bytes();
     let end = bytes.iter().position(u8::is_ascii_whitespace).unwrap_or(bytes.len());
-    let (written, rest) = bytes.split_at(end);
+    let (written, mut rest) = bytes.split_at(end);
     if !written.eq_ignore_ascii_case(scheme.as_bytes()) {
         return Err(BearerError::NoCredentials(Reason::OtherScheme));
     }
     if rest.first().is_some_and(|byte| *byte != b' ') {
         return Err(BearerError::InvalidToken(Reason::Malformed));
     }
-    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| BearerError::InvalidToken(Reason::Malformed));
-    Ok((text(written)?, text(rest)?.trim_matches(' ')))
+    while let [b' ', behind @ ..] | [behind @ .., b' '] = rest {
+        rest = behind;
+    }
+    Ok((written, rest))
 }

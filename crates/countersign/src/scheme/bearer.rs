@@ -83,6 +83,15 @@ pub(crate) fn find_in_place(parts: &Parts) -> Result<(&str, &str), BearerError> 
     Ok(found)
 }
 
+/// What stands where [`find_in_place`] finds the bearer token of a request, before anybody has looked at its characters: to
+/// recall a token that was seen before, which is the same in every byte. `None` where that refuses for any other reason.
+pub(crate) fn find_unread(parts: &Parts) -> Option<&[u8]> {
+    if has_query_token(parts) {
+        return None;
+    }
+    authorization::find_bytes(parts, "bearer").ok().map(|(_, token)| token)
+}
+
 /// Whether an `Authorization` header is of the scheme of bearer tokens, whatever is behind it.
 pub(crate) fn is_in(headers: &HeaderMap) -> bool {
     let mut schemes = headers.get_all(header::AUTHORIZATION).iter().map(|value| {
@@ -108,8 +117,8 @@ pub(crate) fn is_b64token(token: &str) -> bool {
 }
 
 fn has_query_token(parts: &Parts) -> bool {
-    let query = parts.uri.query().unwrap_or_default();
-    query.split('&').any(|pair| pair.split('=').next() == Some("access_token"))
+    let has_it = |query: &str| query.split('&').any(|pair| pair.split('=').next() == Some("access_token"));
+    parts.uri.query().is_some_and(has_it)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 #[cfg(feature = "testing")]
 pub(crate) use self::bearer::is_b64token;
-pub(crate) use self::bearer::{find_in_place as find_bearer, is_in as has_bearer};
+pub(crate) use self::bearer::{find_in_place as find_bearer, find_unread as find_unread_bearer, is_in as has_bearer};
 pub use self::{
     api_key::{ApiKey, ApiKeyValue},
     authorization::HttpCredentials,

@@ -69,6 +69,30 @@ async fn b4_malformed_credentials_are_a_bad_token() {
 }
 
 #[tokio::test]
+async fn b15_a_token_that_is_remembered_lets_nothing_in_beside_it() {
+    let app = TestApp::new().await;
+    let token = app.token("me").await;
+    for _ in 0..2 {
+        app.get_as("/any", &token).await.expect(StatusCode::OK);
+        app.get_with("/any", &format!("bearer   {token}  ")).await.expect(StatusCode::OK);
+        for bad in ["=", "!", ",", " x", "\t", "\u{e9}"] {
+            let mut request = Request::get("/any").body(Body::empty()).unwrap();
+            let header = HeaderValue::from_bytes(format!("Bearer {token}{bad}").as_bytes()).unwrap();
+            request.headers_mut().insert(header::AUTHORIZATION, header);
+            app.send(request).await.expect_invalid_token();
+        }
+        app.get_with("/any", &format!("Basic {token}")).await.expect(StatusCode::UNAUTHORIZED);
+        app.get_as(&format!("/any?access_token={token}"), &token).await.expect(StatusCode::BAD_REQUEST);
+        let mut request = Request::get("/any").body(Body::empty()).unwrap();
+        for _ in 0..2 {
+            let header = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
+            request.headers_mut().append(header::AUTHORIZATION, header);
+        }
+        app.send(request).await.expect(StatusCode::BAD_REQUEST);
+    }
+}
+
+#[tokio::test]
 async fn b5_whatever_is_wrong_with_a_token_the_answer_is_one() {
     let app = TestApp::new().await;
     let other = TestApp::with(Memory::new(), |builder| builder.issuer("https://other.example.com")).await;

@@ -85,7 +85,9 @@ async fn k5_other_methods_are_not_allowed() {
         for method in ["TRACE", "POST", "DELETE", "FOO", "CONNECT", "PROPFIND"] {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
             let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
-            app.send(request).await.expect(StatusCode::METHOD_NOT_ALLOWED);
+            let answer = app.send(request).await.expect(StatusCode::METHOD_NOT_ALLOWED);
+            assert_eq!((answer.header("cache-control"), answer.header("referrer-policy")), ("no-store", "no-referrer"));
+            assert_eq!(answer.header("allow"), "GET,HEAD", "{path}");
         }
     }
 }

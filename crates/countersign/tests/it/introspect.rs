@@ -248,6 +248,20 @@ async fn c21_a_token_whose_owner_is_not_active_is_not() {
     }
 }
 
+#[tokio::test]
+async fn f9_a_token_that_was_told_of_before_is_told_to_nobody_else_and_no_longer_than_it_lives() {
+    for format in BOTH {
+        let app = app_with(format, Memory::new()).await;
+        let (token, _) = login(&app).await;
+        for _ in 0..2 {
+            assert_eq!(app.introspect("items", &token).await.json()["active"], true);
+            assert_eq!(app.introspect("orders", &token).await.body, INACTIVE);
+        }
+        app.forward(16 * 60);
+        assert_eq!(app.introspect("items", &token).await.body, INACTIVE, "{format:?}");
+    }
+}
+
 /// Users of a table of the author's end nobody's grants when they are disabled.
 #[tokio::test]
 async fn c21_owners_of_a_table_of_the_authors_are_looked_at() {

@@ -505,8 +505,8 @@ async fn a18_a_refresh_under_way_gets_nothing_once_its_user_changed() {
         let app = TestApp::with(store.clone(), |builder| builder).await;
         let login = app.log_in("alice").await;
         let subject = app.subject("alice").await;
-        // Clients, grant, user; then the grant is renewed.
-        store.before(4, {
+        // Grant, user; then the grant is renewed.
+        store.before(3, {
             let memory = store.memory();
             move || {
                 let done = match change {

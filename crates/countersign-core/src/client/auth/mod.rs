@@ -8,7 +8,7 @@ mod private_key_jwt;
 use std::time::Duration;
 
 use self::private_key_jwt::{Assertion, AssertionProblem, Use};
-use super::{AuthMethod, Authentication, Client, ClientSecret, ClientSecrets};
+use super::{AuthMethod, Authentication, Client, ClientSecret, ClientSecrets, remembered::RememberedClients};
 use crate::{
     clock::Timestamp,
     error::{OAuthError, RequestProblem},
@@ -22,6 +22,7 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Door<'a> {
     pub(crate) store: &'a dyn Store,
+    pub(crate) clients: &'a RememberedClients,
     /// Whom an assertion must be for.
     pub(crate) issuer: &'a Issuer,
     /// How far the client's clock may be apart.
@@ -61,15 +62,22 @@ pub(crate) async fn authenticate(
     authorization: Option<&str>,
     form: &Form,
 ) -> Result<Client, OAuthError> {
-    if !door.store.has_clients().await? {
+    let named = match read(authorization, form) {
+        Ok(None) => return Ok(Client::built_in()),
+        Ok(Some(named)) => Ok(named),
+        Err(problem) => Err(problem),
+    };
+    // A name that can be nobody's is looked for nowhere.
+    let found = match named.as_ref().ok().and_then(|named| ClientId::parse(&named.id).ok()) {
+        Some(id) => door.clients.find(&id, door.store).await?,
+        None => None,
+    };
+    // Asked second: who is found need not wait for it. It tells a stranger that a name is nobody's, and names are no secret
+    // (RFC 6749 §2.2: "The client identifier is not a secret").
+    if found.is_none() && !door.store.has_clients().await? {
         return Ok(Client::built_in());
     }
-    let Some(Mechanism { id, proof }) = read(authorization, form)? else { return Ok(Client::built_in()) };
-    // A name that can be nobody's is looked for nowhere.
-    let found = match ClientId::parse(&id) {
-        Ok(id) => door.store.find_client(&id).await?,
-        Err(_) => None,
-    };
+    let Mechanism { id, proof } = named?;
     // Whoever it is, the proof is held against something before anything is told.
     let proven = match &proof {
         Proof::None => prove(door, found.as_ref(), &proof),

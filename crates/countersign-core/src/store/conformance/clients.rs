@@ -13,7 +13,9 @@ use crate::{
     grant_type::GrantType,
     names::{Audience, ClientId, Subject},
     resource_owner::ResourceOwner,
-    store::{Added, Found, HandleHash, OneTimeKind, Redeemed, Remembered, Rotated, SWEEP_MARGIN, Standing, Store},
+    store::{
+        Added, Ended, Found, HandleHash, OneTimeKind, Redeemed, Remembered, Rotated, SWEEP_MARGIN, Standing, Store,
+    },
     token_format::TokenFormat,
 };
 
@@ -66,6 +68,29 @@ pub async fn clients_come_back_as_they_were_added(store: Arc<impl Store>) {
     assert_eq!(store.add_client(&again).await.unwrap(), Added::NameTaken);
     assert_eq!(store.find_client(&again.id).await.unwrap().as_ref(), Some(&clients[0]), "nothing changed");
     assert_eq!(store.find_client(&ClientId::new("App")).await.unwrap(), None);
+}
+
+/// Of a store that tells its version.
+pub async fn a_version_is_another_after_every_change(store: Arc<impl Store>) {
+    let Some(mut last) = store.version() else { return };
+    let app = client("app", by_secret(SecretMethods::Basic, &[("a", None)]));
+    let kept = |secret: &str| KeptSecret { hash: ClientSecretHash::of(&ClientSecret::new(secret)), expires_at: None };
+    let [from, to] = ["a", "b"].map(|secret| ClientSecrets::from_kept(vec![kept(secret)]).unwrap());
+    for step in 0..6 {
+        match step {
+            0 => drop(store.add_client(&app).await.unwrap()),
+            1 => drop(store.set_client_status(&app.id, ClientStatus::Disabled, NOW).await.unwrap()),
+            2 => drop(store.set_client_status(&app.id, ClientStatus::Active, NOW).await.unwrap()),
+            3 => assert_eq!(store.rotate_client_secrets(&app.id, &from, &to).await.unwrap(), Rotated::Yes),
+            4 => store.append_feed(&Ended::Token("t".to_owned()), NOW).await.unwrap(),
+            _ => drop(store.remove_client(&app.id, NOW).await.unwrap()),
+        }
+        let version = store.version();
+        assert!(version.is_some() && version != Some(last), "{step}");
+        store.find_client(&app.id).await.unwrap();
+        assert_eq!(store.version(), version, "a look changes nothing");
+        last = version.unwrap_or(last);
+    }
 }
 
 pub async fn clients_are_listed_in_pages(store: Arc<impl Store>) {

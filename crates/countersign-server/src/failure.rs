@@ -22,6 +22,8 @@ enum Kind {
     WrongUsage,
     /// What something should be held against could not be had: exit code 2.
     NothingToHoldAgainst,
+    /// It was measured, and says neither yes nor no: exit code 3.
+    Undecided,
 }
 
 /// A command's end.
@@ -36,6 +38,11 @@ impl Failure {
     /// The command line or the settings ask for something that cannot be.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self { kind: Kind::WrongUsage, message: message.into() }
+    }
+
+    /// It was measured, and says neither yes nor no.
+    pub(crate) fn undecided(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Undecided, message: message.into() }
     }
 
     /// As the same failure of a command that only compares: nothing was found wrong, because nothing could be looked at.
@@ -61,6 +68,7 @@ impl Failure {
         match self.kind {
             Kind::Failed => ExitCode::from(1),
             Kind::WrongUsage | Kind::NothingToHoldAgainst => ExitCode::from(2),
+            Kind::Undecided => ExitCode::from(3),
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Files that connections leave to the rest: the database, the log, what is fetched.
-const OTHER_FILES: u64 = 64;
+pub(crate) const OTHER_FILES: u64 = 64;
 
 /// Where a server may listen.
 #[derive(Debug)]

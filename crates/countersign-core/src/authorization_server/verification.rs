@@ -21,7 +21,7 @@ impl AuthorizationServer {
     /// # Errors
     /// - [`BearerError::InvalidToken`], with the reason.
     /// - [`BearerError::TemporarilyUnavailable`]: nobody knows, because the store is away: whether it is one of ours, if
-    ///   it is opaque; or for too long what has ended (see [`RevocationSettings`]).
+    ///   it is opaque; or for too long what has ended (see [`RevocationSettings`](super::RevocationSettings)).
     pub async fn verify<'t>(&self, token: impl Into<BorrowedToken<'t>>) -> Result<AccessToken, BearerError> {
         let token = token.into();
         match self.recall(token.secret().as_bytes()) {

@@ -15,7 +15,7 @@ use crate::{
     password::{Password, PasswordHash, Strength, Verification},
     resource_owner::{ResourceOwner, Upgraded},
     scope::Scope,
-    store::Standing,
+    store::{Standing, StoreError},
     username::Username,
 };
 
@@ -37,15 +37,24 @@ const MAX_ATTEMPTS: usize = 3;
 pub(crate) async fn decide(facts: Facts<'_>, client: &Client, form: &Form) -> Result<Authorized, OAuthError> {
     let [username, password] = form.require(["username", "password"])?;
     let asked = form.find("scope").map(Scope::parse).transpose()?;
-    let owner = match Username::parse(username) {
-        Ok(username) => facts.owners.find_by_username(&username).await?,
-        Err(_) => None,
+    let (attempt, owner) = match facts.home {
+        // Nobody is looked for before: how long that takes tells whether there is such a one.
+        Home::Store => {
+            let attempt = facts.throttle.login(username, facts.source, None).await?;
+            (attempt, find(facts, username).await)
+        }
+        // A table of the author's may find an owner by several names, which count as one.
+        Home::Elsewhere => {
+            let owner = find(facts, username).await?;
+            let account = owner.as_ref().map_or(username, |owner| owner.username.as_str());
+            let subject = owner.as_ref().map(|owner| &owner.subject);
+            (facts.throttle.login(account, facts.source, subject).await?, Ok(owner))
+        }
     };
-    // A table may find an owner by several names; they count as one.
-    let account = owner.as_ref().map_or(username, |owner| owner.username.as_str());
-    let subject = owner.as_ref().map(|owner| &owner.subject);
-    let attempt = facts.throttle.login(account, facts.source, subject).await?;
-    let owner = authenticate(facts, owner, password).await;
+    let owner = match owner {
+        Ok(owner) => authenticate(facts, owner, password).await,
+        Err(error) => Err(error.into()),
+    };
     attempt.settle_with(&owner);
     let owner = owner?;
     // RFC 9068 §5: a token whose `sub` is its `client_id` is the client's own, so no user's may look like that.
@@ -65,6 +74,14 @@ pub(crate) async fn decide(facts: Facts<'_>, client: &Client, form: &Form) -> Re
     };
     let source = Source::New { standing, verified, spend: None };
     Ok(Authorized { subject: owner.subject, scope, asked, audience: None, source })
+}
+
+/// The owner of this name; none of a name that can be nobody's.
+async fn find(facts: Facts<'_>, username: &str) -> Result<Option<ResourceOwner>, StoreError> {
+    match Username::parse(username) {
+        Ok(username) => facts.owners.find_by_username(&username).await,
+        Err(_) => Ok(None),
+    }
 }
 
 /// The owner, active, and with the password hash against which this password was verified.

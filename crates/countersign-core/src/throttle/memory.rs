@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use super::{
     Attempts, Verdict,
-    counter::{Counter, Key, Outcome, Room, Rule, Tally},
+    counter::{Counter, Key, Outcome, Room, Rule, Tally, What},
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -157,8 +157,8 @@ impl Inner {
                 Room::Free => {}
                 Room::Taken => taken = Some(counter.key),
                 Room::Closed(until) => {
-                    // One is told at a time: what delays beside it is told the next time.
-                    if news.is_none() && entry.tally.tell() {
+                    // One is told at a time: what delays beside it is told the next time. A stranger's part is the account's.
+                    if counter.what != What::StrangePair && news.is_none() && entry.tally.tell() {
                         news = Some(counter.what);
                     }
                     closed = closed.max(Some(until));

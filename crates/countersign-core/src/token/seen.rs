@@ -27,7 +27,7 @@ pub(super) const NEVER_LOOKED: u64 = u64::MAX;
 
 /// A bounded memory of tokens whose signature held.
 ///
-/// It knows a token by [a name](Name) that is made of its whole string, and keeps what it says and never the string. What a
+/// It knows a token by a name that is made of its whole string, and keeps what it says and never the string. What a
 /// signature does not prove is looked at each time: issuer, audience and times; and the signature itself is looked at again
 /// once the keys are of another [generation](crate::key::VerifyingKeys::generation). A token that was refused is not
 /// remembered at all.

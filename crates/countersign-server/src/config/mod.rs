@@ -16,7 +16,7 @@ pub(crate) use self::{
     table::Settings,
     value::{
         AccessTokenFormat, CollectorUrl, DatabaseUrl, ListenAddress, LogFormat, LogLevel, Share, SigningAlgorithm,
-        Staleness, Switch, Value, read_described_scope,
+        Staleness, Switch, Value, Whole, read_described_scope,
     },
     written::Written,
 };

@@ -136,7 +136,7 @@ fn niceness(server: &Server) -> Vec<(bool, i32)> {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn m2_hashing_threads_step_back_and_no_others() {
+async fn m3_hashing_threads_step_back_and_no_others() {
     let place = Place::new();
     place.add_user("alice", &[]);
     for (set, steps) in [(None, 5), (Some("0"), 0), (Some("12"), 12)] {

@@ -52,6 +52,46 @@ async fn m7_the_file_does_not_grow_with_renewals() {
 }
 
 #[tokio::test]
+async fn m7_what_strangers_send_leaves_nothing_behind() {
+    let place = Place::new();
+    let hashing = HashingSettings { cost: Argon2Cost::weak_for_tests(), ..HashingSettings::default() };
+    let oauth2 = OAuth2::new(place.open().await).hashing(hashing).without_throttle().build().await.unwrap();
+    oauth2.add_user(NewUser::new("alice").password("correct horse")).await.unwrap();
+    oauth2.add_client(NewClient::new("service").grant_type(GrantType::ClientCredentials)).await.unwrap();
+    let rows = || {
+        let raw = place.raw();
+        let mut tables = raw.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").unwrap();
+        let tables = tables.query_map([], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap);
+        let count = |table: String| {
+            let rows = raw.query_row(&format!("SELECT count(*) FROM \"{table}\""), [], |row| row.get::<_, i64>(0));
+            (table, rows.unwrap())
+        };
+        tables.map(count).collect::<Vec<_>>()
+    };
+    let before = rows();
+    let server = oauth2.server().unwrap();
+    for n in 0..50 {
+        for body in [
+            format!("username=alice&password=wrong{n}"),
+            format!("username=nobody{n}&password=correct+horse"),
+            format!("grant_type=refresh_token&refresh_token=cs_refresh_{n}"),
+            format!("grant_type=client_credentials&client_id=service&client_secret=wrong{n}"),
+            format!("grant_type=client_credentials&client_id=nobody{n}&client_secret=x"),
+            format!("token=cs_access_{n}"),
+            format!("token=a.b.{n}"),
+        ] {
+            let form = Form::parse(body.as_bytes()).unwrap();
+            let request = Request::new(None, &form);
+            assert!(server.token(request).await.is_err(), "{body}");
+            assert!(server.introspect(request).await.is_err(), "{body}");
+            // RFC 7009 §2.2: "invalid tokens do not cause an error response".
+            let _ = server.revoke(request).await;
+        }
+    }
+    assert_eq!(rows(), before);
+}
+
+#[tokio::test]
 async fn e12_no_token_can_be_read_out_of_the_files() {
     for format in TokenFormat::ALL {
         let place = Place::new();

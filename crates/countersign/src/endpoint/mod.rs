@@ -21,7 +21,7 @@ use std::sync::Arc;
 use axum::{
     extract::{Request, State},
     http::StatusCode,
-    response::{IntoResponse, Response},
+    response::Response,
     routing as undocumented,
 };
 use countersign_core::authorization_server::AuthorizationServer;
@@ -151,8 +151,9 @@ pub(crate) fn router(documented: axum::Router<OAuth2>, api: Finished, left: &[Re
     }
     let router = router.merge(finished_router.with_state(Arc::new(api)));
     let for_others = oauth2.clone();
-    let documented = documented
-        .method_not_allowed_fallback(async move || finish(&for_others, StatusCode::METHOD_NOT_ALLOWED.into_response()));
+    let documented = documented.method_not_allowed_fallback(async move || {
+        finish(&for_others, told::told(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed"))
+    });
     let router = router.layer(MapResponseLayer::new({
         let oauth2 = oauth2.clone();
         move |answer| finish(&oauth2, answer)

@@ -72,6 +72,8 @@ checks! {
         "It lets passwords and tokens travel readable, now or after another change (RFC 9700 §2.6).";
     Listening "listening"
         "The server speaks plain HTTP, and the token endpoint must be reached by TLS (RFC 6749 §3.2).";
+    MetricsListen "metrics-listen"
+        "Metrics tell how many log in, and how many fail; whoever reaches their address reads them without a password (OWASP ASVS 5.0, 13.4.5).";
     Throttle "throttle"
         "Nobody may guess at a password without end: 100 failures in a row at most (NIST SP 800-63B-4 §3.2.2, OWASP ASVS 5.0, 6.3.1).";
     TrustedProxies "trusted-proxies"

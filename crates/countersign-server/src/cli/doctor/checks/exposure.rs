@@ -4,7 +4,7 @@ use axum::http::Uri;
 
 use crate::{
     cli::doctor::finding::{Check, Finding},
-    config::{Settings, Switch},
+    config::{ListenAddress, Settings, Switch},
     listen::{Place, is_this_machine},
 };
 
@@ -29,6 +29,7 @@ pub(super) async fn find(settings: &Settings) -> Vec<Finding> {
         issuer(settings, reached),
         allow_insecure_issuer(settings),
         listening(settings, listens_to_others),
+        metrics_listen(settings.metrics_listen.as_ref().map(ListenAddress::as_str)),
         developer_mode(settings, others_reach_it),
         docs(settings, others_reach_it),
     ]
@@ -76,6 +77,19 @@ fn listening(settings: &Settings, to_others: bool) -> Finding {
     }
 }
 
+/// A name is this machine only if it cannot be another's.
+fn metrics_listen(address: Option<&str>) -> Finding {
+    let Some(address) = address else { return Check::MetricsListen.fine("none are served") };
+    if address.rsplit_once(':').is_some_and(|(host, _)| is_this_machine(host)) {
+        Check::MetricsListen.fine(format!("{address} is for this machine alone"))
+    } else {
+        Check::MetricsListen.advice(
+            format!("{address} can be reached by other machines"),
+            "metrics_listen = \"127.0.0.1:9464\" where they are collected on this machine; else see that only the collector reaches it",
+        )
+    }
+}
+
 fn developer_mode(settings: &Settings, others_reach_it: bool) -> Finding {
     match (settings.developer_mode, others_reach_it) {
         (Switch::Off, _) => Check::DeveloperMode.fine("off"),
@@ -100,7 +114,22 @@ fn docs(settings: &Settings, others_reach_it: bool) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::super::finding::Severity, *};
+
+    #[test]
+    fn metrics_that_others_can_reach_are_told() {
+        for (address, severity) in [
+            (Some("0.0.0.0:9464"), Severity::Advice),
+            (Some("[::]:9464"), Severity::Advice),
+            (Some("metrics.example.com:9464"), Severity::Advice),
+            (Some("127.0.0.1:9464"), Severity::Fine),
+            (Some("[::1]:9464"), Severity::Fine),
+            (Some("localhost:9464"), Severity::Fine),
+            (None, Severity::Fine),
+        ] {
+            assert_eq!(metrics_listen(address).severity, severity, "{address:?}");
+        }
+    }
 
     #[test]
     fn k1_an_issuer_elsewhere_is_reached_by_tls_or_it_is_readable() {

@@ -6,10 +6,8 @@ use std::{fs, path::Path};
 use crate::{
     cli::doctor::finding::{Check, Finding},
     config::Settings,
+    listen::OTHER_FILES,
 };
-
-/// Below this many files, a crowd of clients that keep their connections open keeps the others out.
-const FEW_FILES: u64 = 4096;
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
@@ -21,7 +19,8 @@ pub(super) fn find(settings: &Settings) -> Vec<Finding> {
         let needed = threads as u64 * u64::from(hashing.cost.memory_kib()) * KIB;
         findings.push(memory(threads, needed, memory_limit(Path::new("/"))));
     }
-    findings.push(open_files(fs::read_to_string("/proc/self/limits").ok().as_deref().and_then(files_limit)));
+    let limit = fs::read_to_string("/proc/self/limits").ok().as_deref().and_then(files_limit);
+    findings.push(open_files(settings.max_connections.0, limit));
     findings
 }
 
@@ -63,21 +62,25 @@ fn memory_limit(root: &Path) -> Option<u64> {
     limits.into_iter().chain(machine).min()
 }
 
-fn open_files(limit: Option<u64>) -> Finding {
+/// Whether so many connections have a file each, and the rest of the server has its own.
+fn open_files(connections: u32, limit: Option<u64>) -> Finding {
+    let needed = u64::from(connections).saturating_add(OTHER_FILES);
     match limit {
         None => Check::OpenFiles.fine("there is no limit that is known here"),
-        Some(limit) if limit < FEW_FILES => Check::OpenFiles.advice(
-            format!("{limit} at once"),
-            "`LimitNOFILE=65536` of systemd, or `ulimit -n 65536` before the start",
+        Some(limit) if limit < needed => Check::OpenFiles.advice(
+            format!("{limit} at once, and {connections} connections take {needed}: the server takes fewer"),
+            format!(
+                "`LimitNOFILE={needed}` of systemd, or `ulimit -Hn {needed}` before the start; or max_connections = …"
+            ),
         ),
-        Some(limit) => Check::OpenFiles.fine(format!("{limit} at once")),
+        Some(limit) => Check::OpenFiles.fine(format!("{limit} at once, for {connections} connections")),
     }
 }
 
-/// The soft limit out of `/proc/self/limits`; none if there is none.
+/// The hard limit out of `/proc/self/limits`, to which the server raises its own; none if there is none.
 fn files_limit(limits: &str) -> Option<u64> {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    line.split_whitespace().next()?.parse().ok()
+    line.split_whitespace().nth(1)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -129,14 +132,14 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_of_open_files_is_the_soft_one() {
+    fn the_limit_of_open_files_is_the_hard_one_held_against_the_connections() {
         let limits = "Limit   Soft Limit   Hard Limit   Units\nMax open files            1024                 524288               files     \n";
-        assert_eq!(files_limit(limits), Some(1024));
+        assert_eq!(files_limit(limits), Some(524_288));
         assert_eq!(files_limit("Max open files            unlimited            unlimited            files"), None);
         assert_eq!(files_limit(""), None);
-        for (limit, severity) in [(None, Severity::Fine), (Some(4095), Severity::Advice), (Some(4096), Severity::Fine)]
+        for (limit, severity) in [(None, Severity::Fine), (Some(1063), Severity::Advice), (Some(1064), Severity::Fine)]
         {
-            assert_eq!(open_files(limit).severity, severity, "{limit:?}");
+            assert_eq!(open_files(1000, limit).severity, severity, "{limit:?}");
         }
     }
 }

@@ -8,11 +8,11 @@ use countersign::{
 };
 use reqwest::{
     Client, StatusCode,
-    header::{CONTENT_TYPE, DATE, HeaderName, HeaderValue},
+    header::{CONTENT_TYPE, DATE, HeaderName, HeaderValue, RETRY_AFTER},
     redirect::Policy,
 };
 
-use super::kind::Kind;
+use super::kind::{Kind, Pass};
 use crate::failure::Failure;
 
 /// Longer than any login; only a fault gets there.
@@ -21,8 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How many random bytes a password has.
 const PASSWORD_BYTES: usize = 18;
 
-/// What differs from answer to answer, and says nothing: the time, and the name of the request.
-const NEVER_ALIKE: [HeaderName; 2] = [DATE, HeaderName::from_static("x-request-id")];
+/// What differs from answer to answer, and says nothing: the time, the name of the request, and how long is left to wait.
+const NEVER_ALIKE: [HeaderName; 3] = [DATE, HeaderName::from_static("x-request-id"), RETRY_AFTER];
 
 /// What an answer is made of, as far as it must be the same (ASVS 6.3.8).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,10 +58,28 @@ impl Prober {
                 self.unknown += 1;
                 kind.user(self.unknown)
             }
-            Kind::Wrong | Kind::Disabled | Kind::DisabledRight => kind.user(user),
+            _ => kind.user(user),
         };
         let wrong = random_password();
         let password = if kind.has_right_password() { &self.password } else { &wrong };
+        let (status, measured) = self.login(&username, password).await?;
+        let is_expected = match kind.pass() {
+            Pass::Hashed => status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS,
+            Pass::Throttled => status == StatusCode::TOO_MANY_REQUESTS,
+        };
+        if !is_expected {
+            let name = kind.name();
+            return Err(Failure::failed(format!("a login that should fail ({name}) was answered {}", status.as_u16())));
+        }
+        Ok(measured)
+    }
+
+    /// Guesses once at the password of this user, so that whoever comes next must wait.
+    pub(super) async fn guess(&self, kind: Kind, user: usize) -> Result<(), Failure> {
+        self.login(&kind.user(user), &random_password()).await.map(|_| ())
+    }
+
+    async fn login(&self, username: &str, password: &str) -> Result<(StatusCode, (f64, Answer)), Failure> {
         // Names and passwords are of letters that stand for themselves in a form.
         let form = format!("grant_type=password&username={username}&password={password}");
         let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
@@ -71,15 +89,11 @@ impl Prober {
         let (status, headers) = (answer.status(), answer.headers().clone());
         let body = answer.bytes().await?;
         let time = start.elapsed();
-        if status.is_server_error() || status.is_success() || status == StatusCode::TOO_MANY_REQUESTS {
-            let name = kind.name();
-            return Err(Failure::failed(format!("a login that should fail ({name}) was answered {}", status.as_u16())));
-        }
         let headers = headers.iter().filter(|(name, _)| !NEVER_ALIKE.contains(name));
         let mut headers: Vec<_> =
             headers.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_owned())).collect();
         headers.sort();
-        Ok((time.as_nanos() as f64, Answer { status: status.as_u16(), headers, body: body.to_vec() }))
+        Ok((status, (time.as_nanos() as f64, Answer { status: status.as_u16(), headers, body: body.to_vec() })))
     }
 }
 

@@ -1,8 +1,11 @@
 //! What was measured, and what it says.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{kind::Kind, probe::Answer};
+use super::{
+    kind::{Kind, Pass},
+    probe::Answer,
+};
 use crate::{
     cli::{
         doctor::statistics::{Comparison, MOST_T, RESAMPLES, Verdict, bound, median},
@@ -13,9 +16,10 @@ use crate::{
 
 const NANOSECONDS_OF_A_MILLISECOND: f64 = 1e6;
 
-/// What was measured.
+/// What was measured in a pass.
 #[derive(Debug)]
 pub(super) struct Report {
+    pass: Pass,
     /// By the place of their kind.
     kinds: [Measured; Kind::ALL.len()],
     /// The first answer of the reference, or whichever came first.
@@ -52,8 +56,8 @@ impl Conclusion {
 }
 
 impl Report {
-    pub(super) fn new() -> Self {
-        Self { kinds: Default::default(), first: None, seconds: 0 }
+    pub(super) fn new(pass: Pass) -> Self {
+        Self { pass, kinds: Default::default(), first: None, seconds: 0 }
     }
 
     /// Adds a login of this kind, which took so many nanoseconds.
@@ -79,10 +83,10 @@ impl Report {
         median(&mut self.times(kind).to_vec())
     }
 
-    /// Holds each kind against the reference.
+    /// Holds each kind against the reference of the pass.
     pub(super) fn judge(self) -> Judged {
-        let reference = self.times(Kind::REFERENCE);
-        let others = Kind::ALL.into_iter().filter(|kind| *kind != Kind::REFERENCE);
+        let reference = self.times(self.pass.reference());
+        let others = self.pass.kinds().into_iter().filter(|kind| *kind != self.pass.reference());
         let comparisons = others.map(|kind| (kind, Comparison::of(reference, self.times(kind)))).collect();
         Judged { report: self, comparisons }
     }
@@ -99,7 +103,7 @@ pub(super) struct Judged {
 impl Judged {
     fn conclusion(&self) -> Conclusion {
         let has = |verdict| self.comparisons.iter().any(|(_, comparison)| comparison.verdict == verdict);
-        let same_bytes = Kind::ALL.into_iter().all(|kind| self.report.differs_in(kind).is_none());
+        let same_bytes = self.report.pass.kinds().into_iter().all(|kind| self.report.differs_in(kind).is_none());
         match () {
             () if !same_bytes || has(Verdict::Different) => Conclusion::Different,
             () if has(Verdict::Undecided) => Conclusion::Undecided,
@@ -107,19 +111,8 @@ impl Judged {
         }
     }
 
-    /// What the exit code says.
-    pub(super) fn outcome(&self) -> Outcome {
-        match self.conclusion() {
-            Conclusion::Alike => Ok(()),
-            Conclusion::Different => Err(Failure::failed("logins that fail can be told apart")),
-            Conclusion::Undecided => {
-                Err(Failure::failed("it is not decided").hint("take more --probes, or a quieter machine"))
-            }
-        }
-    }
-
     /// A table, and a statement.
-    pub(super) fn text(&self) -> String {
+    fn text(&self) -> String {
         let report = &self.report;
         let row = |kind: Kind, comparison: Option<&Comparison>| {
             let compared = comparison.map_or_else(
@@ -144,21 +137,27 @@ impl Judged {
                 verdict,
             ]
         };
-        let rows: Vec<_> = std::iter::once(row(Kind::REFERENCE, None))
+        let rows: Vec<_> = std::iter::once(row(report.pass.reference(), None))
             .chain(self.comparisons.iter().map(|(kind, comparison)| row(*kind, Some(comparison))))
             .collect();
         let head = ["LOGIN", "PROBES", "MEDIAN ms", "DIFFERENCE ms", "95 % INTERVAL ms", "t", "BYTES", "TIME"];
-        format!("{}\n\n{}\n{}", print::table(head, rows), self.statement(), self.method())
+        format!("{}\n\n{}", print::table(head, rows), self.statement())
     }
 
     fn statement(&self) -> String {
-        let reference = Kind::REFERENCE.name();
+        let reference = self.report.pass.reference().name();
         let of = |verdict: Verdict| {
             let kinds = self.comparisons.iter().filter(|(_, comparison)| comparison.verdict == verdict);
             kinds.map(|(kind, _)| format!("\"{}\"", kind.name())).collect::<Vec<_>>().join(", ")
         };
-        let different_bytes: Vec<_> =
-            Kind::ALL.into_iter().filter(|kind| self.report.differs_in(*kind).is_some()).map(Kind::name).collect();
+        let different_bytes: Vec<_> = self
+            .report
+            .pass
+            .kinds()
+            .into_iter()
+            .filter(|kind| self.report.differs_in(*kind).is_some())
+            .map(Kind::name)
+            .collect();
         let mut sentences = Vec::new();
         if self.conclusion() == Conclusion::Alike {
             sentences.push("These logins cannot be told apart, by their time or by their bytes.".to_owned());
@@ -179,21 +178,10 @@ impl Judged {
         sentences.join("\n")
     }
 
-    /// By what it is judged.
-    fn method(&self) -> String {
-        format!(
-            "Judged by Welch's t of the means (below {MOST_T}) and the 95 % confidence interval of the difference of \
-             medians (bootstrap, {RESAMPLES} resamples; within {:.3} ms: 1 ms, or 1 % of the median). Bytes: status, headers \
-             without date and x-request-id, body. It took {} seconds.",
-            self.bound() / NANOSECONDS_OF_A_MILLISECOND,
-            self.report.seconds
-        )
-    }
-
-    pub(super) fn json(&self) -> Result<String, Failure> {
+    fn json(&self) -> Value {
         let of =
             |kind: Kind| self.comparisons.iter().find(|(other, _)| *other == kind).map(|(_, comparison)| comparison);
-        let kinds = Kind::ALL.map(|kind| {
+        let kinds = self.report.pass.kinds().into_iter().map(|kind| {
             json!({
                 "login": kind.name(),
                 "probes": self.report.times(kind).len(),
@@ -205,19 +193,56 @@ impl Judged {
                 "bytes_differ_in": self.report.differs_in(kind),
             })
         });
-        Ok(serde_json::to_string_pretty(&json!({
+        json!({
+            "pass": self.report.pass.name(),
             "verdict": self.conclusion().name(),
-            "reference": Kind::REFERENCE.name(),
-            "most_t": MOST_T,
-            "bound_ns": self.bound(),
-            "resamples": RESAMPLES,
-            "logins": kinds,
-        }))?)
+            "reference": self.report.pass.reference().name(),
+            "bound_ns": bound(self.report.median(self.report.pass.reference())),
+            "logins": kinds.collect::<Vec<_>>(),
+        })
     }
+}
 
-    fn bound(&self) -> f64 {
-        bound(self.report.median(Kind::REFERENCE))
+/// What all passes say together: the worst of them.
+fn conclusion(passes: &[Judged]) -> Conclusion {
+    let has = |conclusion| passes.iter().any(|pass| pass.conclusion() == conclusion);
+    match () {
+        () if has(Conclusion::Different) => Conclusion::Different,
+        () if has(Conclusion::Undecided) => Conclusion::Undecided,
+        () => Conclusion::Alike,
     }
+}
+
+/// What the exit code says.
+pub(super) fn outcome(passes: &[Judged]) -> Outcome {
+    match conclusion(passes) {
+        Conclusion::Alike => Ok(()),
+        Conclusion::Different => Err(Failure::failed("logins that fail can be told apart")),
+        Conclusion::Undecided => {
+            Err(Failure::undecided("it is not decided").hint("take more --probes, or a quieter machine"))
+        }
+    }
+}
+
+/// The passes, and by what they are judged.
+pub(super) fn text(passes: &[Judged]) -> String {
+    let seconds: i64 = passes.iter().map(|pass| pass.report.seconds).sum();
+    let mut paragraphs: Vec<_> = passes.iter().map(Judged::text).collect();
+    paragraphs.push(format!(
+        "Judged by Welch's t of the means (below {MOST_T}) and the 95 % confidence interval of the difference of medians \
+         (bootstrap, {RESAMPLES} resamples; within 1 ms, or 1 % of the median). Bytes: status, headers without date, \
+         x-request-id and retry-after, body. It took {seconds} seconds."
+    ));
+    paragraphs.join("\n\n")
+}
+
+pub(super) fn json(passes: &[Judged]) -> Result<String, Failure> {
+    Ok(serde_json::to_string_pretty(&json!({
+        "verdict": conclusion(passes).name(),
+        "most_t": MOST_T,
+        "resamples": RESAMPLES,
+        "passes": passes.iter().map(Judged::json).collect::<Vec<_>>(),
+    }))?)
 }
 
 /// In what two answers differ, without what is in them.
@@ -265,10 +290,10 @@ mod tests {
     }
 
     /// A hundred logins of each kind, some of which take so many milliseconds more.
-    fn report(slower: Option<(Kind, f64)>) -> Report {
-        let mut report = Report::new();
+    fn report(pass: Pass, slower: Option<(Kind, f64)>) -> Report {
+        let mut report = Report::new(pass);
         for number in 0..100 {
-            for kind in Kind::ALL {
+            for kind in pass.kinds() {
                 let more = slower.filter(|(slow, _)| *slow == kind).map_or(0.0, |(_, more)| more);
                 // From 15 to 16 milliseconds, in no order.
                 let noise = f64::from(number * 37 % 100) / 100.0;
@@ -280,36 +305,42 @@ mod tests {
 
     #[test]
     fn d12_the_verdict_follows_from_the_times() {
-        let alike = report(None).judge();
-        assert_eq!(alike.conclusion(), Conclusion::Alike);
-        assert!(alike.outcome().is_ok());
-        assert!(alike.text().contains("These logins cannot be told apart"));
+        for pass in [Pass::Hashed, Pass::Throttled] {
+            let alike = report(pass, None).judge();
+            assert_eq!(alike.conclusion(), Conclusion::Alike);
+            assert!(alike.text().contains("These logins cannot be told apart"));
+            assert!(outcome(&[alike]).is_ok());
+        }
         for kind in Kind::ALL {
-            let slower = report(Some((kind, 3.0))).judge();
+            let (pass, reference) = (kind.pass(), kind.pass().reference());
+            let slower = report(pass, Some((kind, 3.0))).judge();
             assert_eq!(slower.conclusion(), Conclusion::Different, "{kind:?}");
-            assert!(slower.outcome().is_err());
             let text = slower.text();
-            assert!(!text.contains("These logins cannot") && text.contains("can be told from \"wrong\""), "{text}");
-            let named = Kind::ALL.into_iter().filter(|other| *other != Kind::REFERENCE);
-            for other in named {
+            let told = format!("can be told from \"{}\"", reference.name());
+            assert!(!text.contains("These logins cannot") && text.contains(&told), "{text}");
+            for other in pass.kinds().into_iter().filter(|other| *other != reference) {
                 let is_told = text.contains(&format!("\"{}\"", other.name()));
-                assert_eq!(is_told, kind == other || kind == Kind::REFERENCE, "{other:?}: {text}");
+                assert_eq!(is_told, kind == other || kind == reference, "{other:?}: {text}");
             }
+            let passes = [report(Pass::Hashed, None).judge(), slower, report(Pass::Throttled, None).judge()];
+            assert_eq!(conclusion(&passes), Conclusion::Different, "one pass is enough");
+            assert!(outcome(&passes).is_err());
         }
     }
 
     #[test]
     fn d12_few_probes_that_scatter_decide_nothing() {
-        let mut report = Report::new();
+        let mut report = Report::new(Pass::Hashed);
         for time in [10.0, 30.0, 12.0, 28.0, 20.0] {
-            for kind in Kind::ALL {
+            for kind in Pass::Hashed.kinds() {
                 let more = if kind == Kind::Unknown { 2.0 } else { 0.0 };
                 report.add(kind, (time + more) * NANOSECONDS_OF_A_MILLISECOND, answer());
             }
         }
         let report = report.judge();
         assert_eq!(report.conclusion(), Conclusion::Undecided);
-        assert!(report.outcome().is_err() && report.text().contains("more --probes"));
+        assert!(report.text().contains("more --probes"));
+        assert!(outcome(&[report]).is_err());
     }
 
     #[test]
@@ -320,7 +351,7 @@ mod tests {
             (Answer { headers: Vec::new(), ..answer() }, "which headers there are"),
             (Answer { headers: vec![("a".to_owned(), b"2".to_vec())], ..answer() }, "the headers a"),
         ] {
-            let mut report = report(None);
+            let mut report = report(Pass::Hashed, None);
             report.add(Kind::Disabled, 15.5 * NANOSECONDS_OF_A_MILLISECOND, other);
             report.add(Kind::Disabled, 15.5 * NANOSECONDS_OF_A_MILLISECOND, answer());
             let report = report.judge();

@@ -36,7 +36,7 @@ class Extent:
 FULL = Extent(rounds_of_me=7, rounds_of_tokens=5, seconds=3, login_seconds=4, warm_seconds=1, flood_rounds=5,
               peer_flood_rounds=2, flood_seconds=8, starts=15, peer_starts=2, tokens=100_000, grants=100_000, revoked=10_000)
 QUICK = Extent(rounds_of_me=2, rounds_of_tokens=2, seconds=1, login_seconds=2, warm_seconds=1, flood_rounds=1,
-               peer_flood_rounds=1, flood_seconds=2, starts=5, peer_starts=1, tokens=20_000, grants=20_000, revoked=2_000)
+               peer_flood_rounds=1, flood_seconds=2, starts=5, peer_starts=1, tokens=60_000, grants=20_000, revoked=2_000)
 
 
 @dataclass

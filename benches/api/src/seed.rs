@@ -6,6 +6,7 @@ use countersign::{
     Added, ClientId, Grant, GrantId, GrantType, NewClient, NewUser, OAuth2, Password, Scope, Subject,
     core::{
         authorization_server::{AuthorizationServer, Request, TokenResponse},
+        error::OAuthError,
         form::Form,
         grant_record::Refresh,
         store::{HandleHash, Redeemed, Standing},
@@ -145,5 +146,12 @@ fn server(oauth2: &OAuth2) -> Result<&AuthorizationServer, Failure> {
 }
 
 async fn token(server: &AuthorizationServer, form: &str) -> Result<TokenResponse, Failure> {
-    Ok(server.token(Request::new(None, &Form::parse(form.as_bytes())?)).await?)
+    let form = Form::parse(form.as_bytes())?;
+    loop {
+        // All is made at once, and hashing steps back behind it.
+        match server.token(Request::new(None, &form)).await {
+            Err(OAuthError::TemporarilyUnavailable { retry_after }) => tokio::time::sleep(retry_after).await,
+            answer => return Ok(answer?),
+        }
+    }
 }

@@ -2,9 +2,10 @@
 
 import json
 import re
+import socket
 import subprocess
 import time
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 import requests
@@ -106,3 +107,21 @@ def test_one_guess_at_each_of_many_accounts_finds_nothing(attacked, tmp_path):
     assert lines > GUESSES / 2, "hydra did not get through to the server"
     assert 0 < tried <= allowed(seconds, OF_SOURCE, SOURCE_WAIT), f"{tried} in {seconds:.0f} s"
     assert log_in(attacked, "127.0.0.2").status_code == 200, "from elsewhere"
+
+
+def test_d15_who_hangs_up_during_a_login_does_not_close_the_account(attacked):
+    assert log_in(attacked, "127.0.0.1").status_code == 200, "from behind a proxy, say"
+    for _ in range(4 * OF_ACCOUNT):
+        ask_and_hang_up(attacked)
+        # Meanwhile the server sees it.
+        assert requests.get(attacked.url("/health/live"), timeout=30).status_code == 200
+    answer = log_in(attacked, "127.0.0.1")
+    assert answer.status_code == 200, f"{answer.status_code} {answer.text}"
+
+
+def ask_and_hang_up(running):
+    where = urlsplit(running.base)
+    form = urlencode({"grant_type": "password", "username": OWNER, "password": PASSWORD}).encode()
+    head = f"POST /token HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    with socket.create_connection((where.hostname, where.port), timeout=30) as connection:
+        connection.sendall(head.encode() + f"Content-Length: {len(form)}\r\n\r\n".encode() + form)

@@ -113,8 +113,10 @@ pub struct Counter {
 pub enum Outcome {
     /// The secret was right.
     Success,
-    /// It was wrong, or nobody waited for the end.
+    /// It was wrong.
     Failure,
+    /// Whoever made it hung up before there was an answer, and so has learned nothing. It has cost work all the same.
+    Abandoned,
     /// It was never looked at: the store was away, or the queue was full.
     Undecided,
 }
@@ -175,7 +177,9 @@ impl Tally {
         self.under_way = self.under_way.saturating_sub(1);
         self.turn_to(rule, now);
         match (outcome, rule) {
-            (Outcome::Undecided, _) | (Outcome::Success, Rule::Leaky { .. }) => return 0,
+            (Outcome::Undecided, _)
+            | (Outcome::Success, Rule::Leaky { .. })
+            | (Outcome::Abandoned, Rule::Growing { .. } | Rule::Following { .. }) => return 0,
             (Outcome::Success, Rule::Growing { .. } | Rule::Following { .. }) => self.forget(),
             (Outcome::Failure, Rule::Growing { free, first, longest }) => {
                 self.fail(1, now);
@@ -186,7 +190,7 @@ impl Tally {
                 self.delay = doubled(first, self.level).max(slowest.saturating_mul(2)).min(longest);
             }
             (Outcome::Failure, Rule::Following { .. }) => {}
-            (Outcome::Failure, Rule::Leaky { period, .. }) => self.fail(period, now),
+            (Outcome::Failure | Outcome::Abandoned, Rule::Leaky { period, .. }) => self.fail(period, now),
         }
         self.delay
     }

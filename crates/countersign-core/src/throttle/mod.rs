@@ -306,7 +306,9 @@ fn of_source(settings: ThrottleSettings, network: [u8; 16]) -> Counter {
     Counter { what: What::Source, key: Key::of(What::Source, &[&network]), rule }
 }
 
-/// An attempt that is under way. Dropped, because nobody waits for its end any more, it has failed.
+/// An attempt that is under way. Dropped, because nobody waits for its end any more, it was abandoned: what is wrong is settled
+/// before it is answered, so that who hangs up has heard nothing. An account does not pay for that, since those who hang up
+/// may be its owner behind an impatient proxy; the source does.
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct Attempt<'a> {
@@ -350,6 +352,6 @@ impl<'a> Attempt<'a> {
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        self.end(Outcome::Failure);
+        self.end(Outcome::Abandoned);
     }
 }

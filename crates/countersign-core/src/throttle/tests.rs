@@ -376,21 +376,34 @@ async fn d15_right_ones_at_once_all_pass() {
 }
 
 #[tokio::test]
-async fn d15_a_request_that_is_dropped_has_failed_and_leaves_nobody_asleep() {
+async fn d15_a_request_that_is_dropped_counts_for_no_account_and_leaves_nobody_asleep() {
     let rig = Rig::new();
     let under_way: Vec<_> = futures(&rig, 10).await;
     let mut waiting = pin!(rig.throttle.login("alice", Source::Unknown, None));
-    assert!(is_pending(&mut waiting).await, "all ten may turn out to be right");
+    assert!(is_pending(&mut waiting).await, "all ten may turn out to be wrong");
     // One that is dropped while it waits leaves no place behind.
     let mut hung_up = Box::pin(rig.throttle.login("alice", Source::Unknown, None));
     assert!(is_pending(&mut hung_up.as_mut()).await);
     drop(hung_up);
     drop(under_way);
-    let waited = tokio::time::timeout(PATIENCE, waiting).await.unwrap();
-    assert_eq!(waited.err(), Some(OAuthError::Throttled { retry_after: Duration::from_secs(30) }));
-    rig.forward(30);
-    rig.try_at("alice", Source::Unknown, Outcome::Success).await.unwrap();
-    assert!(rig.memory.is_empty(), "no reservation is left");
+    let waited = tokio::time::timeout(PATIENCE, waiting).await.unwrap().unwrap();
+    waited.settle(Outcome::Undecided);
+    assert!(rig.memory.is_empty(), "no reservation is left, and no failure");
+}
+
+#[tokio::test]
+async fn d15_sources_pay_for_requests_that_are_dropped_and_known_pairs_do_not() {
+    let rig = Rig::new();
+    let (proxy, home) = (at("192.0.2.1"), at("198.51.100.7"));
+    rig.try_at("alice", home, Outcome::Success).await.unwrap();
+    for _ in 0..200 {
+        drop(rig.throttle.login("alice", home, None).await.unwrap());
+    }
+    for account in 0..50 {
+        drop(rig.throttle.login(&format!("user-{account}"), proxy, None).await.unwrap());
+    }
+    rig.fail("somebody", proxy).await.unwrap_err();
+    rig.try_at("alice", home, Outcome::Success).await.unwrap();
 }
 
 #[tokio::test]

@@ -20,7 +20,8 @@ def ratios(numerators, denominators):
 
 @dataclass
 class Figure:
-    """A number that was measured several times. `at_least` or `at_most` is its aim, if it has one."""
+    """A number that was measured several times. `at_least` or `at_most` is its aim, if it has one; `reason` tells what it costs
+    to reach it, where that is known."""
 
     name: str
     values: list
@@ -29,6 +30,7 @@ class Figure:
     at_most: float | None = None
     digits: int = 2
     beside: list = field(default_factory=list)
+    reason: str = ""
 
     @property
     def value(self):
@@ -67,7 +69,7 @@ class Figure:
         reaching = self.at_least is not None and max(self.values) >= aim
         reaching = reaching or (self.at_most is not None and min(self.values) <= aim)
         often = "some rounds reach it" if reaching else "no round reaches it"
-        return f"{self.name}: {self.shown()} is short of the aim of {self.aim()}; {often}."
+        return f"{self.name}: {self.shown()} is short of the aim of {self.aim()}; {often}. {self.reason}".rstrip()
 
     def as_json(self):
         return {"name": self.name, "value": self.value, "unit": self.unit, "values": self.values,

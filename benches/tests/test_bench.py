@@ -78,6 +78,8 @@ def test_a_figure_that_misses_its_aim_says_so_in_a_sentence():
     assert below.shortfall() == "guarded ÷ bare: 0.60 is short of the aim of ≥ 0.97; some rounds reach it."
     above = Figure("memory", [65.0, 70.0], "MiB", at_most=64)
     assert above.shortfall() == "memory: 67.50 MiB is short of the aim of ≤ 64 MiB; no round reaches it."
+    above.reason = "Each thread keeps 19 MiB."
+    assert above.shortfall().endswith("no round reaches it. Each thread keeps 19 MiB.")
 
 
 def test_a_figure_at_its_aim_is_reached_and_one_without_has_none():

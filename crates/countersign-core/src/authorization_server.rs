@@ -215,7 +215,7 @@ impl AuthorizationServer {
         };
         let keys = LiveKeys::open(&*ports.store, of_keys, &*ports.clock).await?;
         let seen = SeenTokens::new(settings.remembered_tokens, &*ports.rng);
-        let remembered = RememberedOwners::new(settings.remembered_owners);
+        let remembered = RememberedOwners::new(settings.remembered_owners, &*ports.rng);
         let (names, requests, revoked) = (OnceLock::new(), AtomicUsize::new(0), Revoked::new());
         let throttle = Throttle::new(settings.throttle, ports.attempts.clone(), ports.clock.clone());
         let (token_meters, verification_meters) = (TokenMeters::new(), VerificationMeters::new());

@@ -24,6 +24,7 @@ pub mod reason;
 pub mod refresh_token;
 pub mod resource_owner;
 pub mod scope;
+mod spread;
 pub mod store;
 pub mod throttle;
 pub mod token;

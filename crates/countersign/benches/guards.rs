@@ -89,7 +89,9 @@ async fn api(choice: SigningChoice) -> (OAuth2, Router) {
         .route("/bare", public(get(async || "hello")))
         .route("/claims", get(async |_: AccessToken| "hello"))
         .route("/user", get(async |_: CurrentUser| "hello"));
-    (oauth2, router.finish().unwrap_or_else(|error| panic!("{error}")))
+    let router = router.finish().unwrap_or_else(|error| panic!("{error}"));
+    // One that we never touch, for the profiler.
+    (oauth2, router.route("/axum", axum::routing::get(async || "hello")))
 }
 
 async fn token(router: &Router) -> String {

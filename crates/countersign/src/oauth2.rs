@@ -133,6 +133,11 @@ impl OAuth2 {
         self.server()?.recall(token)
     }
 
+    /// As [`OAuth2::recall`], with its owner, if nobody must be asked for that one either.
+    pub(crate) fn recall_with_owner(&self, token: &[u8]) -> Option<(AccessToken, Option<SharedOwner>)> {
+        self.server()?.recall_with_owner(token)
+    }
+
     /// As [`OAuth2::verify`], for a token that cannot be recalled.
     pub(crate) async fn verify_unknown(&self, token: BorrowedToken<'_>) -> Result<AccessToken, BearerError> {
         match &self.0.authority {

@@ -11,9 +11,13 @@ use std::{
     time::Duration,
 };
 
-use quick_cache::sync::Cache;
-
-use crate::{clock::Timestamp, names::Subject, resource_owner::ResourceOwner, token::revoked::Revoked};
+use crate::{
+    clock::{Rng, Timestamp},
+    names::Subject,
+    resource_owner::ResourceOwner,
+    spread::{Remembered, remembered},
+    token::revoked::Revoked,
+};
 
 /// How many owners are remembered by default: some 5 MB of them, at half a KB each.
 pub const DEFAULT_REMEMBERED_OWNERS: usize = 10_000;
@@ -22,13 +26,17 @@ pub const DEFAULT_REMEMBERED_OWNERS: usize = 10_000;
 /// minute for each owner costs nothing. The feed tells of a change for [longer](crate::store::OWNER_CHANGES_TOLD).
 pub const REMEMBERED_OWNER_AGE: Duration = Duration::from_secs(60);
 
+/// How many types an owner is kept as: the user of the handlers, and the page of the endpoint.
+const VIEWS: usize = 2;
+
 /// An owner as several requests share it. Cloning it is cheap.
 #[derive(Clone)]
 pub struct SharedOwner(Arc<Shared>);
 
 struct Shared {
     owner: ResourceOwner,
-    view: OnceLock<Arc<dyn Any + Send + Sync>>,
+    /// The first of each type that was asked for.
+    views: [OnceLock<Arc<dyn Any + Send + Sync>>; VIEWS],
     /// What had been heard of changes before the owner was read.
     read_at: u64,
     read_when: Timestamp,
@@ -45,7 +53,8 @@ impl SharedOwner {
 
     fn read(owner: ResourceOwner, generation: u64, now: Timestamp) -> Self {
         let looked_at = AtomicU64::new(generation);
-        Self(Arc::new(Shared { owner, view: OnceLock::new(), read_at: generation, read_when: now, looked_at }))
+        let views = [const { OnceLock::new() }; VIEWS];
+        Self(Arc::new(Shared { owner, views, read_at: generation, read_when: now, looked_at }))
     }
 
     /// The owner alone, cloned if others share it.
@@ -54,10 +63,14 @@ impl SharedOwner {
         Arc::try_unwrap(self.0).map_or_else(|shared| shared.owner.clone(), |shared| shared.owner)
     }
 
-    /// The owner as another type shows it, made once for all who share the owner and ask for the same type.
+    /// The owner as another type shows it, made once for all who share the owner and ask for the same type, of the first two
+    /// types that are asked for.
     pub fn view<V: Send + Sync + 'static>(&self, make: impl Fn(&ResourceOwner) -> V) -> Arc<V> {
-        let view = self.0.view.get_or_init(|| Arc::new(make(&self.0.owner)));
-        view.clone().downcast().unwrap_or_else(|_| Arc::new(make(&self.0.owner)))
+        let kept = self.0.views.iter().find_map(|view| {
+            let view = view.get_or_init(|| Arc::new(make(&self.0.owner)));
+            if view.is::<V>() { view.clone().downcast().ok() } else { None }
+        });
+        kept.unwrap_or_else(|| Arc::new(make(&self.0.owner)))
     }
 
     /// Whether the owner was read within [`REMEMBERED_OWNER_AGE`], by a clock that was not turned meanwhile, and has not
@@ -99,12 +112,12 @@ impl fmt::Debug for SharedOwner {
 /// An owner is good until the feed tells of a change, and for [`REMEMBERED_OWNER_AGE`] at most. The row may have been read
 /// before a change that was heard before it is remembered; so with each owner is kept what had been heard
 /// [before the row was read](Revoked::generation), and a change that was heard after that makes it worthless.
-pub(super) struct RememberedOwners(Option<Cache<Subject, SharedOwner>>);
+pub(super) struct RememberedOwners(Option<Remembered<Subject, SharedOwner>>);
 
 impl RememberedOwners {
     /// Remembers at most so many owners; with 0 none, and each is looked up anew.
-    pub(super) fn new(most: usize) -> Self {
-        Self((most > 0).then(|| Cache::new(most)))
+    pub(super) fn new(most: usize, rng: &dyn Rng) -> Self {
+        Self((most > 0).then(|| remembered(most, rng)))
     }
 
     pub(super) fn is_off(&self) -> bool {
@@ -128,7 +141,7 @@ impl RememberedOwners {
 
 impl fmt::Debug for RememberedOwners {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RememberedOwners({} remembered)", self.0.as_ref().map_or(0, Cache::len))
+        write!(f, "RememberedOwners({} remembered)", self.0.as_ref().map_or(0, Remembered::len))
     }
 }
 
@@ -136,6 +149,7 @@ impl fmt::Debug for RememberedOwners {
 mod tests {
     use super::*;
     use crate::{
+        clock::System,
         resource_owner::OwnerStatus,
         store::{Ended, FeedEntry, OWNER_CHANGES_TOLD},
         username::Username,
@@ -161,7 +175,7 @@ mod tests {
 
     #[test]
     fn c21_only_what_was_read_after_the_last_change_is_good() {
-        let (revoked, remembered) = (Revoked::new(), RememberedOwners::new(10));
+        let (revoked, remembered) = (Revoked::new(), RememberedOwners::new(10, &System));
         let (alice, bob) = (Subject::new("a"), Subject::new("b"));
         let before = revoked.generation();
         remembered.remember(owner("b"), before, NOW);
@@ -181,7 +195,7 @@ mod tests {
 
     #[test]
     fn c21_a_change_that_is_told_no_more_is_not_forgotten() {
-        let (revoked, remembered) = (Revoked::new(), RememberedOwners::new(10));
+        let (revoked, remembered) = (Revoked::new(), RememberedOwners::new(10, &System));
         remembered.remember(owner("a"), revoked.generation(), NOW);
         revoked.hear(&[changed(1, "a")]);
         // By a clock that runs ahead, and is put right.
@@ -193,7 +207,7 @@ mod tests {
     #[test]
     fn n6_an_owner_is_remembered_for_a_minute_by_a_clock_that_is_not_turned() {
         assert!(REMEMBERED_OWNER_AGE < OWNER_CHANGES_TOLD);
-        let (revoked, remembered, alice) = (Revoked::new(), RememberedOwners::new(10), Subject::new("a"));
+        let (revoked, remembered, alice) = (Revoked::new(), RememberedOwners::new(10, &System), Subject::new("a"));
         remembered.remember(owner("a"), 0, NOW);
         for (seconds, good) in [(0, true), (59, true), (60, false), (3600, false)] {
             let by = Duration::from_secs(seconds);
@@ -205,7 +219,7 @@ mod tests {
 
     #[test]
     fn the_memory_is_bounded_and_shows_nobody() {
-        let (revoked, remembered) = (Revoked::new(), RememberedOwners::new(100));
+        let (revoked, remembered) = (Revoked::new(), RememberedOwners::new(100, &System));
         for number in 0..1_000 {
             remembered.remember(owner(&number.to_string()), 0, NOW);
         }
@@ -215,7 +229,7 @@ mod tests {
         assert!((50..=100).contains(&kept), "{kept}");
         assert_eq!(format!("{remembered:?}"), format!("RememberedOwners({kept} remembered)"));
         assert_eq!(format!("{:?}", SharedOwner::new(owner("a"))), "SharedOwner(Subject(\"a\"))");
-        let off = RememberedOwners::new(0);
+        let off = RememberedOwners::new(0, &System);
         off.remember(owner("a"), 0, NOW);
         assert!(off.is_off() && off.find(&Subject::new("a"), &revoked, NOW).is_none());
     }
@@ -225,6 +239,12 @@ mod tests {
         let shared = SharedOwner::new(owner("a"));
         let name = |owner: &ResourceOwner| owner.username.to_string();
         assert!(Arc::ptr_eq(&shared.view(name), &shared.clone().view(name)));
-        assert_eq!(*shared.view(|owner| owner.subject.clone()), Subject::new("a"), "another view is another");
+        let subject = |owner: &ResourceOwner| owner.subject.clone();
+        assert_eq!(*shared.view(subject), Subject::new("a"), "another view is another");
+        assert!(Arc::ptr_eq(&shared.view(subject), &shared.view(subject)), "and kept too");
+        assert!(Arc::ptr_eq(&shared.view(name), &shared.view(name)));
+        let (third, again) = (shared.view(|owner| owner.scope.clone()), shared.view(|owner| owner.scope.clone()));
+        assert_eq!(third, again);
+        assert!(!Arc::ptr_eq(&third, &again), "there is room for two");
     }
 }

@@ -36,7 +36,21 @@ impl AuthorizationServer {
     /// It takes what stands where a token should, before anybody has looked whether it could be one: the bytes of a token that
     /// is remembered were looked at when it was verified, and all of them count.
     pub fn recall(&self, token: &[u8]) -> Option<AccessToken> {
+        self.recall_at(token, self.ports.clock.now())
+    }
+
+    /// As [`AuthorizationServer::recall`], with what [`AuthorizationServer::find_active_owner`] says of its owner, if nobody
+    /// must be asked for that either: of both at one moment.
+    pub fn recall_with_owner(&self, token: &[u8]) -> Option<(AccessToken, Option<SharedOwner>)> {
         let now = self.ports.clock.now();
+        let token = self.recall_at(token, now)?;
+        // At this moment there was nothing to be heard any more, or the token were not known.
+        let may_be_known = self.ports.owners.is_none() && token.whose() == TokenSubject::Owner;
+        let owner = may_be_known.then(|| self.remembered.find(token.subject(), &self.revoked, now)).flatten();
+        Some((token, owner))
+    }
+
+    fn recall_at(&self, token: &[u8], now: Timestamp) -> Option<AccessToken> {
         if !self.is_up_to(now) {
             return None;
         }

@@ -146,6 +146,56 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// The length of a tally as bytes.
+    pub const LENGTH: usize = 21;
+
+    /// For those who keep it elsewhere.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; Self::LENGTH] {
+        let mut bytes = [0; Self::LENGTH];
+        bytes[..4].copy_from_slice(&self.level.to_be_bytes());
+        bytes[4..8].copy_from_slice(&self.delay.to_be_bytes());
+        bytes[8..16].copy_from_slice(&self.last.to_be_bytes());
+        bytes[16..20].copy_from_slice(&self.under_way.to_be_bytes());
+        bytes[20] = self.told.into();
+        bytes
+    }
+
+    /// What [`Tally::to_bytes`] made; `None` of any other bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; Self::LENGTH] = bytes.try_into().ok()?;
+        let number = |at: usize| [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
+        let mut last = [0; 8];
+        last.copy_from_slice(&bytes[8..16]);
+        Some(Self {
+            level: u32::from_be_bytes(number(0)),
+            delay: u32::from_be_bytes(number(4)),
+            last: i64::from_be_bytes(last),
+            under_way: u32::from_be_bytes(number(16)),
+            told: match bytes[20] {
+                0 => false,
+                1 => true,
+                _ => return None,
+            },
+        })
+    }
+
+    /// Forgets what is under way: those who made it have gone without a word.
+    pub const fn abandon(&mut self) {
+        self.under_way = 0;
+    }
+
+    /// When it will be as if it had never been, if nothing is under way and nothing happens.
+    #[must_use]
+    pub fn forgotten_at(&self, rule: Rule) -> Timestamp {
+        let rest = match rule {
+            Rule::Growing { .. } | Rule::Following { .. } => FORGOTTEN_AFTER,
+            Rule::Leaky { refill, .. } => self.level.div_ceil(refill.max(1)),
+        };
+        Timestamp::from_seconds(self.last).plus(seconds(rest))
+    }
+
     /// Whether another attempt may begin at `now`.
     pub fn room(&mut self, rule: Rule, now: Timestamp) -> Room {
         self.turn_to(rule, now);

@@ -6,7 +6,6 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -14,25 +13,20 @@ use indexmap::IndexMap;
 use tokio::sync::Notify;
 
 use super::{
-    Attempts, Verdict,
-    counter::{Counter, Key, Outcome, Room, Rule, Tally, What},
+    Attempts, KNOWN_FOR, MAX_WAITING, Verdict,
+    counter::{Counter, Key, Outcome, Room, Rule, Tally},
+    steps::{self, Step},
 };
 use crate::{
     clock::{Clock, Timestamp},
     store::StoreError,
 };
 
-/// How many attempts may wait for others that are under way: more than wait for their passwords to be hashed.
-const MAX_WAITING: usize = 1024;
-
 /// How many entries are looked at for the one that may go.
 const SAMPLE: usize = 8;
 
 /// How many are looked at for one that delays nobody, before one goes that does.
 const LONG_SAMPLE: usize = 256;
-
-/// For how long a source is known to be good for an account after a login: 30 days.
-const KNOWN_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Counters in memory, so many and no more.
 ///
@@ -56,12 +50,6 @@ struct Entry {
     tally: Tally,
     /// Those who wait for what is under way.
     waiting: Option<Arc<Notify>>,
-}
-
-/// What one look at all counters of an attempt came to.
-enum Look {
-    Decided(Verdict),
-    Wait(Arc<Notify>),
 }
 
 impl MemoryAttempts {
@@ -118,8 +106,8 @@ impl Attempts for MemoryAttempts {
             let notified = {
                 let mut inner = self.lock();
                 match inner.look(counters, clock.now()) {
-                    Look::Decided(verdict) => return Ok(verdict),
-                    Look::Wait(notify) => {
+                    Ok(verdict) => return Ok(verdict),
+                    Err(notify) => {
                         turn = notify;
                         // Made while the lock is held, so that no end falls between the look and the waiting.
                         turn.notified()
@@ -148,58 +136,53 @@ impl Attempts for MemoryAttempts {
 }
 
 impl Inner {
-    /// Begins an attempt in all of its counters, or in none.
-    fn look(&mut self, counters: &[Counter], now: Timestamp) -> Look {
-        let (mut closed, mut taken, mut news) = (None, None, None);
-        for counter in counters {
-            let Some(entry) = self.counters.get_mut(&counter.key) else { continue };
-            match entry.tally.room(counter.rule, now) {
-                Room::Free => {}
-                Room::Taken => taken = Some(counter.key),
-                Room::Closed(until) => {
-                    // One is told at a time: what delays beside it is told the next time. A stranger's part is the account's.
-                    if counter.what != What::StrangePair && news.is_none() && entry.tally.tell() {
-                        news = Some(counter.what);
-                    }
-                    closed = closed.max(Some(until));
-                }
-            }
-        }
-        if let Some(until) = closed {
-            return Look::Decided(Verdict::Delayed { until, news });
-        }
-        if let Some(entry) = taken.and_then(|key| self.counters.get_mut(&key)) {
-            return Look::Wait(entry.waiting.get_or_insert_default().clone());
-        }
+    /// The counters with their tallies; of one that nobody has heard of, an empty one.
+    fn tallies(&self, counters: &[Counter]) -> Vec<(Counter, Tally)> {
+        let tally = |counter: &Counter| self.counters.get(&counter.key).map(|entry| entry.tally).unwrap_or_default();
+        counters.iter().map(|counter| (*counter, tally(counter))).collect()
+    }
+
+    /// Begins an attempt in all of its counters, or in none; or says whom to wait for.
+    fn look(&mut self, counters: &[Counter], now: Timestamp) -> Result<Verdict, Arc<Notify>> {
+        let mut tallies = self.tallies(counters);
+        let step = steps::begin(&mut tallies, now);
         // Those that are there first: what is reserved does not go to make room for the others.
-        let mut new = Vec::new();
-        for counter in counters {
-            match self.counters.get_mut(&counter.key) {
-                Some(entry) => entry.tally.reserve(),
-                None => new.push(counter),
+        tallies.retain(|(counter, tally)| match self.counters.get_mut(&counter.key) {
+            Some(entry) => {
+                entry.tally = *tally;
+                false
             }
+            None => true,
+        });
+        match step {
+            Step::Go => {}
+            Step::Delayed { until, news } => return Ok(Verdict::Delayed { until, news }),
+            // Nothing is under way where nobody has heard of it.
+            Step::Wait(key) => match self.counters.get_mut(&key) {
+                Some(entry) => return Err(entry.waiting.get_or_insert_default().clone()),
+                None => return Ok(Verdict::Full),
+            },
         }
-        for counter in new {
+        for (counter, tally) in tallies {
             self.make_room(now);
-            let mut tally = Tally::default();
-            tally.reserve();
             self.counters.insert(counter.key, Entry { rule: counter.rule, tally, waiting: None });
         }
-        Look::Decided(Verdict::Go)
+        Ok(Verdict::Go)
     }
 
     fn settle(&mut self, counters: &[Counter], outcome: Outcome, now: Timestamp) {
-        let mut slowest = 0;
-        for counter in counters {
+        let mut tallies = self.tallies(counters);
+        steps::settle(&mut tallies, outcome, now);
+        for (counter, mut tally) in tallies {
             let Some(entry) = self.counters.get_mut(&counter.key) else { continue };
-            slowest = entry.tally.settle(counter.rule, outcome, now, slowest).max(slowest);
+            entry.tally = tally;
             // While it is still taken, nobody who waits would find anything else.
-            if entry.tally.room(counter.rule, now) != Room::Taken
+            if tally.room(counter.rule, now) != Room::Taken
                 && let Some(waiting) = entry.waiting.take()
             {
                 waiting.notify_waiters();
             }
-            if entry.tally.is_forgotten(counter.rule, now) {
+            if tally.is_forgotten(counter.rule, now) {
                 self.counters.swap_remove(&counter.key);
             }
         }

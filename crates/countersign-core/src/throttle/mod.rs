@@ -8,6 +8,7 @@
 mod counter;
 mod memory;
 mod source;
+pub mod steps;
 #[cfg(test)]
 mod tests;
 
@@ -50,6 +51,12 @@ const STRANGER_FACTOR: u32 = 16;
 /// How many questions about tokens that are none of ours a client may ask at once; then so many a second.
 const INTROSPECTION_BURST: u32 = 1_000;
 const INTROSPECTION_PER_SECOND: u32 = 50;
+
+/// For how long a source is known to be good for an account after a login: 30 days.
+pub const KNOWN_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// How many attempts may wait in one process for others that are under way: more than wait for their passwords to be hashed.
+pub const MAX_WAITING: usize = 1024;
 
 /// How long an attempt should stay away for which there is no room to wait.
 const NO_ROOM_RETRY: Duration = Duration::from_secs(1);
@@ -98,8 +105,8 @@ pub enum Verdict {
 
 /// Where failures are counted: in the memory of this process, or where several replicas share them.
 ///
-/// To add one, keep a [`Tally`] by [`Key`], and change all tallies of an attempt in one atomic step, in the order of its
-/// counters: [`Tally::room`] and [`Tally::reserve`] in `begin`, [`Tally::settle`] in `settle`. A tally that
+/// To add one, keep a [`Tally`] by [`Key`], as its [bytes](Tally::to_bytes) if need be, and change all tallies of an attempt in
+/// one atomic step: [`steps::begin`] and [`steps::settle`], with the counters in their order. A tally that
 /// [is forgotten](Tally::is_forgotten) can go. [`MemoryAttempts`] is a complete one.
 #[async_trait]
 pub trait Attempts: fmt::Debug + Send + Sync + 'static {

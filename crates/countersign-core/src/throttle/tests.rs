@@ -580,6 +580,27 @@ proptest! {
 
     /// However many are begun at once: those that fail are no more than one after the other could have been.
     #[test]
+    fn a_tally_survives_as_bytes_and_is_forgotten_when_it_says(
+        rule in rules(),
+        failures in 1..60_usize,
+        under_way in 0..3_usize,
+    ) {
+        let mut tally = Tally::default();
+        for _ in 0..failures {
+            tally.reserve();
+            tally.settle(rule, Outcome::Failure, NOW, 30);
+        }
+        for _ in 0..under_way {
+            tally.reserve();
+        }
+        prop_assert_eq!(Tally::from_bytes(&tally.to_bytes()), Some(tally));
+        prop_assert_eq!(Tally::from_bytes(&tally.to_bytes()[1..]), None);
+        tally.abandon();
+        let at = tally.forgotten_at(rule);
+        prop_assert!(tally.is_forgotten(rule, at));
+    }
+
+    #[test]
     fn d15_parallel_failures_are_no_more_than_the_free_ones(rule in rules(), asked in 1..200_usize) {
         let mut tally = Tally::default();
         let mut begun = 0;

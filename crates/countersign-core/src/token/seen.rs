@@ -3,7 +3,6 @@
 use std::{fmt, sync::atomic::Ordering};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use quick_cache::sync::Cache;
 use zeroize::Zeroizing;
 
 use super::{
@@ -14,6 +13,7 @@ use super::{
 use crate::{
     clock::{Clock, Rng, Timestamp},
     meters::CacheMeters,
+    spread::{Remembered, remembered},
 };
 
 /// How many tokens are remembered by default: 12 MB of tokens as we issue them, at 1.2 KB each.
@@ -35,7 +35,7 @@ pub struct SeenTokens(Option<Memory>);
 
 struct Memory {
     names: Names,
-    seen: Cache<Name, Seen>,
+    seen: Remembered<Name, Seen>,
     meters: CacheMeters,
 }
 
@@ -51,7 +51,7 @@ impl SeenTokens {
     #[must_use]
     pub fn new(most: usize, rng: &dyn Rng) -> Self {
         let names = (most > 0).then(|| Names::new(rng)).flatten();
-        Self(names.map(|names| Memory { names, seen: Cache::new(most), meters: CacheMeters::new() }))
+        Self(names.map(|names| Memory { names, seen: remembered(most, rng), meters: CacheMeters::new() }))
     }
 
     /// How many tokens are remembered.

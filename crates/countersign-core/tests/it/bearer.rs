@@ -1,7 +1,14 @@
 //! What is said of a token that is refused, and of one whose user is.
 
+use std::time::Duration;
+
 use countersign_core::{
-    authorization_server::Settings, error::BearerError, reason::Reason, resource_owner::OwnerStatus, token::BearerToken,
+    authorization_server::{REMEMBERED_OWNER_AGE, Settings},
+    error::BearerError,
+    reason::Reason,
+    resource_owner::OwnerStatus,
+    store::{Ended, Feed, OWNER_CHANGES_TOLD},
+    token::BearerToken,
 };
 
 use crate::support::{Login, NOW};
@@ -33,6 +40,40 @@ async fn c21_a_disabled_owner_and_a_removed_one_are_told_apart_in_the_reason_alo
     let gone = login.server.find_active_owner(&token).await.unwrap_err();
     assert_eq!(gone, BearerError::InvalidToken(Reason::OwnerGone));
     assert_eq!((gone.code(), gone.description()), (disabled.code(), disabled.description()));
+}
+
+#[tokio::test]
+async fn c21_an_owner_comes_with_a_recalled_token_only_where_nobody_must_be_asked() {
+    let login = Login::with_settings(Settings::default()).await;
+    let bearer = login.token().await.unwrap();
+    let verified = async || login.server.verify(&bearer).await.unwrap();
+    let recalled = || {
+        let (_, owner) = login.server.recall_with_owner(bearer.secret().as_bytes())?;
+        Some(owner.map(|owner| owner.subject.clone()))
+    };
+    let known = Some(Some(Login::subject()));
+    assert_eq!(recalled(), None, "nobody verified it yet");
+    let token = verified().await;
+    assert_eq!(recalled(), Some(None), "nobody looked the owner up yet");
+    for seconds in [1, 58] {
+        assert!(login.server.find_active_owner(&token).await.is_ok());
+        assert_eq!(recalled(), known);
+        login.clock.forward(Duration::from_secs(seconds));
+        assert_eq!(recalled(), None, "the feed is to be heard first");
+        verified().await;
+        assert_eq!(recalled(), known);
+    }
+    let changed = Ended::Owner(Login::subject());
+    login.store.append_feed(&changed, login.server.now().plus(OWNER_CHANGES_TOLD)).await.unwrap();
+    login.server.hear_of_it().await.unwrap();
+    assert_eq!(recalled(), Some(None), "the owner has changed");
+    assert!(login.server.find_active_owner(&token).await.is_ok());
+    login.clock.forward(REMEMBERED_OWNER_AGE);
+    verified().await;
+    assert_eq!(recalled(), Some(None), "it is too old");
+    assert!(login.server.find_active_owner(&token).await.is_ok());
+    login.server.set_status(&Login::subject(), OwnerStatus::Disabled).await.unwrap();
+    assert_eq!(recalled(), None, "that ends the token too");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use axum::{
     http::{HeaderValue, header, request::Parts},
 };
 use countersign_core::{
+    authorization_server::SharedOwner,
     error::BearerError,
     reason::Reason,
     token::{self, BorrowedToken},
@@ -56,29 +57,49 @@ struct Verified {
     token: token::AccessToken,
 }
 
-async fn verified(parts: &mut Parts, oauth2: &OAuth2) -> Result<token::AccessToken, BearerError> {
+/// A token that is known, and its owner if that one is known too and was asked for.
+type Recalled = (token::AccessToken, Option<SharedOwner>);
+
+async fn verified(
+    parts: &mut Parts,
+    oauth2: &OAuth2,
+    recall: impl FnOnce(&[u8]) -> Option<Recalled>,
+) -> Result<Recalled, BearerError> {
     let several = route::has_several_guards(parts);
     if several
         && let Some(known) = parts.extensions.get::<Verified>()
         && known.by.is(oauth2)
         && parts.headers.get_all(header::AUTHORIZATION).iter().eq([&known.header])
     {
-        return Ok(known.token.clone());
+        return Ok((known.token.clone(), None));
     }
-    let token = match find_unread_bearer(parts).and_then(|token| oauth2.recall(token)) {
+    let (token, owner) = match find_unread_bearer(parts).and_then(recall) {
         Some(known) => known,
-        None => oauth2.verify_unknown(BorrowedToken::new(find_bearer(parts)?.1)).await?,
+        None => (oauth2.verify_unknown(BorrowedToken::new(find_bearer(parts)?.1)).await?, None),
     };
-    if let Some(header) = parts.headers.get(header::AUTHORIZATION).filter(|_| several) {
+    if several && let Some(header) = parts.headers.get(header::AUTHORIZATION) {
         let verified = Verified { by: oauth2.clone(), header: header.clone(), token: token.clone() };
         parts.extensions.insert(verified);
     }
-    Ok(token)
+    Ok((token, owner))
 }
 
 impl<S: ScopeSet> AccessToken<S> {
     async fn read(parts: &mut Parts, oauth2: &OAuth2) -> Result<Self, BearerError> {
-        let token = verified(parts, oauth2).await?;
+        let (token, _) = verified(parts, oauth2, |token| Some((oauth2.recall(token)?, None))).await?;
+        Self::allowing(token)
+    }
+
+    /// As it is read where the owner is needed too, with the owner if nobody must be asked for that one.
+    pub(super) async fn read_with_owner(
+        parts: &mut Parts,
+        oauth2: &OAuth2,
+    ) -> Result<(Self, Option<SharedOwner>), BearerError> {
+        let (token, owner) = verified(parts, oauth2, |token| oauth2.recall_with_owner(token)).await?;
+        Ok((Self::allowing(token)?, owner))
+    }
+
+    fn allowing(token: token::AccessToken) -> Result<Self, BearerError> {
         if !S::is_covered_by(token.scope()) {
             return Err(BearerError::InsufficientScope(Reason::ScopeMissing));
         }

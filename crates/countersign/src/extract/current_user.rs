@@ -80,42 +80,74 @@ struct Loaded<T> {
 }
 
 fn loaded<T: Clone + Send + Sync + 'static>(parts: &Parts, oauth2: &OAuth2, token: &token::AccessToken) -> Option<T> {
-    if !route::has_several_guards(parts) {
-        return None;
-    }
     let loaded = parts.extensions.get::<Loaded<T>>()?;
     let is_theirs = loaded.by.is(oauth2) && loaded.token.identity() == token.identity();
     is_theirs.then(|| loaded.value.clone())
 }
 
 fn keep<T: Clone + Send + Sync + 'static>(parts: &mut Parts, oauth2: &OAuth2, token: &token::AccessToken, value: &T) {
-    if route::has_several_guards(parts) {
-        parts.extensions.insert(Loaded { by: oauth2.clone(), token: token.clone(), value: value.clone() });
-    }
+    parts.extensions.insert(Loaded { by: oauth2.clone(), token: token.clone(), value: value.clone() });
 }
 
-async fn owner(parts: &mut Parts, oauth2: &OAuth2, token: &token::AccessToken) -> Result<SharedOwner, BearerError> {
+async fn owner(
+    parts: &mut Parts,
+    oauth2: &OAuth2,
+    token: &token::AccessToken,
+    known: Option<SharedOwner>,
+) -> Result<SharedOwner, BearerError> {
     if let Some(owner) = loaded(parts, oauth2, token) {
         return Ok(owner);
     }
-    let owner = oauth2.find_shared_owner(token).await?;
+    let owner = find(oauth2, token, known).await?;
     keep(parts, oauth2, token, &owner);
     Ok(owner)
 }
 
+async fn find(
+    oauth2: &OAuth2,
+    token: &token::AccessToken,
+    known: Option<SharedOwner>,
+) -> Result<SharedOwner, BearerError> {
+    match known {
+        Some(owner) => Ok(owner),
+        None => oauth2.find_shared_owner(token).await,
+    }
+}
+
+async fn made<AppState, U: FromResourceOwner<AppState>>(
+    owner: SharedOwner,
+    state: &AppState,
+) -> Result<Arc<U>, BearerError> {
+    U::from_shared_owner(owner, state).await?.ok_or(BearerError::InvalidToken(Reason::OwnerGone))
+}
+
+/// The user of a token whose owner is `known`, if that is so.
 async fn user<AppState, U: FromResourceOwner<AppState>>(
     parts: &mut Parts,
     oauth2: &OAuth2,
     token: &token::AccessToken,
+    known: Option<SharedOwner>,
     state: &AppState,
 ) -> Result<Arc<U>, BearerError> {
+    if !route::has_several_guards(parts) {
+        return made(find(oauth2, token, known).await?, state).await;
+    }
     if let Some(user) = loaded(parts, oauth2, token) {
         return Ok(user);
     }
-    let owner = owner(parts, oauth2, token).await?;
-    let user = U::from_shared_owner(owner, state).await?.ok_or(BearerError::InvalidToken(Reason::OwnerGone))?;
+    let user = made(owner(parts, oauth2, token, known).await?, state).await?;
     keep(parts, oauth2, token, &user);
     Ok(user)
+}
+
+impl<S: ScopeSet, U> CurrentUser<S, U> {
+    async fn read<AppState>(parts: &mut Parts, oauth2: &OAuth2, state: &AppState) -> Result<Self, BearerError>
+    where
+        U: FromResourceOwner<AppState>,
+    {
+        let (token, known) = AccessToken::read_with_owner(parts, oauth2).await?;
+        Ok(Self { user: user(parts, oauth2, &token, known, state).await?, token })
+    }
 }
 
 impl<AppState, S, U> FromRequestParts<AppState> for CurrentUser<S, U>
@@ -128,12 +160,8 @@ where
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
-        let token = <AccessToken<S> as FromRequestParts<AppState>>::from_request_parts(parts, state).await?;
         let oauth2 = OAuth2::from_ref(state);
-        match user(parts, &oauth2, &token, state).await {
-            Ok(user) => Ok(Self { user, token }),
-            Err(error) => Err(Refusal::own(parts, &oauth2, error, S::scope())),
-        }
+        Self::read(parts, &oauth2, state).await.map_err(|error| Refusal::own(parts, &oauth2, error, S::scope()))
     }
 }
 

@@ -70,12 +70,11 @@ fn the_only_header(parts: &Parts) -> Result<&HeaderValue, BearerError> {
 
 /// The scheme as it was written, and what stands behind it.
 fn split<'h>(header: &'h HeaderValue, scheme: &str) -> Result<(&'h [u8], &'h [u8]), BearerError> {
-    let bytes = header.as_bytes();
-    let end = bytes.iter().position(u8::is_ascii_whitespace).unwrap_or(bytes.len());
-    let (written, mut rest) = bytes.split_at(end);
-    if !written.eq_ignore_ascii_case(scheme.as_bytes()) {
-        return Err(BearerError::NoCredentials(Reason::OtherScheme));
-    }
+    // A scheme ends at a space, or at the end, and has none in it: so it is looked for by its length.
+    let found = header.as_bytes().split_at_checked(scheme.len());
+    let ends = |rest: &[u8]| rest.first().is_none_or(u8::is_ascii_whitespace);
+    let found = found.filter(|(written, rest)| ends(rest) && written.eq_ignore_ascii_case(scheme.as_bytes()));
+    let (written, mut rest) = found.ok_or(BearerError::NoCredentials(Reason::OtherScheme))?;
     if rest.first().is_some_and(|byte| *byte != b' ') {
         return Err(BearerError::InvalidToken(Reason::Malformed));
     }

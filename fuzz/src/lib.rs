@@ -6,10 +6,18 @@ mod targets;
 #[path = "../../crates/countersign-server/src/config/mod.rs"]
 mod config;
 
+#[expect(dead_code, reason = "the program's own code, of which only the reading of a header is tried")]
+#[path = "../../crates/countersign-server/src/traces/span.rs"]
+mod span;
+
+#[path = "../../crates/countersign-server/src/traces/tried.rs"]
+mod traceparent;
+
 /// What is done with an input, by the name of its parser.
 pub fn target(name: &str) -> Option<fn(&[u8])> {
-    if name == "settings" {
-        return Some(config::tried::try_file);
+    match name {
+        "settings" => Some(config::tried::try_file),
+        "traceparent" => Some(traceparent::try_header),
+        _ => targets::TARGETS.iter().find(|target| target.name == name).map(|target| target.run),
     }
-    targets::TARGETS.iter().find(|target| target.name == name).map(|target| target.run)
 }

@@ -3,15 +3,25 @@
 //! libFuzzer calls them (`make fuzz`), and so do the tests, on the seeds and on what a seeded mutator makes of them.
 
 use std::{
+    future::poll_fn,
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    pin::pin,
     sync::{Arc, LazyLock, Mutex},
+    task::Poll,
     time::Duration,
 };
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use axum::{
+    body::Body,
+    extract::ConnectInfo,
+    http::{Extensions, HeaderMap, HeaderValue, StatusCode, Uri, header},
+};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use countersign::{
-    HashingSettings, HmacSecret, Memory, NewClient, OAuth2, Password, PasswordHash, Scope, SigningChoice, Timestamp,
-    Username, async_trait,
+    BlocklistFile, ForwardedHeader, HashingSettings, HmacSecret, Memory, NewClient, OAuth2, Password, PasswordHash,
+    Scope, SigningChoice, Timestamp, Username, async_trait,
     core::{
         authorization_server::Request,
         client::ClientKeys,
@@ -21,7 +31,7 @@ use countersign::{
         jose::{Jwk, VerifyingKey},
         key::KeySet,
         names::{Audience, Issuer},
-        password::{HashingPool, check_supported},
+        password::{Blocklist, HashingPool, Listed, check_supported},
         token::{
             BearerToken, introspected,
             verify::{Expected, Intended, Profile, verify},
@@ -30,6 +40,7 @@ use countersign::{
     remote::{BasicAuthorization, Fetch, FetchError, Fetched, check_told, lifetime_of},
 };
 use tokio::runtime::Runtime;
+use tower::ServiceExt;
 
 /// A parser under attack.
 pub(crate) struct Target {
@@ -39,8 +50,8 @@ pub(crate) struct Target {
     pub(crate) run: fn(&[u8]),
 }
 
-/// All of them, but that of the settings file, which is the program's own.
-pub(crate) const TARGETS: [Target; 14] = [
+/// All of them, but the program's own: those of the settings file and of `traceparent`.
+pub(crate) const TARGETS: [Target; 18] = [
     Target { name: "form", run: form },
     Target { name: "authorization", run: authorization },
     Target { name: "jwt", run: jwt },
@@ -55,6 +66,10 @@ pub(crate) const TARGETS: [Target; 14] = [
     Target { name: "introspection", run: introspection },
     Target { name: "metadata", run: metadata },
     Target { name: "cache_control", run: cache_control },
+    Target { name: "forwarded", run: forwarded },
+    Target { name: "network", run: network },
+    Target { name: "blocklist_file", run: blocklist_file },
+    Target { name: "feed_query", run: feed_query },
 ];
 
 const ISSUER: &str = "https://issuer.example.com";
@@ -93,7 +108,7 @@ static SERVER: LazyLock<OAuth2> = LazyLock::new(|| {
             .build()
             .await
             .expect("a server");
-        server.add_client(NewClient::new(CLIENT).secret(CLIENT_SECRET)).await.expect("a client");
+        server.add_client(NewClient::new(CLIENT).secret(CLIENT_SECRET).serves(AUDIENCE)).await.expect("a client");
         server.add_client(NewClient::new("signing").keys(key_set())).await.expect("a client");
         server
     })
@@ -346,4 +361,86 @@ fn cache_control(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let _ = lifetime_of(text);
     assert_eq!(lifetime_of(&format!("{text},no-store")), Some(Duration::ZERO));
+}
+
+/// What is said of where a request comes from, a header a line: a stranger is not heard, and of all that stands there what the
+/// trusted proxy added counts.
+fn forwarded(data: &[u8]) {
+    static BELIEVING: LazyLock<[(OAuth2, &str, &str); 2]> = LazyLock::new(|| {
+        let believing = |header| {
+            let server = OAuth2::new(Memory::new()).issuer(ISSUER).forwarded_header(header);
+            let server = server.trusted_proxies(["10.0.0.0/8".parse().expect("a network")]);
+            RUNTIME.block_on(server.clock(clock()).build()).expect("a server")
+        };
+        [
+            (believing(ForwardedHeader::XForwardedFor), "x-forwarded-for", "198.51.100.7"),
+            (believing(ForwardedHeader::Forwarded), "forwarded", "for=198.51.100.7"),
+        ]
+    });
+    for (server, name, added) in &*BELIEVING {
+        let lines = data.split(|byte| *byte == b'\n').take(64);
+        let mut headers = HeaderMap::new();
+        for value in lines.filter_map(|line| HeaderValue::from_bytes(line).ok()) {
+            headers.append(*name, value);
+        }
+        let source = |peer: [u8; 4], headers: &HeaderMap| {
+            let mut extensions = Extensions::new();
+            extensions.insert(ConnectInfo(SocketAddr::from((peer, 1))));
+            server.source(&extensions, headers).address()
+        };
+        let _ = source([10, 0, 0, 1], &headers);
+        assert_eq!(source([203, 0, 113, 9], &headers), Some(IpAddr::from([203, 0, 113, 9])), "a stranger was heard");
+        headers.append(*name, HeaderValue::from_static(added));
+        assert_eq!(source([10, 0, 0, 1], &headers), Some(IpAddr::from([198, 51, 100, 7])), "the proxy was not heard");
+    }
+}
+
+/// A network of proxies: printed and read again it is the same, and it has the address that it is written by.
+fn network(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(network) = text.parse::<countersign::Network>() else { return };
+    assert_eq!(network.to_string().parse(), Ok(network));
+    assert!(network.contains(text.split('/').next().and_then(|address| address.parse().ok()).expect("an address")));
+}
+
+/// A file of known passwords: whatever stands in it, a password that is added to it is known.
+fn blocklist_file(data: &[u8]) {
+    const KNOWN: &str = "nobody's zebra";
+    let path = std::env::temp_dir().join(format!("countersign-blocklist-{}", std::process::id()));
+    let open = |path: &Path, data: &[u8]| {
+        std::fs::write(path, data).expect("a file");
+        BlocklistFile::open(path)
+    };
+    let as_it_is = open(&path, data).map(|list| list.loaded());
+    let more = open(&path, &[data, b"\n", KNOWN.as_bytes()].concat());
+    std::fs::remove_file(&path).expect("a file");
+    if let Ok(list) = more {
+        assert!(as_it_is.is_err() || as_it_is.is_ok_and(|loaded| loaded <= list.loaded()), "it has lost some");
+        let password = Password::typed(KNOWN).expect("a password");
+        assert_eq!(RUNTIME.block_on(list.find(&password)).ok(), Some(Listed::Yes));
+    }
+}
+
+/// The query of who follows the feed: what is answered had whole numbers, each there once at most.
+fn feed_query(data: &[u8]) {
+    static ROUTER: LazyLock<axum::Router> = LazyLock::new(|| SERVER.router().finish().expect("a router"));
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(uri) = format!("/feed?{text}").parse::<Uri>() else { return };
+    let query = uri.query().unwrap_or_default().to_owned();
+    let proof = base64::engine::general_purpose::STANDARD.encode(format!("{CLIENT}:{CLIENT_SECRET}"));
+    let request = axum::http::Request::get(uri).header(header::AUTHORIZATION, format!("Basic {proof}"));
+    let request = request.body(Body::empty()).expect("a request");
+    let answer = RUNTIME.block_on(async {
+        let mut answer = pin!(ROUTER.clone().oneshot(request));
+        // Whoever waits for news was read, and is not waited for.
+        poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await
+    });
+    let Poll::Ready(Ok(answer)) = answer else { return };
+    let is_fine = ["after", "wait"].iter().all(|name| {
+        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        let mut values = pairs.filter(|(known, _)| known == name).map(|(_, value)| value.parse::<u64>());
+        values.next().is_none_or(|value| value.is_ok()) && values.next().is_none()
+    });
+    let expected = if is_fine { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+    assert_eq!(answer.status(), expected, "{query}");
 }

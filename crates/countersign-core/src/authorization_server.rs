@@ -321,7 +321,7 @@ impl AuthorizationServer {
             return;
         }
         if let Err(error) = self.sweep().await {
-            tracing::warn!(%error, "what has expired could not be swept");
+            tracing::warn!(event = "sweep", outcome = "failure", %error, "what has expired could not be swept");
         }
     }
 

@@ -221,7 +221,7 @@ const TEMPORARILY_UNAVAILABLE: &str = "temporarily_unavailable";
 /// Logs the cause, which the client never hears, and says how long the client should wait.
 fn store_is_away(cause: &StoreError) -> Duration {
     let source = std::error::Error::source(cause).map(ToString::to_string);
-    tracing::error!(error = %cause, source, "the store did not answer");
+    tracing::error!(event = "store", outcome = "failure", error = %cause, source, "the store did not answer");
     STORE_RETRY
 }
 

@@ -82,23 +82,23 @@ const GRANT_TYPES: &[&str] = &["password", "refresh_token", "client_credentials"
 /// What a token turns out to be: good, or why not, by the codes of [`Reason`].
 const VERDICTS: &[&str] = &[
     VALID,
-    "too_long",
-    "malformed",
-    "critical_extension",
-    "other_type",
-    "unknown_key",
-    "other_algorithm",
-    "bad_signature",
-    "bound",
-    "malformed_claims",
-    "inactive",
-    "unknown_token",
-    "other_issuer",
-    "other_audience",
-    "expired",
-    "revoked",
-    "not_yet_valid",
-    "unavailable",
+    Reason::TooLong.code(),
+    Reason::Malformed.code(),
+    Reason::CriticalExtension.code(),
+    Reason::OtherType.code(),
+    Reason::UnknownKey.code(),
+    Reason::OtherAlgorithm.code(),
+    Reason::BadSignature.code(),
+    Reason::Bound.code(),
+    Reason::MalformedClaims.code(),
+    Reason::Inactive.code(),
+    Reason::UnknownToken.code(),
+    Reason::OtherIssuer.code(),
+    Reason::OtherAudience.code(),
+    Reason::Expired.code(),
+    Reason::Revoked.code(),
+    Reason::NotYetValid.code(),
+    Reason::Unavailable.code(),
 ];
 
 const VALID: &str = "valid";
@@ -135,6 +135,11 @@ meters! {
     /// How long the store took, waiting and committing included.
     STORE: HISTOGRAM(STORE_BUCKETS), "countersign_store_seconds",
         "operation" = &["read", "write"], "result" = &["ok", "error"];
+    /// Connections that are open, upgraded ones and those that read the metrics among them.
+    CONNECTIONS: GAUGE, "countersign_connections";
+    /// How often there was no place for a connection: all were taken, so that whoever came had to wait (`full`), or its source
+    /// had as many as it may, so that it was closed (`refused`).
+    CONNECTIONS_HELD_UP: COUNTER, "countersign_connections_held_up_total", "result" = &["full", "refused"];
 }
 
 impl Meter {
@@ -410,6 +415,49 @@ impl FeedMeters {
     #[expect(clippy::cast_precision_loss, reason = "what fits into memory is exact enough")]
     pub(crate) fn keeps(&self, entries: usize) {
         self.entries.set(entries as f64);
+    }
+}
+
+/// What is measured of connections.
+#[derive(Debug)]
+pub struct ConnectionMeters {
+    open: Gauge,
+    full: Counter,
+    refused: Counter,
+}
+
+impl ConnectionMeters {
+    /// The handles, of the recorder that is installed now.
+    #[must_use]
+    pub fn new() -> Self {
+        let [full, refused] = ["full", "refused"].map(|result| CONNECTIONS_HELD_UP.counter(&[result]));
+        Self { open: CONNECTIONS.gauge(&[]), full, refused }
+    }
+
+    /// One was opened.
+    pub fn opened(&self) {
+        self.open.increment(1.0);
+    }
+
+    /// One was closed.
+    pub fn closed(&self) {
+        self.open.decrement(1.0);
+    }
+
+    /// All places are taken.
+    pub fn full(&self) {
+        self.full.increment(1);
+    }
+
+    /// One was closed because its source had as many as it may.
+    pub fn refused(&self) {
+        self.refused.increment(1);
+    }
+}
+
+impl Default for ConnectionMeters {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

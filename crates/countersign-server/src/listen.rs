@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, lookup_host};
 
 use crate::{
     app,
-    config::Settings,
+    config::{ListenAddress, Settings},
     failure::{Failure, Outcome},
     watch::Watch,
 };
@@ -43,6 +43,28 @@ impl Place {
                 .map_err(|refused| Failure::from(refused).hint("say --issuer https://… or set COUNTERSIGN_ISSUER"))?;
         }
         Ok(Self { written, addresses, watch: Watch::default() })
+    }
+
+    /// Looks up where metrics are to be served.
+    ///
+    /// # Errors
+    /// It cannot be found, or the server itself listens there.
+    pub(crate) async fn check_metrics(&self, listen: &ListenAddress) -> Result<(), Failure> {
+        let written = listen.as_str();
+        let failed = |source| StartError::Listen { address: written.to_owned(), source };
+        let both = |one: SocketAddr, other: SocketAddr| {
+            let is_either_all = one.ip().is_unspecified() || other.ip().is_unspecified();
+            one.port() != 0 && one.port() == other.port() && (is_either_all || one.ip() == other.ip())
+        };
+        if lookup_host(written)
+            .await
+            .map_err(failed)?
+            .any(|of_metrics| self.addresses.iter().any(|ours| both(*ours, of_metrics)))
+        {
+            let refused = Failure::from(failed(io::ErrorKind::AddrInUse.into()));
+            return Err(refused.hint("metrics_listen must be an address of its own; port 0 picks a free one"));
+        }
+        Ok(())
     }
 
     /// How the server there is watched.
@@ -124,7 +146,7 @@ impl Listening {
             tracing::info!(event = "end", "told to end: requests in flight are finished");
             let _ = tell.send(());
             signals.next().await;
-            tracing::warn!("told to end again");
+            tracing::warn!(event = "end", outcome = "unfinished", "told to end again");
         };
         tokio::select! {
             never = self.oauth2.keep_house() => match never {},
@@ -151,6 +173,8 @@ fn as_files_allow(most: u32) -> u32 {
     let allowed = u32::try_from(left).map_or(most, |left| left.min(most));
     if allowed < most {
         tracing::warn!(
+            event = "connections",
+            outcome = "fewer",
             files,
             connections = allowed,
             "fewer connections than max_connections: the process may open few files"

@@ -445,6 +445,8 @@ impl Builder {
         };
         if settings.grant_types.contains(&GrantType::Password) {
             tracing::info!(
+                event = "start",
+                outcome = "told",
                 "the password grant is on: for your own clients only (RFC 9700 §2.4); \
                  the setting password_grant turns it off, in code without_password_grant"
             );

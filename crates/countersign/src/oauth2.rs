@@ -17,8 +17,14 @@ use countersign_core::{
 };
 
 use crate::{
-    authority::Authority, endpoint::DocsPage, issuer::check_address, realm::Realm, scheme::Challenge,
-    scopes::Declaration, source::Sources, start_error::StartError,
+    authority::Authority,
+    endpoint::DocsPage,
+    issuer::check_address,
+    realm::Realm,
+    scheme::Challenge,
+    scopes::Declaration,
+    source::{Network, Sources},
+    start_error::StartError,
 };
 
 /// The handle: who issues tokens, and the guards that trust it. Cloning it is cheap.
@@ -203,6 +209,11 @@ impl OAuth2 {
     #[must_use]
     pub fn source(&self, extensions: &Extensions, headers: &HeaderMap) -> Source {
         self.0.facade.sources.of(extensions, headers)
+    }
+
+    /// The proxies whose word is taken for where a request comes from.
+    pub(crate) fn trusted_proxies(&self) -> &[Network] {
+        &self.0.facade.sources.trusted
     }
 
     /// How its guards ask for a token.

@@ -2,6 +2,7 @@
 
 mod connections;
 mod pace;
+mod places;
 
 use axum::extract::FromRef;
 use tokio::net::TcpListener;
@@ -42,16 +43,17 @@ where
     app.oauth2().settle_address(address);
     let docs = app.oauth2().docs().path().map(|path| format!(" (the docs page: http://{address}{path})"));
     let house = app.oauth2().clone().keep_house();
+    let connections = Connections { proxies: app.oauth2().trusted_proxies().to_vec(), ..Connections::default() };
     let router = app.finish()?;
     println!("Listening on http://{address}{}", docs.unwrap_or_default());
     let told_again = async {
         told_to_end().await;
         told_to_end().await;
-        tracing::warn!("told to end again");
+        tracing::warn!(event = "end", outcome = "unfinished", "told to end again");
     };
     tokio::select! {
         never = house => match never {},
-        () = Connections::default().serve(listener, router, told_to_end()) => {}
+        () = connections.serve(listener, router, told_to_end()) => {}
         () = told_again => {}
     }
     Ok(())

@@ -143,7 +143,7 @@ impl AuthorizationServer {
         let token = issued.token;
         // RFC 7662 §4: who may ask is told of no token "that is not intended for" it.
         if token.client_id() != Some(&asker.id) && !asker.serves_any(token.audience()) {
-            tracing::debug!(event = "introspection", client = %asker.id, "a client asked for another's token");
+            tracing::debug!(event = "introspection", outcome = "denied", client = %asker.id, "a client asked for another's token");
             return Ok(Told::Nothing);
         }
         self.hear_of_changes().await?;

@@ -90,7 +90,7 @@ impl AuthorizationServer {
     /// Hears at most once a second which keys were withdrawn. While that fails, those in memory are as good as they were.
     async fn hear_of_withdrawals(&self, now: Timestamp) {
         if let Err(error) = self.revoked.keep_up(&*self.ports.store, now).await {
-            tracing::warn!(%error, "the feed of what has ended cannot be read");
+            tracing::warn!(event = "feed", outcome = "failure", %error, "the feed of what has ended cannot be read");
         }
         self.heed_withdrawals();
     }

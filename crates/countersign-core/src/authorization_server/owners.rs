@@ -58,7 +58,12 @@ impl From<PolicyProblem> for PasswordChangeProblem {
         match problem {
             PolicyProblem::Refused(refusal) => Self::Refused(refusal),
             PolicyProblem::Unknown(away) => {
-                tracing::error!(cause = away.source(), "the list of known passwords cannot be read: none is changed");
+                tracing::error!(
+                    event = "blocklist",
+                    outcome = "failure",
+                    cause = away.source(),
+                    "the list of known passwords cannot be read: none is changed"
+                );
                 Self::Unavailable { retry_after: BLOCKLIST_RETRY }
             }
         }

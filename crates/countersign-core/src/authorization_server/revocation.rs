@@ -207,7 +207,7 @@ impl AuthorizationServer {
         let heard = self.revoked.keep_up(&*self.ports.store, now).await;
         self.heed_withdrawals();
         let Err(error) = heard else { return self.refuse_if_stale(now) };
-        tracing::warn!(%error, heard_at = self.revoked.heard_at().map(Timestamp::seconds),
+        tracing::warn!(event = "feed", outcome = "failure", %error, heard_at = self.revoked.heard_at().map(Timestamp::seconds),
             "the feed of what has ended cannot be read");
         self.refuse_if_stale(now)
     }

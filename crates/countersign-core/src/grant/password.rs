@@ -145,7 +145,7 @@ async fn upgrade(
         Ok(Upgraded::Yes) => Some(to),
         Ok(Upgraded::No) => None,
         Err(error) => {
-            tracing::warn!(%subject, %error, "a password hash could not be upgraded");
+            tracing::warn!(event = "password_hash", outcome = "failure", %subject, %error, "a password hash could not be upgraded");
             None
         }
     }

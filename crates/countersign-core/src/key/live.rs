@@ -165,7 +165,7 @@ impl LiveKeys {
         }
         match self.work(store, now).await {
             Err(error) if self.can_sign(now) => {
-                tracing::warn!(%error, "keys could not be looked after; those in memory are used");
+                tracing::warn!(event = "key", outcome = "failure", %error, "keys could not be looked after; those in memory are used");
                 Ok(())
             }
             done => done,
@@ -186,7 +186,7 @@ impl LiveKeys {
         }
         match self.load(store, now).await {
             Err(error) if self.is_younger_than(PUBLISHED_KEYS_MAX_AGE, now) => {
-                tracing::warn!(%error, "keys could not be read; those in memory are published");
+                tracing::warn!(event = "key", outcome = "failure", %error, "keys could not be read; those in memory are published");
                 Ok(())
             }
             done => done.map(drop).map_err(away),

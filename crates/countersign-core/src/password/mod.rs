@@ -22,7 +22,7 @@ mod stored;
 pub use argon2::{Argon2Cost, UnsuitableCost};
 pub use blocklist::{Blocklist, BlocklistAway, Listed, PolicyProblem};
 pub use policy::{PasswordPolicy, PolicyRefusal};
-pub use pool::{Busy, HashingPool, HashingPriority, HashingSettings, Strength, Verification};
+pub use pool::{Busy, HashingPool, HashingPriority, HashingSettings, Strength, Verification, memory_limit};
 pub use scheme::{check_supported, strength};
 pub use stored::UnsupportedHash;
 

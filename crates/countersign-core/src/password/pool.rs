@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use tracing::Instrument;
 
 use self::line::{Line, Taken};
-pub use self::settings::{HashingPriority, HashingSettings};
+pub use self::settings::{HashingPriority, HashingSettings, memory_limit};
 use super::{
     Argon2Cost, Password, PasswordHash, UnsupportedHash,
     argon2::{Hasher, OutOfMemory, SALT_BYTES},

@@ -186,14 +186,7 @@ impl Throttle {
         let name = canonical.as_ref().map_or(name, Username::as_str).as_bytes();
         let account = Counter { what: What::Account, key: Key::of(What::Account, &[name]), rule: growing(settings) };
         let Some(network) = source.network() else {
-            if !self.has_warned.swap(true, Ordering::Relaxed) {
-                tracing::warn!(
-                    event = "throttle",
-                    outcome = "no_source",
-                    "nobody knows where requests come from: serve with \
-                    axum's ConnectInfo, or guesses are counted by account alone"
-                );
-            }
+            self.warn_of_unknown_source();
             return self.begin(vec![account], None, source, Whose::Owner(subject)).await;
         };
         let pair = |what, place: [u8; 16]| Key::of(what, &[account.key.as_bytes(), &place]);
@@ -229,7 +222,9 @@ impl Throttle {
         source: Source,
         client: Option<&ClientId>,
     ) -> Result<Attempt<'_>, OAuthError> {
-        let (Some(settings), Some(network)) = (self.settings, source.network()) else {
+        let Some(settings) = self.settings else { return Ok(Attempt::uncounted(self)) };
+        let Some(network) = source.network() else {
+            self.warn_of_unknown_source();
             return Ok(Attempt::uncounted(self));
         };
         let (what, key) = (What::Client, Key::of(What::Client, &[&network, id.as_bytes()]));
@@ -253,6 +248,18 @@ impl Throttle {
         let (what, key) = (What::Introspection, Key::of(What::Introspection, &[client.as_str().as_bytes()]));
         let rule = Rule::Leaky { burst: INTROSPECTION_BURST, refill: INTROSPECTION_PER_SECOND, period: 1 };
         self.begin(vec![Counter { what, key, rule }], None, source, Whose::Client(Some(client))).await
+    }
+
+    /// Says once what is not counted where nobody knows the source.
+    fn warn_of_unknown_source(&self) {
+        if !self.has_warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                event = "throttle",
+                outcome = "no_source",
+                "nobody knows where requests come from: serve with axum's ConnectInfo, or guesses at passwords are \
+                 counted by account alone, and those at client secrets not at all"
+            );
+        }
     }
 
     async fn begin(

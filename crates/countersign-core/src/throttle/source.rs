@@ -33,8 +33,9 @@ impl Source {
         }
     }
 
-    /// What counts as one: the address of IPv4, the /64 of IPv6.
-    pub(super) fn network(self) -> Option<[u8; 16]> {
+    /// What counts as one: the address of IPv4, mapped into IPv6, or the /64 of IPv6.
+    #[must_use]
+    pub fn network(self) -> Option<[u8; 16]> {
         Some(match self.address()? {
             IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
             IpAddr::V6(address) => match address.segments() {

@@ -1,6 +1,6 @@
 //! The rules of counters, what happens to many attempts at once, and that memory is bounded.
 
-use std::{net::IpAddr, pin::pin};
+use std::{net::IpAddr, pin::pin, sync::Mutex};
 
 use proptest::prelude::*;
 use tokio::task::JoinSet;
@@ -316,6 +316,43 @@ async fn h5_a_client_is_slowed_at_one_source_and_not_everywhere() {
     assert_eq!(rig.fail("alice", at("203.0.113.9")).await, Err(12), "logins count with them");
     for _ in 0..100 {
         fail("api", Source::Unknown).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn h5_that_secrets_are_not_counted_without_a_source_is_told_once() {
+    let (quiet, rig) = (Rig::new(), Rig::new());
+    let told = Told::default();
+    let writer = told.clone();
+    let log = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    let _log = tracing::subscriber::set_default(log);
+    quiet.throttle.client("api", at("203.0.113.9"), None).await.unwrap().settle(Outcome::Failure);
+    assert_eq!(told.count("nobody knows"), 0);
+    for _ in 0..3 {
+        rig.throttle.client("api", Source::Unknown, None).await.unwrap().settle(Outcome::Failure);
+        rig.fail("alice", Source::Unknown).await.unwrap();
+    }
+    assert_eq!(told.count("nobody knows where requests come from"), 1);
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<u8>>>);
+
+impl Told {
+    fn count(&self, words: &str) -> usize {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).matches(words).count()
+    }
+}
+
+impl std::io::Write for Told {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -226,7 +226,7 @@ pub(crate) async fn issue_again(
 ) -> Result<TokenResponse, OAuthError> {
     let Again { grant, presented, answer, scope, asked } = again;
     let answer = presented.open(&answer).ok_or_else(|| {
-        tracing::error!(grant = %grant.id, "what a refresh token was answered with cannot be read");
+        tracing::error!(event = "refresh", outcome = "failure", grant = %grant.id, "what a refresh token was answered with cannot be read");
         OAuthError::ServerError
     })?;
     let is_good = answer.allows_exactly(&scope) && answer.expires_at() > mint.now;
@@ -281,7 +281,12 @@ impl Mint<'_> {
 
     fn encode(&self, claims: &Claims) -> Result<(BearerToken, Option<OpaqueToken>), OAuthError> {
         if let Some(name) = jwt::find_reserved(&claims.own) {
-            tracing::error!(claim = name, "a claim of your own has a reserved name; no token is issued");
+            tracing::error!(
+                event = "issue",
+                outcome = "failure",
+                claim = name,
+                "a claim of your own has a reserved name; no token is issued"
+            );
             return Err(OAuthError::ServerError);
         }
         if self.format == TokenFormat::Opaque {
@@ -289,17 +294,24 @@ impl Mint<'_> {
             return Ok((token, Some(rests)));
         }
         let key = self.keys.signing(self.now).ok_or_else(|| {
-            tracing::error!("there is no key to sign with");
+            tracing::error!(event = "issue", outcome = "failure", "there is no key to sign with");
             OAuthError::ServerError
         })?;
         let token = jwt::encode(claims, key).map_err(|error| {
-            tracing::error!(%error, "a token could not be signed");
+            tracing::error!(event = "issue", outcome = "failure", %error, "a token could not be signed");
             OAuthError::ServerError
         })?;
         let bytes = token.secret().len();
         if bytes > MAX_TOKEN_BYTES {
             let claims: Vec<_> = claims.own.keys().collect();
-            tracing::error!(bytes, limit = MAX_TOKEN_BYTES, ?claims, "a token is too long for anybody to read");
+            tracing::error!(
+                event = "issue",
+                outcome = "failure",
+                bytes,
+                limit = MAX_TOKEN_BYTES,
+                ?claims,
+                "a token is too long for anybody to read"
+            );
             return Err(OAuthError::ServerError);
         }
         Ok((token, None))
@@ -318,7 +330,11 @@ impl Mint<'_> {
             return Ok(retired);
         }
         let answer = presented.seal(answer, self.rng).ok_or_else(|| {
-            tracing::error!("what a refresh token is answered with cannot be sealed");
+            tracing::error!(
+                event = "issue",
+                outcome = "failure",
+                "what a refresh token is answered with cannot be sealed"
+            );
             OAuthError::ServerError
         })?;
         retired.push(Retired { handle: presented.handle(), at: self.now, answer });

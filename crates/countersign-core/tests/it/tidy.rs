@@ -138,6 +138,27 @@ fn wire_codes_are_spelled_in_one_place() {
     }
 }
 
+/// What is logged in a text and does not begin with its `event`, by which a machine finds it.
+fn without_event(text: &str) -> Vec<&str> {
+    let levels = ["error!(", "warn!(", "info!(", "debug!(", "trace!("];
+    let lines = text.split("tracing::").skip(1);
+    let logged = lines.filter_map(|line| levels.iter().find_map(|level| line.strip_prefix(level)));
+    logged.map(str::trim_start).filter(|line| !line.starts_with("event = ") && !line.starts_with("event,")).collect()
+}
+
+#[test]
+fn every_line_of_the_log_says_which_event_it_is() {
+    for name in ["countersign-core", "countersign", "countersign-server", "countersign-sql"] {
+        for (file, text) in sources(&crates().join(name).join("src")) {
+            let without = without_event(&text);
+            // Those of the hashing pool have none yet.
+            let of_pool = name == "countersign-core" && file.starts_with("password/pool");
+            assert!(without.is_empty() || of_pool, "{name}/{file}: {:.60}", without[0]);
+        }
+    }
+    assert_eq!(without_event("tracing::warn!(\n    %error, \"x\")"), ["%error, \"x\")"], "the rule bites");
+}
+
 #[test]
 fn a16_randomness_comes_from_one_place() {
     for name in ["countersign-core", "countersign", "countersign-server", "countersign-sql"] {

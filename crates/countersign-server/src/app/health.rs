@@ -21,7 +21,7 @@ pub(super) async fn ready(State(oauth2): State<OAuth2>) -> Response {
         Ok(_) => answer(StatusCode::OK, "ok"),
         Err(error) => {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
-            tracing::error!(%error, cause, "not ready");
+            tracing::error!(event = "health", outcome = "failure", %error, cause, "not ready");
             answer(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
         }
     }

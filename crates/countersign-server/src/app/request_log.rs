@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue, Method},
+    http::{HeaderName, HeaderValue, Method, StatusCode},
     middleware::Next,
     response::Response,
 };
@@ -32,7 +32,7 @@ pub(super) struct RequestLog {
 }
 
 /// Logs method, path, source, status and time: never the query (OAuth 2.1 §7.5 keeps credentials out of it, but not everybody
-/// reads that), nor headers or bodies. An id that a request brings is not used: anybody can send one.
+/// reads that), nor headers or bodies. Of those who must wait (429) only `debug` tells. An id that a request brings is not used: anybody can send one.
 pub(super) async fn log(State(kept): State<RequestLog>, request: Request, next: Next) -> Response {
     let id = request_id();
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -44,7 +44,7 @@ pub(super) async fn log(State(kept): State<RequestLog>, request: Request, next: 
     let span = tracing::error_span!(parent: &trace, "request", request_id = id, method, path, source);
     let start = Instant::now();
     let answer = async {
-        tracing::debug!("received");
+        tracing::debug!(event = "received", "received");
         let mut response = next.run(request).await;
         if let Ok(value) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(REQUEST_ID, value);
@@ -52,7 +52,13 @@ pub(super) async fn log(State(kept): State<RequestLog>, request: Request, next: 
         let (status, latency) = (response.status(), start.elapsed());
         kept.meters.answered(route.as_ref().map(MatchedPath::as_str), status, latency);
         let latency_us = latency.as_micros() as u64;
-        tracing::info!(event = "request", status = status.as_u16(), latency_us, "answered");
+        // Who is told to wait was named by the event `throttle`, once: a flood of guesses is not to fill the log.
+        match (status, status.as_u16()) {
+            (StatusCode::TOO_MANY_REQUESTS, status) => {
+                tracing::debug!(event = "request", status, latency_us, "answered");
+            }
+            (_, status) => tracing::info!(event = "request", status, latency_us, "answered"),
+        }
         response
     };
     let response = answer.instrument(span).instrument(trace.clone()).await;

@@ -15,13 +15,13 @@ mod user;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use countersign::{Memory, OAuth2};
+use countersign::{BlocklistFile, Memory, OAuth2, core::key::KeySettings};
 
 use crate::{
     config::{Global, Problem, Settings, Switch},
     failure::{Failure, Outcome},
     listen::Place,
-    store,
+    store::{self, Database},
     watch::Watch,
 };
 
@@ -90,15 +90,43 @@ async fn obey(cli: Cli) -> Outcome {
     }
 }
 
+/// Opens the database for a command that works while the server runs.
+async fn open_existing(settings: &Settings) -> Result<Database, Failure> {
+    store::open_existing(settings.database.as_str()).await
+}
+
+/// What the settings lead to, read before anything is opened.
+struct Ready {
+    keys: KeySettings,
+    blocklist: Option<BlocklistFile>,
+    place: Place,
+}
+
+impl Ready {
+    /// Checks all settings, and reads what they name.
+    ///
+    /// # Errors
+    /// What keeps the server from starting, but for the database and who else listens.
+    async fn check(settings: &Settings) -> Result<Self, Failure> {
+        settings.configure(OAuth2::new(Memory::new()))?.check().map_err(Problem::Library)?;
+        let keys = settings.keys()?;
+        let blocklist = settings.blocklist()?;
+        let place = Place::find(settings).await?;
+        if let Some(listen) = &settings.metrics_listen {
+            place.check_metrics(listen).await?;
+        }
+        Ok(Self { keys, blocklist, place })
+    }
+}
+
 /// Checks all settings, and only then starts the log and opens the database. Nothing listens yet.
 async fn open(settings: &Settings) -> Result<(OAuth2, Place), Failure> {
-    settings.configure(OAuth2::new(Memory::new()))?.check().map_err(Problem::Library)?;
-    let keys = settings.keys()?;
-    let blocklist = settings.blocklist()?;
-    let place = Place::find(settings).await?;
+    let Ready { keys, blocklist, place } = Ready::check(settings).await?;
     let watch = Watch::start(settings)?;
     if settings.developer_mode == Switch::On && place.others_reach_it(settings) {
         tracing::warn!(
+            event = "start",
+            outcome = "unsafe",
             "developer mode is on where others can reach it: it tells whoever forges a token which step found it out; \
              the setting developer_mode turns it off"
         );
@@ -109,7 +137,12 @@ async fn open(settings: &Settings) -> Result<(OAuth2, Place), Failure> {
         builder = builder.key_encryption(encryption);
     }
     if let Some(blocklist) = blocklist {
-        tracing::info!(loaded = blocklist.loaded(), "there is a list of known passwords, which nobody may set");
+        tracing::info!(
+            event = "blocklist",
+            outcome = "loaded",
+            loaded = blocklist.loaded(),
+            "there is a list of known passwords, which nobody may set"
+        );
         builder = builder.password_blocklist(blocklist);
     }
     let oauth2 = builder.build().await?;

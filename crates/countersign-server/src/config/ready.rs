@@ -181,6 +181,8 @@ impl Settings {
     pub(crate) fn connections(&self) -> Connections {
         Connections {
             most: self.max_connections.0,
+            most_of_one: self.max_connections_per_source.map(|most| most.0),
+            proxies: self.trusted_proxies.0.clone(),
             patience: seconds(self.client_timeout.0),
             idle: seconds(self.idle_timeout.0),
         }
@@ -312,10 +314,14 @@ mod tests {
         assert_eq!(read(&[]), Connections::default());
         let set = read(&[
             ("COUNTERSIGN_MAX_CONNECTIONS", "7"),
+            ("COUNTERSIGN_MAX_CONNECTIONS_PER_SOURCE", "2"),
+            ("COUNTERSIGN_TRUSTED_PROXIES", "10.0.0.0/8"),
             ("COUNTERSIGN_CLIENT_TIMEOUT", "3"),
             ("COUNTERSIGN_IDLE_TIMEOUT", "5"),
         ]);
-        assert_eq!(set, Connections { most: 7, patience: seconds(3), idle: seconds(5) });
+        let proxies = vec!["10.0.0.0/8".parse().expect("a network")];
+        let (patience, idle) = (seconds(3), seconds(5));
+        assert_eq!(set, Connections { most: 7, most_of_one: Some(2), proxies, patience, idle });
     }
 
     #[tokio::test]

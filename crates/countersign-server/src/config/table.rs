@@ -170,6 +170,9 @@ settings! {
     /// How many connections there may be at once; each may hold some 150 KB. Whoever comes then waits until another goes. There
     /// are never more than the process may open files.
     "max_connections" max_connections: Whole<1, 1_000_000> = Text("10000");
+    /// How many of them there may be from one address (of IPv6: from one /64); what comes then is closed. `trusted_proxies` are
+    /// not bounded by it, since they ask for many.
+    "max_connections_per_source" max_connections_per_source: Option<Whole<1, 1_000_000>> = Unset("a quarter of `max_connections`");
     /// How long a client has for the head of its first request, and then for each 16 KiB, or the rest, of what it sends and
     /// takes, in seconds. Whoever is slower is cut off.
     "client_timeout" client_timeout: Whole<1, 3_600> = Text("20");

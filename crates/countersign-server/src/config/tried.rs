@@ -8,7 +8,7 @@ use super::{Settings, table::TABLE, written::Written};
 
 #[cfg(test)]
 #[path = "../../../../fuzz/src/mutate.rs"]
-mod mutate;
+pub(crate) mod mutate;
 
 /// Reads `data` as a settings file, to its end: panics only where a property is broken.
 pub(crate) fn try_file(data: &[u8]) {

@@ -97,7 +97,7 @@ async fn answer(State((kept, oauth2)): State<(PrometheusHandle, OAuth2)>) -> Res
     if let Some(server) = oauth2.server()
         && let Err(error) = server.look_at_feed().await
     {
-        tracing::debug!(%error, "the feed cannot be read; its lag tells");
+        tracing::debug!(event = "feed", outcome = "failure", %error, "the feed cannot be read; its lag tells");
     }
     let text = kept.render() + &process::text();
     let headers = [

@@ -120,7 +120,14 @@ fn the_alerts_name_meters_and_values_that_there_are() {
     let text = fs::read_to_string(root().join("contrib/prometheus/countersign.rules.yml")).unwrap();
     let names = names_in(&text);
     assert!(names.is_subset(&known()), "{names:?}");
-    for needed in ["refreshes_total", "feed_lag_seconds", "hashes_refused_total", "store_seconds", "logins_total"] {
+    for needed in [
+        "refreshes_total",
+        "feed_lag_seconds",
+        "hashes_refused_total",
+        "store_seconds",
+        "logins_total",
+        "connections_held_up_total",
+    ] {
         assert!(names.contains(&format!("countersign_{needed}")), "nothing wakes anybody for {needed}");
     }
     check_labels(&text);
@@ -130,6 +137,15 @@ fn the_alerts_name_meters_and_values_that_there_are() {
     for alert in alerts {
         assert!(how_to.contains(&format!("`{alert}`")), "what to do about {alert}?");
     }
+}
+
+#[test]
+fn one_process_of_many_that_is_away_wakes_somebody() {
+    let text = fs::read_to_string(root().join("contrib/prometheus/countersign.rules.yml")).unwrap();
+    let (_, rule) = text.split_once("- alert: CountersignAway").unwrap();
+    let rule = rule.split("- alert: ").next().unwrap();
+    // Where others still answer, nothing is absent.
+    assert!(rule.contains("absent(countersign_logins_total)") && rule.contains("or (up == 0 and on (job)"), "{rule}");
 }
 
 /// Each value that a query asks a `result` or an `operation` for is one that there is.

@@ -5,6 +5,8 @@ mod otlp;
 mod span;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tried;
 
 use std::time::Duration;
 
@@ -71,7 +73,11 @@ impl Traces {
             }
         };
         if tokio::time::timeout(LAST_WORDS, flushed).await.is_err() {
-            tracing::warn!("the collector of traces takes too long: the last ones are lost");
+            tracing::warn!(
+                event = "traces",
+                outcome = "failure",
+                "the collector of traces takes too long: the last ones are lost"
+            );
         }
     }
 }

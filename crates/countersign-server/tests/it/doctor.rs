@@ -94,6 +94,7 @@ fn a_new_installation_has_no_problem() {
         "database",
         "database-files",
         "secret-files",
+        "blocklist-file",
         "clock",
         "hashing-memory",
     ] {
@@ -141,6 +142,13 @@ fn each_setting_that_can_be_meant_is_advice_or_a_problem() {
         (&[], "metrics-listen", "fine", "none"),
         (&[("METRICS_LISTEN", "127.0.0.1:9464")], "metrics-listen", "fine", "this machine alone"),
         (&[("METRICS_LISTEN", "0.0.0.0:9464")], "metrics-listen", "advice", "127.0.0.1"),
+        (&[("METRICS_LISTEN", "127.0.0.1:8000")], "start", "problem", "127.0.0.1:8000"),
+        (&[("METRICS_LISTEN", "0.0.0.0:8000")], "start", "problem", "0.0.0.0:8000"),
+        (&[("METRICS_LISTEN", "127.0.0.1:0"), ("LISTEN", "127.0.0.1:0")], "start", "fine", "fit together"),
+        (&[("PASSWORD_BLOCKLIST_FILE", "/nowhere/list")], "start", "problem", "/nowhere/list"),
+        (&[("KEY_ENCRYPTION_KEY_FILE", "/nowhere/key")], "start", "problem", "/nowhere/key"),
+        (&[], "otel-endpoint", "fine", "no traces"),
+        (&[("OTEL_ENDPOINT", "http://collector.example.com:4318")], "otel-endpoint", "advice", "https://"),
         (&[], "throttle", "fine", "on"),
         (&[("THROTTLE", "off")], "throttle", "problem", "throttle = true"),
         (&[], "trusted-proxies", "fine", "none"),
@@ -192,6 +200,7 @@ fn c18_a_weak_secret_is_told_and_a_good_one_is_not_shown() {
     };
     let weak = with("canary-short");
     expect(&weak, "hs256-secret", "problem", &["secret", "openssl rand"]);
+    expect(&weak, "start", "problem", &["secret"]);
     assert!(!weak.stdout.contains("canary"), "{weak:#?}");
     let good = with("b2Jc9vQ0sTz1mXw7Lk4Rr8Yp3Nn6Hh5D");
     expect(&good, "hs256-secret", "fine", &[]);
@@ -214,6 +223,13 @@ fn n10_files_that_others_can_reach_are_told_and_left_as_they_are() {
         let words = if severity == "fine" { &[][..] } else { &[mode, "chmod 600"] };
         expect(&ran, "database-files", severity, words);
         expect(&ran, "secret-files", severity, words);
+    }
+    let list = place.write("known", "correct horse\n");
+    for (mode, severity) in [("600", "fine"), ("644", "fine"), ("664", "problem"), ("646", "problem")] {
+        set_mode(&list, mode);
+        let ran = doctor(&place, &[("PASSWORD_BLOCKLIST_FILE", list.to_str().unwrap())], &[]);
+        let words = if severity == "fine" { &[][..] } else { &[mode, "chmod go-w"] };
+        expect(&ran, "blocklist-file", severity, words);
     }
     use std::os::unix::fs::PermissionsExt as _;
     let mode = fs::metadata(&database).unwrap().permissions().mode();

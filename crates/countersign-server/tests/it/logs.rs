@@ -246,6 +246,8 @@ async fn l2_d13_that_guesses_are_slowed_is_told_once_with_the_source_and_without
     }
     // Who it is was not looked up for it; the failed logins before it say so.
     assert!(alice["subject"].is_null() && nobody["subject"].is_null(), "{ran:?}");
+    let waits = |entry: &&Value| entry["event"] == "request" && entry["status"] == 429;
+    assert_eq!(entries.iter().filter(waits).count(), 0, "a flood of guesses fills no log: {ran:?}");
     let denied = |entry: &&Value| entry["event"] == "login" && entry["subject"].is_string();
     assert_eq!(entries.iter().filter(denied).count(), 10, "{ran:?}");
 }

@@ -22,8 +22,8 @@ const READERS: usize = 30;
 /// What such a connection may hold, in KiB: the read buffer of the HTTP library, and itself.
 const HELD_KIB: usize = 24;
 
-/// What the rest of a test may take, in KiB: a login, and what the allocator keeps.
-const REST_KIB: usize = 48 * 1024;
+/// What the rest of a test may take, in KiB: what the allocator keeps.
+const REST_KIB: usize = 4 * 1024;
 
 const LARGE: &str = "/docs/swagger-ui-bundle.js";
 
@@ -80,7 +80,9 @@ async fn m4_slow_clients_neither_stop_the_others_nor_stay() {
     let place = Place::new();
     place.add_user("alice", &[]);
     let mut command = place.command(["serve", "--listen", "127.0.0.1:0"]);
-    command.env("COUNTERSIGN_CLIENT_TIMEOUT", "5").env("COUNTERSIGN_LOG_LEVEL", "warn");
+    // One thread, whose memory the first login takes: what grows after it is the connections' own.
+    let settings = [("CLIENT_TIMEOUT", "5"), ("LOG_LEVEL", "warn"), ("HASH_THREADS", "1")];
+    command.envs(settings.map(|(name, value)| (format!("COUNTERSIGN_{name}"), value)));
     let server = Server::start(command);
     server.token_of("alice", PASSWORD).await;
     let large = server.get(LARGE).await.bytes().await.unwrap().len();
@@ -120,17 +122,36 @@ async fn m4_connections_leave_files_for_the_rest() {
     let place = Place::new();
     place.add_user("alice", &[]);
     let script = format!("ulimit -n 128; exec '{}' serve --listen 127.0.0.1:0", env!("CARGO_BIN_EXE_countersign"));
-    let server = Server::start(place.command_of("sh", ["-c", &script]));
+    let mut command = place.command_of("sh", ["-c", &script]);
+    command.env("COUNTERSIGN_MAX_CONNECTIONS_PER_SOURCE", "10000");
+    let server = Server::start(command);
     server.wait_for_log(&["max_connections"]);
     let token = server.token_of("alice", PASSWORD).await;
     let kept = keep(&server, CLIENTS, "GET /health/live HTTP/1.1\r\n").await;
     // On a connection that it has already: the store can still open what it needs.
     assert_eq!(server.get_with("/users/me", &token).await.status(), StatusCode::OK);
     server.token_of("alice", PASSWORD).await;
+    server.wait_for_log(&["connections", "full"]);
     drop(kept);
     assert_eq!(status(&server, b"GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n").await, 200);
     let ran = server.stop().expect_code(0);
     assert!(!ran.stderr.contains("nobody can be let in"), "{ran:?}");
+    assert_eq!(ran.stderr.matches("all places are taken").count(), 1, "{ran:?}");
+}
+
+#[tokio::test]
+async fn m4_one_source_does_not_have_all_connections() {
+    let place = Place::new();
+    let mut command = place.command(["serve", "--listen", "127.0.0.1:0"]);
+    command.env("COUNTERSIGN_MAX_CONNECTIONS_PER_SOURCE", "4");
+    let server = Server::start(command);
+    let kept = keep(&server, 4, "GET /health/live HTTP/1.1\r\n").await;
+    for _ in 0..10 {
+        assert_eq!(rest(connect(&server).await), b"");
+    }
+    drop(kept);
+    let ran = server.stop().expect_code(0);
+    assert_eq!(ran.stderr.matches("a source has as many connections").count(), 1, "{ran:?}");
 }
 
 #[tokio::test]

@@ -117,7 +117,7 @@ fn restrict_one(path: &Path) -> Result<(), OpenError> {
         narrowed => narrowed.map_err(|source| OpenError::Permissions { path: path.to_owned(), source })?,
     }
     let was = format!("{mode:o}");
-    tracing::warn!(path = %path.display(), was, "other users could reach the database; now only its owner can");
+    tracing::warn!(event = "database", outcome = "narrowed", path = %path.display(), was, "other users could reach the database; now only its owner can");
     Ok(())
 }
 

@@ -68,6 +68,11 @@ fn apply(connection: &Connection, pending: &Pending) -> rusqlite::Result<()> {
     connection.execute_batch(pending.text)?;
     let values = [Value::Integer(pending.applied.version), Value::from(pending.applied.checksum.as_str())];
     connection.execute(statements::RECORD_APPLIED, rusqlite::params_from_iter(values))?;
-    tracing::info!(version = pending.applied.version, "the tables have a new schema");
+    tracing::info!(
+        event = "database",
+        outcome = "migrated",
+        version = pending.applied.version,
+        "the tables have a new schema"
+    );
     Ok(())
 }

@@ -61,6 +61,8 @@ struct NoAnswer;
 
 /// Runs a job so that its panic ends nothing else. `None` if it panicked: whatever it owned is dropped.
 pub(super) fn guarded<T>(job: impl FnOnce() -> T) -> Option<T> {
-    let logged = |_: Box<dyn Any + Send>| tracing::error!("a job on a database thread panicked");
+    let logged = |_: Box<dyn Any + Send>| {
+        tracing::error!(event = "store", outcome = "failure", "a job on a database thread panicked");
+    };
     catch_unwind(AssertUnwindSafe(job)).map_err(logged).ok()
 }

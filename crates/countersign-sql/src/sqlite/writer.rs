@@ -112,7 +112,7 @@ fn write(mut connection: Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
     while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
         let commit = commit(&mut connection, &mut batch);
         if let Err(lost) = &commit {
-            tracing::error!(writes = batch.len(), cause = ?lost.0, "writes were not committed");
+            tracing::error!(event = "store", outcome = "failure", writes = batch.len(), cause = ?lost.0, "writes were not committed");
         }
         for job in batch.drain(..) {
             job.answer(&commit);

@@ -36,7 +36,7 @@ use serde_json::json;
 use super::{
     first_party::FirstParty,
     token::refusal,
-    told::{answers, told},
+    told::{AWAY, answers, told},
 };
 use crate::{
     extract::{Allowed, CurrentUser},
@@ -268,9 +268,6 @@ impl IntoResponse for EndedAll {
         self.0.map(|()| StatusCode::NO_CONTENT).into_response()
     }
 }
-
-/// What the document says of an answer from a store that is away.
-const AWAY: (u16, &str) = (503, "Temporarily unavailable: try again after the time in `Retry-After`");
 
 impl OperationOutput for Listed {
     type Inner = Self;

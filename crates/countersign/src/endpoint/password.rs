@@ -23,7 +23,7 @@ use schemars::json_schema;
 use super::{
     first_party::FirstParty,
     token::refusal,
-    told::{answers, told},
+    told::{AWAY, answers, told},
 };
 use crate::{
     extract::{Allowed, read_form},
@@ -135,7 +135,7 @@ impl OperationOutput for Changed {
             (400, "The request cannot be read, or the new password is refused: `detail` says why"),
             (403, "The current password is wrong, or the token is not of one of this API's own applications"),
             (429, "Too many guesses at the password failed: try again after the time in `Retry-After`"),
-            (503, "Temporarily unavailable: try again after the time in `Retry-After`"),
+            AWAY,
         ])
     }
 }

@@ -13,6 +13,9 @@ pub(super) fn told(status: StatusCode, detail: &str) -> Response {
     (status, Json(json!({ "detail": detail }))).into_response()
 }
 
+/// What the document says of an answer from a store that is away, or a queue that is full.
+pub(super) const AWAY: (u16, &str) = (503, "Temporarily unavailable: try again after the time in `Retry-After`");
+
 /// What the document says of answers.
 pub(super) fn answers(told: &[(u16, &str)]) -> Vec<(Option<openapi::StatusCode>, openapi::Response)> {
     let answer = |(status, description): &(u16, &str)| {

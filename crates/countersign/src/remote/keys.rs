@@ -114,7 +114,7 @@ impl Load for KeyLoad {
         let fetched = get_json(&*self.fetch, metadata.jwks_uri(&self.issuer)?, MAX_KEY_SET_BYTES).await?;
         let keys = KeySet::parse(&fetched.body)?;
         for skipped in keys.skipped() {
-            tracing::debug!(issuer = %self.issuer, key = ?skipped.id, problem = %skipped.problem, "a key is not used");
+            tracing::debug!(event = "fetch", outcome = "skipped", issuer = %self.issuer, key = ?skipped.id, problem = %skipped.problem, "a key is not used");
         }
         Ok((keys, fetched.lifetime))
     }

@@ -4,10 +4,7 @@ use std::{
     io,
     net::SocketAddr,
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -22,11 +19,15 @@ use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::watch,
     time::{Instant, sleep},
 };
 
-use super::pace::{SlowReader, body_in_time};
+use super::{
+    pace::{SlowReader, body_in_time},
+    places::Places,
+};
+use crate::source::Network;
 
 /// How long requests in flight may take once no new ones are taken: longer than any login, shorter than the patience of
 /// those who end a process (Kubernetes waits 30 seconds).
@@ -44,10 +45,17 @@ const BREATH: Duration = Duration::from_secs(1);
 /// How many connections there may be, and how slow a client: what [`serve`](crate::serve) keeps to.
 ///
 /// HTTP/1.1 is all that is spoken: a browser speaks HTTP/2 through TLS alone, and so to the proxy before this server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connections {
-    /// How many there are at most. Whoever comes then waits until another goes. 10,000 by default.
+    /// How many there are at most. Whoever comes then waits until another goes. 10,000 by default. One that was upgraded, to a
+    /// WebSocket for one, counts until it ends.
     pub most: u32,
+    /// How many there are at most from one source: an address of IPv4, a /64 of IPv6. What comes then is closed. `None`, the
+    /// default, is a quarter of all.
+    pub most_of_one: Option<u32>,
+    /// The proxies that are trusted, which speak for many and are not bounded as one source. None by default;
+    /// [`serve`](crate::serve) takes those of the handle.
+    pub proxies: Vec<Network>,
     /// How long a client has for its first request line and headers; then for each 16 KiB, or the rest, of a body that
     /// somebody waits for; and for as much of an answer. 20 seconds by default.
     pub patience: Duration,
@@ -58,7 +66,13 @@ pub struct Connections {
 
 impl Default for Connections {
     fn default() -> Self {
-        Self { most: 10_000, patience: Duration::from_secs(20), idle: Duration::from_secs(75) }
+        Self {
+            most: 10_000,
+            most_of_one: None,
+            proxies: Vec::new(),
+            patience: Duration::from_secs(20),
+            idle: Duration::from_secs(75),
+        }
     }
 }
 
@@ -66,41 +80,53 @@ impl Connections {
     /// Serves `app` until `told_to_end` has ended, and then until the requests in flight are answered, for at most 25
     /// seconds. Each request has [`ConnectInfo`] with the [`SocketAddr`] of who connected.
     pub async fn serve(self, listener: TcpListener, app: Router, told_to_end: impl Future<Output = ()>) {
-        let all = self.most.clamp(1, MOST);
-        let places = Arc::new(Semaphore::new(all as usize));
+        let mut places = Places::new(self.most.clamp(1, MOST), self.most_of_one, self.proxies);
+        let times = Times { patience: self.patience, idle: self.idle };
         let app = TowerToHyperService::new(app.with_state::<()>(()));
         let (tell, told) = watch::channel(());
         let letting_in = async {
-            // The semaphore is never closed.
-            while let Ok(place) = places.clone().acquire_owned().await {
+            while let Some(free) = places.free().await {
                 let (stream, peer) = accept(&listener).await;
-                let (app, told) = (app.clone(), told.clone());
-                tokio::spawn(async move {
-                    self.keep(stream, peer, app, told).await;
-                    drop(place);
-                });
+                let Some(place) = places.give(free, peer.ip()) else { continue };
+                // The stream has its place: it may be upgraded, and then outlives what is spawned here.
+                let stream = SlowReader::new(stream, place, times.patience);
+                tokio::spawn(times.keep(stream, peer, app.clone(), told.clone()));
             }
         };
         tokio::select! {
             () = letting_in => {}
             () = told_to_end => {}
         }
-        drop((listener, tell));
+        drop((listener, told));
+        // Fails if nobody is left to hear it.
+        let _ = tell.send(());
         tokio::select! {
-            _ = places.acquire_many(all) => {}
-            () = sleep(GRACE) => tracing::warn!("requests took too long to finish"),
+            () = tell.closed() => {}
+            () = sleep(GRACE) => {
+                tracing::warn!(event = "end", outcome = "unfinished", "requests took too long to finish");
+            }
         }
     }
+}
 
-    /// Keeps one connection for as long as it is used.
-    async fn keep<Io>(
+/// How slow a client may be.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    patience: Duration,
+    idle: Duration,
+}
+
+impl Times {
+    /// Keeps one connection for as long as it is used, or until its handler has it.
+    async fn keep<Io, Held>(
         self,
-        stream: Io,
+        stream: SlowReader<Io, Held>,
         peer: SocketAddr,
         app: TowerToHyperService<Router>,
         mut told: watch::Receiver<()>,
     ) where
         Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        Held: Unpin + Send + 'static,
     {
         let was_asked = AtomicBool::new(false);
         let service = service_fn(|request: Request<Incoming>| {
@@ -109,9 +135,8 @@ impl Connections {
             request.extensions_mut().insert(ConnectInfo(peer));
             app.call(request)
         });
-        let stream = TokioIo::new(SlowReader::new(stream, self.patience));
         let mut http = http1::Builder::new();
-        let connection = http.max_buf_size(BUFFER).serve_connection(stream, service);
+        let connection = http.max_buf_size(BUFFER).serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection.with_upgrades());
         // One timer a connection and none a request: it looks whether there was a request since it last looked.
         let mut look = pin!(sleep(self.patience));
@@ -121,7 +146,7 @@ impl Connections {
                 biased;
                 served = connection.as_mut() => {
                     if let Err(error) = served {
-                        tracing::debug!(%error, "a connection broke");
+                        tracing::debug!(event = "connection", outcome = "broken", %error, "a connection broke");
                     }
                     return;
                 }
@@ -138,7 +163,7 @@ impl Connections {
                         state = State::Kept;
                     }
                     (false, State::New) => {
-                        tracing::debug!("a client connected and asked for nothing");
+                        tracing::debug!(event = "connection", outcome = "idle", "a client connected and asked for nothing");
                         return;
                     }
                     (false, _) => state = State::Ending,
@@ -169,13 +194,13 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!(%error, "a connection waits for full packets");
+                    tracing::debug!(event = "connection", outcome = "failure", %error, "a connection waits for full packets");
                 }
                 return (stream, peer);
             }
             Err(error) if has_gone(&error) => {}
             Err(error) => {
-                tracing::error!(%error, "nobody can be let in");
+                tracing::error!(event = "connections", outcome = "failure", %error, "nobody can be let in");
                 sleep(BREATH).await;
             }
         }

@@ -103,15 +103,16 @@ where
     }
 }
 
-/// A connection that breaks if its client takes the answers too slowly.
-pub(super) struct SlowReader<Io> {
+/// A connection that breaks if its client takes the answers too slowly. What it holds is given back when it ends.
+pub(super) struct SlowReader<Io, Held> {
     io: Io,
+    _held: Held,
     pace: Pace,
 }
 
-impl<Io> SlowReader<Io> {
-    pub(super) const fn new(io: Io, patience: Duration) -> Self {
-        Self { io, pace: Pace::new(patience) }
+impl<Io, Held> SlowReader<Io, Held> {
+    pub(super) const fn new(io: Io, held: Held, patience: Duration) -> Self {
+        Self { io, _held: held, pace: Pace::new(patience) }
     }
 
     fn in_time(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -128,7 +129,7 @@ impl<Io> SlowReader<Io> {
     }
 }
 
-impl<Io: AsyncRead + Unpin> AsyncRead for SlowReader<Io> {
+impl<Io: AsyncRead + Unpin, Held: Unpin> AsyncRead for SlowReader<Io, Held> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -138,7 +139,7 @@ impl<Io: AsyncRead + Unpin> AsyncRead for SlowReader<Io> {
     }
 }
 
-impl<Io: AsyncWrite + Unpin> AsyncWrite for SlowReader<Io> {
+impl<Io: AsyncWrite + Unpin, Held: Unpin> AsyncWrite for SlowReader<Io, Held> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write(context, bytes);
         self.in_time(context, written)

@@ -66,7 +66,7 @@ impl Answer {
 }
 
 #[tokio::test]
-async fn a8_d18_a_throttled_answer_is_the_same_for_every_user_and_for_none() {
+async fn d18_a8_a_throttled_answer_is_the_same_for_every_user_and_for_none() {
     let mut answers = Vec::new();
     for user in ["alice", "dora", "nobody", "no+name"] {
         let app = TestApp::new().await;

@@ -50,7 +50,7 @@ impl HashingSettings {
     #[must_use]
     pub fn of_cost(cost: Argon2Cost) -> Self {
         let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let threads = fitting_threads(cores, memory_limit(|path| fs::read_to_string(path).ok()), cost);
+        let threads = fitting_threads(cores, memory_limit(), cost);
         Self {
             threads,
             queue: QUEUE_PER_THREAD * threads.get(),
@@ -103,10 +103,15 @@ const HIERARCHIES: [(&str, &str, &[&str]); 3] = [
     ("memory", "/sys/fs/cgroup/memory", &["memory.limit_in_bytes"]),
 ];
 
-/// The bytes of memory that the control groups of this process allow: the least of ours and those above, if any says so.
-///
+/// The bytes of memory that the control groups of this process allow (Linux): the least of its own and of those above, if any
+/// says so.
+#[must_use]
+pub fn memory_limit() -> Option<u64> {
+    limit_of_groups(|path| fs::read_to_string(path).ok())
+}
+
 /// In a container the paths are often those of the host, of which only the end, or only the root, can be seen.
-fn memory_limit(read: impl Fn(&str) -> Option<String>) -> Option<u64> {
+fn limit_of_groups(read: impl Fn(&str) -> Option<String>) -> Option<u64> {
     let groups = read("/proc/self/cgroup")?;
     let mut limits = Vec::new();
     for line in groups.lines() {
@@ -153,7 +158,7 @@ mod tests {
 
     #[track_caller]
     fn limit(files: &[(&str, &str)]) -> Option<u64> {
-        memory_limit(|path| files.iter().find(|(name, _)| *name == path).map(|(_, text)| (*text).to_owned()))
+        limit_of_groups(|path| files.iter().find(|(name, _)| *name == path).map(|(_, text)| (*text).to_owned()))
     }
 
     #[test]

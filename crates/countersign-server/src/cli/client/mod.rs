@@ -15,10 +15,11 @@ use countersign::{
 };
 
 use self::print::Output;
+use super::open_existing;
 use crate::{
     config::{Global, LogLevel, Settings},
     failure::{Failure, Outcome},
-    store::{self, Database},
+    store::Database,
     telemetry,
 };
 
@@ -111,10 +112,6 @@ async fn remove(settings: &Settings, id: &str, output: Output) -> Outcome {
     let client = find(&store, id).await?;
     registry::remove(&store, &client.id, &System).await?;
     output.done(&client, "is removed", None)
-}
-
-async fn open_existing(settings: &Settings) -> Result<Database, Failure> {
-    store::open_existing(settings.database.as_str()).await
 }
 
 async fn find(store: &Database, id: &str) -> Result<Client, Failure> {

@@ -74,6 +74,8 @@ checks! {
         "The server speaks plain HTTP, and the token endpoint must be reached by TLS (RFC 6749 §3.2).";
     MetricsListen "metrics-listen"
         "Metrics tell how many log in, and how many fail; whoever reaches their address reads them without a password (OWASP ASVS 5.0, 13.4.5).";
+    OtelEndpoint "otel-endpoint"
+        "Traces tell who asks for which route and when; on their way to another machine they should not be readable (OWASP ASVS 5.0, 12.3.1).";
     Throttle "throttle"
         "Nobody may guess at a password without end: 100 failures in a row at most (NIST SP 800-63B-4 §3.2.2, OWASP ASVS 5.0, 6.3.1).";
     TrustedProxies "trusted-proxies"
@@ -128,6 +130,8 @@ checks! {
         "Whoever reads the database has hashes to guess at, and keys to sign with; whoever writes it is anybody (OWASP ASVS 5.0, 13.3.2).";
     SecretFiles "secret-files"
         "Whoever reads a secret makes tokens with it, or reads the private keys (OWASP ASVS 5.0, 13.3.2).";
+    BlocklistFile "blocklist-file"
+        "Whoever writes the list of known passwords lets everybody set them, or nobody set any (NIST SP 800-63B-4 §3.1.1.2).";
     Clock "clock"
         "A clock that is behind believes tokens that have expired, one that is ahead refuses good ones (RFC 7519 §4.1.4).";
     ClockElsewhere "clock-elsewhere"

@@ -13,10 +13,11 @@ use countersign::{
 };
 
 use self::print::{Login, Output};
+use super::{open_existing, user::find};
 use crate::{
-    config::{Global, LogLevel, Settings},
+    config::{Global, LogLevel},
     failure::{Failure, Outcome},
-    store::{self, Database},
+    store::Database,
     telemetry,
 };
 
@@ -121,13 +122,4 @@ async fn revoke_all(store: &Database, name: &str, output: Output) -> Outcome {
     tracing::info!(event = "revocation", outcome = "done", what = "grants", by = "operator", subject = %owner.subject,
         ended, "an operator ended the grants of a user");
     output.all_ended(&owner, ended)
-}
-
-async fn open_existing(settings: &Settings) -> Result<Database, Failure> {
-    store::open_existing(settings.database.as_str()).await
-}
-
-async fn find(store: &Database, name: &str) -> Result<ResourceOwner, Failure> {
-    let username = Username::parse(name)?;
-    store.find_by_username(&username).await?.ok_or_else(|| super::user::nobody(&username))
 }

@@ -15,11 +15,12 @@ use countersign::{
 };
 
 use self::print::{Output, Shown};
+use super::open_existing;
 use crate::{
     cli::print::utc,
-    config::{Global, LogLevel, Settings},
+    config::{Global, LogLevel},
     failure::{Failure, Outcome},
-    store::{self, Database},
+    store::Database,
     telemetry,
 };
 
@@ -94,10 +95,6 @@ async fn withdraw(store: &Database, settings: KeySettings, id: &KeyId, output: O
     let signing = live.ring().signing_id(System.now()).map(ToString::to_string);
     let rest = signing.map_or_else(String::new, |signing| format!("; {signing} signs"));
     output.done(&find(store, &settings, id).await?, &format!("is withdrawn{rest}"))
-}
-
-async fn open_existing(settings: &Settings) -> Result<Database, Failure> {
-    store::open_existing(settings.database.as_str()).await
 }
 
 /// All keys, each with what it is for.

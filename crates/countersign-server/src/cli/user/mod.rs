@@ -15,10 +15,11 @@ use countersign::{
 
 pub(super) use self::add::read_scope;
 use self::{password::PasswordSource, print::Output};
+use super::open_existing;
 use crate::{
     config::{Global, LogLevel, Settings},
     failure::{Failure, Outcome},
-    store::{self, Database},
+    store::Database,
     telemetry,
 };
 
@@ -140,11 +141,7 @@ async fn remove(settings: &Settings, name: &str, output: Output) -> Outcome {
     output.done(owner, "is removed")
 }
 
-async fn open_existing(settings: &Settings) -> Result<Database, Failure> {
-    store::open_existing(settings.database.as_str()).await
-}
-
-async fn find(store: &Database, name: &str) -> Result<ResourceOwner, Failure> {
+pub(super) async fn find(store: &Database, name: &str) -> Result<ResourceOwner, Failure> {
     let username = Username::parse(name)?;
     store.find_by_username(&username).await?.ok_or_else(|| nobody(&username))
 }
@@ -157,6 +154,6 @@ fn found(found: Found, username: &Username) -> Outcome {
     }
 }
 
-pub(super) fn nobody(username: &Username) -> Failure {
+fn nobody(username: &Username) -> Failure {
     Failure::failed(format!("there is no user named {username}")).hint("`countersign user list` shows who there is")
 }

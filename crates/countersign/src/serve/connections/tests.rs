@@ -17,6 +17,9 @@ const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr
 /// What the system holds between two ends, in bytes.
 const BETWEEN: usize = 4 * 1024;
 
+/// Those of the default.
+const TIMES: Times = Times { patience: Duration::from_secs(20), idle: Duration::from_secs(75) };
+
 const LARGE: usize = 256 * 1024;
 
 const HELLO: &str = "GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -35,6 +38,20 @@ fn app() -> Router {
             }),
         )
         .route("/upgrade", get(upgrade))
+        .route("/echo", get(echo))
+}
+
+/// Says `!`, and then what comes, as long as somebody is there.
+async fn echo(mut request: axum::extract::Request) -> axum::response::Response {
+    let upgraded = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        let mut connection = TokioIo::new(upgraded.await.expect("an upgrade"));
+        connection.write_all(b"!").await.expect("somebody who hears it");
+        while let Ok(byte) = connection.read_u8().await {
+            connection.write_u8(byte).await.expect("somebody who hears it");
+        }
+    });
+    switching()
 }
 
 /// Sends back, ten minutes later, what came.
@@ -47,6 +64,10 @@ async fn upgrade(mut request: axum::extract::Request) -> axum::response::Respons
         sleep(Duration::from_secs(600)).await;
         connection.write_all(&byte).await.expect("somebody who hears it");
     });
+    switching()
+}
+
+fn switching() -> axum::response::Response {
     let answer = axum::response::Response::builder().status(StatusCode::SWITCHING_PROTOCOLS);
     answer.header(header::CONNECTION, "upgrade").header(header::UPGRADE, "echo").body(Body::empty()).expect("an answer")
 }
@@ -65,7 +86,7 @@ impl Client {
         let (end, other) = duplex(BETWEEN);
         let (tell, told) = watch::channel(());
         let app = TowerToHyperService::new(app());
-        let kept = tokio::spawn(Connections::default().keep(other, PEER, app, told));
+        let kept = tokio::spawn(TIMES.keep(SlowReader::new(other, (), TIMES.patience), PEER, app, told));
         Self { end, kept, since: Instant::now(), tell }
     }
 
@@ -340,6 +361,62 @@ async fn m4_who_comes_when_there_is_no_place_waits_until_another_goes() {
     server.await.expect("no panic");
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
     assert_eq!(second.read(&mut [0]).await.expect("an end"), 0);
+}
+
+#[tokio::test]
+async fn m4_who_has_as_many_places_as_one_may_is_closed_at_once() {
+    let (address, tell, server) = serving(Connections { most_of_one: Some(1), ..Connections::default() }).await;
+    let mut first = TcpStream::connect(address).await.expect("a connection");
+    first.write_all(HELLO.as_bytes()).await.expect("a request");
+    hear(&mut first).await;
+    for _ in 0..3 {
+        let mut second = TcpStream::connect(address).await.expect("a place in the queue");
+        assert_eq!(second.read(&mut [0]).await.expect("an end"), 0);
+    }
+    first.write_all(HELLO.as_bytes()).await.expect("a request");
+    hear(&mut first).await;
+    let proxies = vec![address.ip().to_string().parse().expect("a network")];
+    let connections = Connections { most_of_one: Some(1), proxies, ..Connections::default() };
+    let (trusting, tell_trusting, server_trusting) = serving(connections).await;
+    let mut kept = Vec::new();
+    for _ in 0..3 {
+        let mut stream = TcpStream::connect(trusting).await.expect("a connection");
+        stream.write_all(HELLO.as_bytes()).await.expect("a request");
+        hear(&mut stream).await;
+        kept.push(stream);
+    }
+    for (tell, server) in [(tell, server), (tell_trusting, server_trusting)] {
+        let _ = tell.send(());
+        server.await.expect("no panic");
+    }
+}
+
+#[tokio::test]
+async fn m4_an_upgraded_connection_keeps_its_place_and_does_not_hold_up_the_end() {
+    let (address, tell, server) = serving(Connections { most: 1, ..Connections::default() }).await;
+    let mut upgraded = TcpStream::connect(address).await.expect("a connection");
+    let request = "GET /echo HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+    upgraded.write_all(request.as_bytes()).await.expect("a request");
+    while upgraded.read_u8().await.expect("an answer") != b'!' {}
+    let mut second = TcpStream::connect(address).await.expect("a place in the queue");
+    second.write_all(HELLO.as_bytes()).await.expect("a request");
+    for _ in 0..10 {
+        upgraded.write_all(b"?").await.expect("somebody who hears it");
+        assert_eq!(upgraded.read_u8().await.expect("an echo"), b'?');
+        let waits = second.try_read(&mut [0]).expect_err("nobody heard it");
+        assert_eq!(waits.kind(), io::ErrorKind::WouldBlock);
+    }
+    drop(upgraded);
+    hear(&mut second).await;
+    drop(second);
+    let mut upgraded = TcpStream::connect(address).await.expect("a connection");
+    upgraded.write_all(request.as_bytes()).await.expect("a request");
+    while upgraded.read_u8().await.expect("an answer") != b'!' {}
+    tokio::time::pause();
+    let since = Instant::now();
+    let _ = tell.send(());
+    server.await.expect("no panic");
+    assert_eq!(since.elapsed(), Duration::ZERO, "its handler has it, and it ends with the process");
 }
 
 #[tokio::test]

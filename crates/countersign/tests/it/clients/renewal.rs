@@ -88,11 +88,20 @@ async fn e15_a_client_that_proves_nothing_ends_nothing() {
 }
 
 #[tokio::test]
-async fn f1_f5_who_revokes_says_who_it_is_and_ends_what_is_its_own() {
+async fn f1_who_revokes_says_who_it_is() {
+    let (app, [one, _]) = with_two().await;
+    let first = log_in(&app, &basic("one", &one)).await;
+    app.get("/revoke").await.expect(StatusCode::METHOD_NOT_ALLOWED);
+    let wrong = revoke(&app, text(&first, "refresh_token"), Some(&basic("one", "wrong"))).await;
+    wrong.expect_error(StatusCode::UNAUTHORIZED, "invalid_client");
+    app.get_as("/any", text(&first, "access_token")).await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn f5_a_client_ends_what_is_its_own_and_nothing_of_anothers() {
     let (app, [one, two]) = with_two().await;
     let (one, two) = (basic("one", &one), basic("two", &two));
     let first = log_in(&app, &one).await;
-    app.get("/revoke").await.expect(StatusCode::METHOD_NOT_ALLOWED);
     for stranger in [Some(two.as_str()), None] {
         for name in ["access_token", "refresh_token"] {
             revoke(&app, text(&first, name), stranger).await.expect(StatusCode::OK);

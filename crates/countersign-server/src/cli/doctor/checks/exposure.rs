@@ -4,14 +4,14 @@ use axum::http::Uri;
 
 use crate::{
     cli::doctor::finding::{Check, Finding},
-    config::{ListenAddress, Settings, Switch},
+    config::{CollectorUrl, ListenAddress, Settings, Switch},
     listen::{Place, is_this_machine},
 };
 
-/// Where the issuer is.
+/// Where a URL is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reached {
-    /// Nowhere yet: the address that is listened on is taken.
+    /// Nowhere yet: of an issuer, the address that is listened on is taken.
     Unset,
     Here,
     ByTls,
@@ -30,14 +30,15 @@ pub(super) async fn find(settings: &Settings) -> Vec<Finding> {
         allow_insecure_issuer(settings),
         listening(settings, listens_to_others),
         metrics_listen(settings.metrics_listen.as_ref().map(ListenAddress::as_str)),
+        otel_endpoint(settings.otel_endpoint.as_ref().map(CollectorUrl::as_str)),
         developer_mode(settings, others_reach_it),
         docs(settings, others_reach_it),
     ]
 }
 
-fn reached(issuer: Option<&str>) -> Reached {
-    let Some(issuer) = issuer else { return Reached::Unset };
-    let uri = issuer.parse::<Uri>().ok();
+fn reached(url: Option<&str>) -> Reached {
+    let Some(url) = url else { return Reached::Unset };
+    let uri = url.parse::<Uri>().ok();
     match uri.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.host()?))) {
         Some((_, host)) if is_this_machine(host) => Reached::Here,
         Some(("https", _)) => Reached::ByTls,
@@ -90,6 +91,18 @@ fn metrics_listen(address: Option<&str>) -> Finding {
     }
 }
 
+fn otel_endpoint(url: Option<&str>) -> Finding {
+    match (url, reached(url)) {
+        (None, _) | (_, Reached::Unset) => Check::OtelEndpoint.fine("there are no traces"),
+        (Some(url), Reached::Here) => Check::OtelEndpoint.fine(format!("{url} is on this machine")),
+        (Some(url), Reached::ByTls) => Check::OtelEndpoint.fine(format!("{url} is reached by TLS")),
+        (Some(url), Reached::Readable) => Check::OtelEndpoint.advice(
+            format!("{url} is not https, and on another machine"),
+            "otel_endpoint = \"https://…\", or a collector on this machine that sends them on",
+        ),
+    }
+}
+
 fn developer_mode(settings: &Settings, others_reach_it: bool) -> Finding {
     match (settings.developer_mode, others_reach_it) {
         (Switch::Off, _) => Check::DeveloperMode.fine("off"),
@@ -128,6 +141,20 @@ mod tests {
             (None, Severity::Fine),
         ] {
             assert_eq!(metrics_listen(address).severity, severity, "{address:?}");
+        }
+    }
+
+    #[test]
+    fn traces_that_travel_readable_are_told() {
+        for (url, severity) in [
+            (None, Severity::Fine),
+            (Some("http://127.0.0.1:4318"), Severity::Fine),
+            (Some("http://[::1]:4318"), Severity::Fine),
+            (Some("https://collector.example.com"), Severity::Fine),
+            (Some("http://collector.example.com:4318"), Severity::Advice),
+            (Some("http://10.0.0.7:4318"), Severity::Advice),
+        ] {
+            assert_eq!(otel_endpoint(url).severity, severity, "{url:?}");
         }
     }
 

@@ -9,15 +9,25 @@ use crate::{
     store,
 };
 
-pub(super) fn find(settings: &Settings) -> [Finding; 2] {
+/// What others may do with a file of ours: nothing.
+const ANYTHING: u32 = 0o077;
+
+/// Or read it, where it is no secret.
+const WRITE: u32 = 0o022;
+
+pub(super) fn find(settings: &Settings) -> [Finding; 3] {
     let secrets = [&settings.hs256_secret_file, &settings.key_encryption_key_file];
     let secrets: Vec<PathBuf> = secrets.into_iter().flatten().cloned().collect();
-    [judge(Check::DatabaseFiles, &store::files(settings.database.as_str())), judge(Check::SecretFiles, &secrets)]
+    [
+        judge(Check::DatabaseFiles, &store::files(settings.database.as_str())),
+        judge(Check::SecretFiles, &secrets),
+        blocklist(settings.password_blocklist_file.as_deref()),
+    ]
 }
 
 /// Files that are not there, others tell of.
 fn judge(check: Check, files: &[PathBuf]) -> Finding {
-    let open: Vec<_> = files.iter().filter_map(|file| Some((file, mode_of_others(file)?))).collect();
+    let open: Vec<_> = files.iter().filter_map(|file| Some((file, mode_of_others(file, ANYTHING)?))).collect();
     if open.is_empty() {
         return check.fine("only their owner can reach them");
     }
@@ -26,17 +36,26 @@ fn judge(check: Check, files: &[PathBuf]) -> Finding {
     check.problem(found.join(", "), format!("chmod 600 {}", files.join(" ")))
 }
 
-/// The mode of a file that others than its owner can reach.
+fn blocklist(file: Option<&Path>) -> Finding {
+    let Some(file) = file else { return Check::BlocklistFile.fine("there is none") };
+    let Some(mode) = mode_of_others(file, WRITE) else {
+        return Check::BlocklistFile.fine("only its owner can write it");
+    };
+    let change = format!("chmod go-w {}", shell_word(&file.to_string_lossy()));
+    Check::BlocklistFile.problem(format!("{} has mode {mode:o}", file.display()), change)
+}
+
+/// The mode of a file with which others than its owner can do any of this.
 #[cfg(unix)]
-fn mode_of_others(file: &Path) -> Option<u32> {
+fn mode_of_others(file: &Path, any: u32) -> Option<u32> {
     use std::os::unix::fs::PermissionsExt as _;
 
     let mode = std::fs::metadata(file).ok()?.permissions().mode() & 0o777;
-    (mode & 0o077 != 0).then_some(mode)
+    (mode & any != 0).then_some(mode)
 }
 
 /// Elsewhere the directory decides who can read what is in it.
 #[cfg(not(unix))]
-fn mode_of_others(_: &Path) -> Option<u32> {
+fn mode_of_others(_: &Path, _: u32) -> Option<u32> {
     None
 }

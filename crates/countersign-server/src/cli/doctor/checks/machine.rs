@@ -1,7 +1,9 @@
 //! Whether the machine has what the settings take. It is asked for this process, which may have other limits than the
 //! server's: under systemd, say.
 
-use std::{fs, path::Path};
+use std::fs;
+
+use countersign::core::password::memory_limit;
 
 use crate::{
     cli::doctor::finding::{Check, Finding},
@@ -17,7 +19,7 @@ pub(super) fn find(settings: &Settings) -> Vec<Finding> {
     if let Ok(hashing) = settings.hashing() {
         let threads = hashing.threads.get();
         let needed = threads as u64 * u64::from(hashing.cost.memory_kib()) * KIB;
-        findings.push(memory(threads, needed, memory_limit(Path::new("/"))));
+        findings.push(memory(threads, needed, least_memory()));
     }
     let limit = fs::read_to_string("/proc/self/limits").ok().as_deref().and_then(files_limit);
     findings.push(open_files(settings.max_connections.0, limit));
@@ -37,29 +39,16 @@ fn memory(threads: usize, needed: u64, limit: Option<u64>) -> Finding {
     }
 }
 
-/// The least memory that this process may take, by its control group, those above it, and the machine, in bytes.
-fn memory_limit(root: &Path) -> Option<u64> {
-    let read = |path: String| fs::read_to_string(root.join(path)).ok();
-    let groups = read("proc/self/cgroup".to_owned()).unwrap_or_default();
-    let of_group = |line: &str| match line.splitn(3, ':').collect::<Vec<_>>()[..] {
-        ["0", "", path] => Some(("sys/fs/cgroup", path.to_owned(), "memory.max")),
-        [_, controllers, path] if controllers.split(',').any(|controller| controller == "memory") => {
-            Some(("sys/fs/cgroup/memory", path.to_owned(), "memory.limit_in_bytes"))
-        }
-        _ => None,
-    };
-    let limits = groups.lines().filter_map(of_group).flat_map(|(folder, path, file)| {
-        let above: Vec<_> = Path::new(path.trim_start_matches('/')).ancestors().map(Path::to_path_buf).collect();
-        above.into_iter().filter_map(move |group| {
-            read(format!("{folder}/{}", group.join(file).display()))?.trim().parse::<u64>().ok()
-        })
-    });
-    let limits: Vec<_> = limits.collect();
-    let machine = read("proc/meminfo".to_owned()).as_deref().and_then(|text| {
-        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-        line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(KIB)
-    });
-    limits.into_iter().chain(machine).min()
+/// The least memory that this process may take, by its control groups and the machine, in bytes.
+fn least_memory() -> Option<u64> {
+    let machine = fs::read_to_string("/proc/meminfo").ok().as_deref().and_then(machine_memory);
+    memory_limit().into_iter().chain(machine).min()
+}
+
+/// The memory of the machine out of `/proc/meminfo`, in bytes.
+fn machine_memory(text: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(KIB)
 }
 
 /// Whether so many connections have a file each, and the rest of the server has its own.
@@ -87,36 +76,12 @@ fn files_limit(limits: &str) -> Option<u64> {
 mod tests {
     use super::{super::super::finding::Severity, *};
 
-    fn root(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let root = tempfile::tempdir().expect("a folder");
-        for (name, text) in files {
-            let path = root.path().join(name);
-            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-            fs::write(path, text).expect("a file");
-        }
-        root
-    }
-
     #[test]
-    fn m2_the_least_of_all_limits_counts() {
-        let machine = ("proc/meminfo", "MemFree:  1 kB\nMemTotal:       2048 kB\n");
-        let group = ("proc/self/cgroup", "0::/system.slice/a.service\n");
-        let limit = |files: &[(&str, &str)]| memory_limit(root(files).path());
-        assert_eq!(limit(&[]), None);
-        assert_eq!(limit(&[machine]), Some(2048 * KIB));
-        assert_eq!(
-            limit(&[machine, group, ("sys/fs/cgroup/system.slice/a.service/memory.max", "max\n")]),
-            Some(2048 * KIB)
-        );
-        let own = ("sys/fs/cgroup/system.slice/a.service/memory.max", "4096\n");
-        assert_eq!(limit(&[machine, group, own]), Some(4096));
-        assert_eq!(limit(&[machine, group, own, ("sys/fs/cgroup/system.slice/memory.max", "1024\n")]), Some(1024));
-        assert_eq!(limit(&[group, ("sys/fs/cgroup/memory.max", "512\n")]), Some(512));
-        let old = [
-            ("proc/self/cgroup", "5:cpu:/a\n4:memory:/a\n"),
-            ("sys/fs/cgroup/memory/a/memory.limit_in_bytes", "256\n"),
-        ];
-        assert_eq!(limit(&old), Some(256));
+    fn m2_the_memory_of_the_machine_is_a_limit_too() {
+        assert_eq!(machine_memory("MemFree:  1 kB\nMemTotal:       2048 kB\n"), Some(2048 * KIB));
+        for nothing in ["", "MemTotal: many kB\n", "MemTotal: 18446744073709551615 kB\n"] {
+            assert_eq!(machine_memory(nothing), None);
+        }
     }
 
     #[test]

@@ -122,7 +122,7 @@ impl HashingPool {
     pub async fn verify(&self, password: Password, stored: Option<PasswordHash>) -> Result<Verification, Busy> {
         let answer = self.ask(|reply| Job::Verify { password, stored, reply }).await?;
         answer.map_err(|OutOfMemory| self.busy())?.or_else(|reason| {
-            tracing::error!(%reason, "a stored password hash cannot be verified: its user cannot log in");
+            tracing::error!(event = "hash", outcome = "failure", %reason, "a stored password hash cannot be verified: its user cannot log in");
             Ok(Verification::Malformed)
         })
     }
@@ -202,7 +202,11 @@ impl Worker {
         while let Some(Taken { job, at }) = self.shared.line.take() {
             // The asker of a job that panics finds the reply dropped, and that is `Busy`.
             if catch_unwind(AssertUnwindSafe(|| self.answer(job))).is_err() {
-                tracing::error!("hashing a password panicked: its asker is told to try again");
+                tracing::error!(
+                    event = "hash",
+                    outcome = "failure",
+                    "hashing a password panicked: its asker is told to try again"
+                );
                 self.hasher = Hasher::new(self.cost);
             }
             self.shared.line.done(at);

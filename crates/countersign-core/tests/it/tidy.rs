@@ -151,9 +151,7 @@ fn every_line_of_the_log_says_which_event_it_is() {
     for name in ["countersign-core", "countersign", "countersign-server", "countersign-sql"] {
         for (file, text) in sources(&crates().join(name).join("src")) {
             let without = without_event(&text);
-            // Those of the hashing pool have none yet.
-            let of_pool = name == "countersign-core" && file.starts_with("password/pool");
-            assert!(without.is_empty() || of_pool, "{name}/{file}: {:.60}", without[0]);
+            assert!(without.is_empty(), "{name}/{file}: {:.60}", without[0]);
         }
     }
     assert_eq!(without_event("tracing::warn!(\n    %error, \"x\")"), ["%error, \"x\")"], "the rule bites");

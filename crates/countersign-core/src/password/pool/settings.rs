@@ -73,7 +73,12 @@ impl HashingPriority {
         let Self::Below(steps) = self else { return };
         #[cfg(target_os = "linux")]
         if let Err(error) = rustix::process::nice(i32::from(steps)) {
-            tracing::warn!(%error, "the priority of a hashing thread cannot be lowered: cheap requests may wait for logins");
+            tracing::warn!(
+                event = "hash",
+                outcome = "not_lowered",
+                %error,
+                "the priority of a hashing thread cannot be lowered: cheap requests may wait for logins"
+            );
         }
         #[cfg(not(target_os = "linux"))]
         let _ = steps;

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Brings what `make test` needs beside Rust: a C compiler, curl, Python with a virtual environment, Node.js, Chromium,
-# the command line `jose`, and two tools that attack, `slowhttptest` and `hydra`. Installs Debian packages only for what is
+# the command line `jose`, two tools that attack, `slowhttptest` and `hydra`, two for faults, `strace` and `faketime`, a proxy,
+# `haproxy`, and PostgreSQL, of which the tests make clusters of their own. Installs Debian packages only for what is
 # missing; done again, it does nothing. Versions of the rest are pinned.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -25,6 +26,11 @@ find_python() {
     return 1
 }
 
+# The programs of a server, of any version: scripts/postgres.sh takes the newest.
+find_postgresql() {
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null
+}
+
 missing_packages() {
     command -v cc >/dev/null || echo gcc libc6-dev
     command -v curl >/dev/null || echo curl ca-certificates
@@ -35,6 +41,11 @@ missing_packages() {
     command -v jose >/dev/null || echo jose
     command -v slowhttptest >/dev/null || echo slowhttptest
     command -v hydra >/dev/null || echo hydra
+    { command -v haproxy || [ -x /usr/sbin/haproxy ]; } >/dev/null || echo haproxy
+    find_postgresql || echo postgresql
+    command -v openssl >/dev/null || echo openssl
+    command -v strace >/dev/null || echo strace
+    command -v faketime >/dev/null || echo faketime
 }
 
 apt() {

@@ -34,6 +34,7 @@ use crate::{
     client::remembered::RememberedClients,
     clock::{Clock, Rng, Timestamp},
     extra_claims::ExtraClaims,
+    forgetting::Forgetting,
     form::Form,
     grant_type::GrantType,
     key::{KeyEncryptionKey, KeyRingError, KeyRotation, KeySettings, LiveKeys, SigningChoice},
@@ -82,7 +83,8 @@ pub struct Ports {
     pub rng: Arc<dyn Rng>,
     /// What the author adds to access tokens.
     pub claims: Option<Arc<dyn ExtraClaims>>,
-    /// Where failed guesses are counted, if not in the memory of this process.
+    /// Where failed guesses are counted, if neither where the [store](OwnerRegistry::attempts) says nor in the memory of this
+    /// process.
     pub attempts: Option<Arc<dyn Attempts>>,
 }
 
@@ -197,6 +199,7 @@ pub struct AuthorizationServer {
     /// The store's version before the feed was last heard for an introspection; [`NO_VERSION`] if that is not known.
     heard_version: AtomicU64,
     throttle: Throttle,
+    forgetting: Forgetting,
     token_meters: TokenMeters,
     verification_meters: VerificationMeters,
 }
@@ -216,8 +219,11 @@ impl AuthorizationServer {
         let keys = LiveKeys::open(&*ports.store, of_keys, &*ports.clock).await?;
         let seen = SeenTokens::new(settings.remembered_tokens, &*ports.rng);
         let remembered = RememberedOwners::new(settings.remembered_owners, &*ports.rng);
-        let (names, requests, revoked) = (OnceLock::new(), AtomicUsize::new(0), Revoked::new());
-        let throttle = Throttle::new(settings.throttle, ports.attempts.clone(), ports.clock.clone());
+        let (names, requests) = (OnceLock::new(), AtomicUsize::new(0));
+        let revoked = Revoked::timed_by(ports.clock.stopwatch());
+        let forgetting = Forgetting::timed_by(ports.clock.stopwatch());
+        let attempts = ports.attempts.clone().or_else(|| ports.store.attempts());
+        let throttle = Throttle::new(settings.throttle, attempts, ports.clock.clone());
         let (token_meters, verification_meters) = (TokenMeters::new(), VerificationMeters::new());
         let server = Self {
             ports,
@@ -231,6 +237,7 @@ impl AuthorizationServer {
             revoked,
             heard_version: AtomicU64::new(NO_VERSION),
             throttle,
+            forgetting,
             token_meters,
             verification_meters,
         };
@@ -330,6 +337,7 @@ impl AuthorizationServer {
     /// # Errors
     /// [`StoreError`]: the store is away; it is tried again.
     pub async fn sweep(&self) -> Result<usize, StoreError> {
-        self.ports.store.sweep(self.ports.clock.now(), self.settings.refresh.leeway, SWEEP_LIMIT).await
+        let until = self.forgetting.reaches(self.ports.clock.now());
+        self.ports.store.sweep(until, self.settings.refresh.leeway, SWEEP_LIMIT).await
     }
 }

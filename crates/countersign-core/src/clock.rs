@@ -56,6 +56,14 @@ impl Timestamp {
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The present moment.
     fn now(&self) -> Timestamp;
+
+    /// How time passes beside this clock, whatever it is set to; `None`, the default, if it passes as the clock shows.
+    ///
+    /// With one, a clock that is set forward by mistake and back again undoes no revocation: what has expired is not
+    /// forgotten for good sooner than time has passed.
+    fn stopwatch(&self) -> Option<Arc<dyn Stopwatch>> {
+        None
+    }
 }
 
 /// How time passes, whatever anybody sets the clocks to: for how long something takes or waits.
@@ -111,6 +119,10 @@ impl Clock for System {
         // A clock before 1970 is wrong, and the epoch is the safe reading of it: nothing issued then is valid for long.
         let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+    }
+
+    fn stopwatch(&self) -> Option<Arc<dyn Stopwatch>> {
+        Some(Self::stopwatch())
     }
 }
 

@@ -91,6 +91,10 @@ fn write(entry: &FeedEntry) -> Option<Value> {
             object["client_id"] = id.as_str().into();
             object["issued_until"] = issued_until.seconds().into();
         }
+        Ended::Everything(issued_until) => {
+            object["everything"] = true.into();
+            object["issued_until"] = issued_until.seconds().into();
+        }
         Ended::Key(id) => object["key_id"] = id.as_str().into(),
         Ended::Owner(_) => return None,
     }
@@ -106,16 +110,15 @@ fn read(entry: &Value) -> Result<FeedEntry, FeedProblem> {
     for kind in kinds {
         told.extend(named(kind)?.map(|id| (kind, id)));
     }
-    let (kind, id) = match told.pop() {
-        None => return Err(FeedProblem::OtherKind),
-        Some(_) if !told.is_empty() => return Err(FeedProblem::Malformed),
-        Some(only) => only,
-    };
-    let ended = match kind {
-        "grant_id" => Ended::Grant(GrantId::new(id)),
-        "token_id" => Ended::Token(id),
-        "client_id" => Ended::Client(ClientId::new(id), time(entry, "issued_until")?),
-        _ => Ended::Key(KeyId::new(id)),
+    let ended = match (told.pop(), entry.get("everything")) {
+        (None, None) => return Err(FeedProblem::OtherKind),
+        (None, Some(Value::Bool(true))) => Ended::Everything(time(entry, "issued_until")?),
+        (Some(_), _) if !told.is_empty() => return Err(FeedProblem::Malformed),
+        (_, Some(_)) => return Err(FeedProblem::Malformed),
+        (Some(("grant_id", id)), None) => Ended::Grant(GrantId::new(id)),
+        (Some(("token_id", id)), None) => Ended::Token(id),
+        (Some(("client_id", id)), None) => Ended::Client(ClientId::new(id), time(entry, "issued_until")?),
+        (Some((_, id)), None) => Ended::Key(KeyId::new(id)),
     };
     let number = number(entry, "number").ok_or(FeedProblem::Malformed)?;
     Ok(FeedEntry { number, ended, until: time(entry, "until")? })
@@ -140,6 +143,7 @@ mod tests {
             Ended::Token("t".to_owned()),
             Ended::Client(ClientId::new("c \"\u{fc}"), Timestamp::from_seconds(-5)),
             Ended::Key(KeyId::new("k")),
+            Ended::Everything(Timestamp::from_seconds(1_700_000_000)),
         ];
         let entry = |(i, ended)| FeedEntry { number: i * 7 + 1, ended, until: Timestamp::from_seconds(1_800_000_000) };
         (0_u64..).zip(ended).map(entry).collect()
@@ -152,20 +156,21 @@ mod tests {
             assert_eq!(FeedPage::parse(page.to_json().to_string().as_bytes()), Ok(page));
         }
         assert_eq!(FeedPage::new(5, Vec::new()).next, 5);
-        assert_eq!(FeedPage::new(0, one_of_each()).next, 22);
+        assert_eq!(FeedPage::new(0, one_of_each()).next, 29);
     }
 
     #[test]
     fn the_format_is_the_documented_one() {
         let owner = Ended::Owner(Subject::new("s"));
-        let owner = FeedEntry { number: 29, ended: owner, until: Timestamp::from_seconds(1_800_000_000) };
+        let owner = FeedEntry { number: 36, ended: owner, until: Timestamp::from_seconds(1_800_000_000) };
         let page = FeedPage::new(0, one_of_each().into_iter().chain([owner]).collect());
         let documented = json!({ "entries": [
             { "number": 1, "grant_id": "g", "until": 1_800_000_000 },
             { "number": 8, "token_id": "t", "until": 1_800_000_000 },
             { "number": 15, "client_id": "c \"\u{fc}", "issued_until": -5, "until": 1_800_000_000 },
             { "number": 22, "key_id": "k", "until": 1_800_000_000 },
-        ], "next": 29 });
+            { "number": 29, "everything": true, "issued_until": 1_700_000_000, "until": 1_800_000_000 },
+        ], "next": 36 });
         assert_eq!(page.to_json(), documented);
     }
 
@@ -189,6 +194,16 @@ mod tests {
             (r#"{"entries":[{"number":1,"client_id":"c","until":9}],"next":1}"#.to_owned(), FeedProblem::Malformed),
             (
                 r#"{"entries":[{"number":1,"key_id":"k","grant_id":"g","until":9}],"next":1}"#.to_owned(),
+                FeedProblem::Malformed,
+            ),
+            (r#"{"entries":[{"number":1,"everything":true,"until":9}],"next":1}"#.to_owned(), FeedProblem::Malformed),
+            (
+                r#"{"entries":[{"number":1,"everything":false,"issued_until":1,"until":9}],"next":1}"#.to_owned(),
+                FeedProblem::Malformed,
+            ),
+            (
+                r#"{"entries":[{"number":1,"everything":true,"client_id":"c","issued_until":1,"until":9}],"next":1}"#
+                    .to_owned(),
                 FeedProblem::Malformed,
             ),
             (r#"{"entries":[{"number":1,"owner_id":"o","until":9}],"next":1}"#.to_owned(), FeedProblem::OtherKind),

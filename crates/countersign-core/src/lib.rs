@@ -9,6 +9,7 @@ pub mod clock;
 pub mod error;
 pub mod extra_claims;
 pub mod feed_page;
+mod forgetting;
 pub mod form;
 pub mod grant;
 pub mod grant_record;

@@ -84,7 +84,7 @@ impl<E: Error + Send + Sync + 'static> From<E> for Failure {
 fn is_wrong_usage(error: &(dyn Error + 'static)) -> bool {
     error.is::<Problem>()
         || error.is::<UsernameProblem>()
-        || matches!(error.downcast_ref(), Some(OpenError::Location { .. }))
+        || matches!(error.downcast_ref(), Some(OpenError::Location { .. } | OpenError::Url(_)))
         || matches!(
             error.downcast_ref(),
             Some(

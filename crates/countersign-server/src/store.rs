@@ -5,19 +5,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use countersign_sql::{OpenError, Sqlite};
+use countersign::Timestamp;
+use countersign_sql::{BackupError, Copied, OpenError, Postgres, Restored, Sqlite};
 
 use crate::failure::Failure;
 
 /// The store of the program.
-pub(crate) type Database = Sqlite;
+pub(crate) use countersign_sql::Database;
 
-/// Opens the database that `url` names, making it where there is none.
+/// Opens the database that `url` names, making it where there is none; one of a server must be there.
 ///
 /// # Errors
 /// [`OpenError`]: it is no database of ours, or cannot be read and written.
 pub(crate) async fn open(url: &str) -> Result<Database, OpenError> {
-    Sqlite::open(url).await
+    Database::open(url).await
 }
 
 /// Opens the database, which must be there: somebody who mistypes its name should not get an empty one.
@@ -35,18 +36,79 @@ pub(crate) async fn open_existing(url: &str) -> Result<Database, Failure> {
 /// There is none, or as of [`open`]; its tables are an older program's.
 pub(crate) async fn open_to_look(url: &str) -> Result<Database, Failure> {
     check_existing(url)?;
-    Ok(Sqlite::open_to_look(url).await?)
+    Ok(Database::open_to_look(url).await?)
 }
 
-/// Whether there is a database of this name already.
+/// Whether a server has the database, and no file.
+pub(crate) fn is_server(url: &str) -> bool {
+    Postgres::is_meant_by(url)
+}
+
+/// Copies the database into a new file, while others use it.
+///
+/// # Errors
+/// There is no database, or no copy of it.
+pub(crate) async fn back_up(url: &str, to: &Path) -> Result<Copied, Failure> {
+    check_file(url)?;
+    check_existing(url)?;
+    Sqlite::back_up(url, to).await.map_err(failure)
+}
+
+/// Puts a copy in the place of the database, which must not be there, with the past made powerless.
+///
+/// # Errors
+/// Nothing is there that was not before.
+pub(crate) async fn restore(from: &Path, url: &str, now: Timestamp) -> Result<(Copied, Restored), Failure> {
+    check_file(url)?;
+    let restored = Sqlite::restore(from, url, now).await;
+    restored.map_err(|error| match &error {
+        BackupError::Exists { .. } => {
+            failure(error).hint("move the old database away, with its -wal and -shm, or name another with --database")
+        }
+        _ => failure(error),
+    })
+}
+
+/// Makes the past powerless in the database, which was put back by other means and must not be in use.
+///
+/// # Errors
+/// Nothing changed.
+pub(crate) async fn restore_in_place(url: &str, now: Timestamp) -> Result<Restored, Failure> {
+    check_existing(url)?;
+    let restored = match is_server(url) {
+        true => Postgres::open(url).await?.restore_in_place(now).await,
+        false => Sqlite::restore_in_place(url, now).await,
+    };
+    restored.map_err(failure)
+}
+
+/// Copies are of files. A server has means of its own, for all that it keeps.
+fn check_file(url: &str) -> Result<(), Failure> {
+    if !is_server(url) {
+        return Ok(());
+    }
+    Err(Failure::failed("the database is a PostgreSQL server's, which copies and puts back by its own means")
+        .hint("pg_dump and pg_restore, say; then `countersign restore --in-place`"))
+}
+
+/// A database that cannot be opened fails as anywhere else.
+fn failure(error: BackupError) -> Failure {
+    match error {
+        BackupError::Open(error) => error.into(),
+        other => other.into(),
+    }
+}
+
+/// Whether there is a database of this name already. Of one of a server only the server knows.
 pub(crate) fn exists(url: &str) -> bool {
-    path(url).exists()
+    path(url).is_none_or(Path::exists)
 }
 
-/// The file of the database, and those that may lie beside it.
+/// The file of the database, and those that may lie beside it: none if a server has it.
 pub(crate) fn files(url: &str) -> Vec<PathBuf> {
+    let Some(path) = path(url) else { return Vec::new() };
     let named = |suffix| {
-        let mut name = OsString::from(path(url));
+        let mut name = OsString::from(path);
         name.push(suffix);
         PathBuf::from(name)
     };
@@ -61,6 +123,8 @@ fn check_existing(url: &str) -> Result<(), Failure> {
         .hint("name another with --database, or make it with `countersign user add` or `countersign serve`"))
 }
 
-fn path(url: &str) -> &Path {
-    Path::new(url.strip_prefix("sqlite:").map_or(url, |rest| rest.strip_prefix("//").unwrap_or(rest)))
+/// The file, if it is one.
+fn path(url: &str) -> Option<&Path> {
+    let path = || Path::new(url.strip_prefix("sqlite:").map_or(url, |rest| rest.strip_prefix("//").unwrap_or(rest)));
+    (!is_server(url)).then(path)
 }

@@ -1,4 +1,4 @@
-//! SQLite for countersign: users, clients, keys and grants in tables that can live in your own database.
+//! SQLite and PostgreSQL for countersign: users, clients, keys and grants in tables that can live in your own database.
 //!
 //! ```no_run
 //! use countersign::OAuth2;
@@ -10,6 +10,9 @@
 //! # }
 //! ```
 //!
+//! With the feature `postgres`, `Postgres::open("postgres://…")` fits in the same place, for several processes over one
+//! database; `Database::open` takes either.
+//!
 //! Every table is prefixed `oauth2_`. What a method acknowledged is on the disk; what it did not acknowledge happened
 //! whole or not at all.
 //!
@@ -18,20 +21,36 @@
 //! `migrations` decides which steps a database still needs; a folder per back end does the rest. To add a back end:
 //! its folder beside `sqlite/`, its files in `migrations/`, its feature, and its line in the conformance test.
 
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod backup;
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
+mod database;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod hex;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod migrations;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod open_error;
-#[cfg(feature = "sqlite")]
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod retired;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod rows;
 #[cfg(feature = "sqlite")]
 mod sqlite;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "some statements are SQLite's alone"))]
 mod statements;
 
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
+pub use self::database::Database;
+#[cfg(feature = "postgres")]
+pub use self::postgres::Postgres;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use self::{backup::Restored, open_error::OpenError};
 #[cfg(feature = "sqlite")]
-pub use self::{open_error::OpenError, sqlite::Sqlite};
+pub use self::{
+    backup::{BackupError, Copied},
+    sqlite::Sqlite,
+};

@@ -68,6 +68,36 @@ pub enum OpenError {
         /// The first step that differs.
         version: i64,
     },
+    /// The URL names no database that can be used. Without the URL: it may have a password in it.
+    #[error("the URL of the database cannot be used: {0}")]
+    Url(&'static str),
+    /// The file that should have the password cannot be read.
+    #[error("the file {path:?}, which should have the password for the database, cannot be read")]
+    PasswordFile {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// There are no certificates to hold the database's against.
+    #[error("no certificates to trust can be read from {place}; name a file of them with sslrootcert")]
+    Certificates {
+        /// A file, or the operating system.
+        place: String,
+        /// What is wrong.
+        source: BoxError,
+    },
+    /// No connection came about: the database is away, speaks no TLS, has a certificate that is not trusted, or refuses us.
+    #[error("there is no connection to the database")]
+    Connect(#[source] BoxError),
+    /// The database keeps text in another encoding than ours.
+    #[error(
+        "the database has the encoding {found}, and must have UTF8: make it with CREATE DATABASE … ENCODING 'UTF8'"
+    )]
+    Encoding {
+        /// What it has.
+        found: String,
+    },
     /// The operating system gave no thread.
     #[error("a thread for the database could not be started")]
     Thread(#[source] io::Error),

@@ -21,6 +21,9 @@ use countersign_core::{
     username::Username,
 };
 
+#[cfg(feature = "postgres")]
+use countersign_core::throttle::Tally;
+
 use crate::{hex, migrations::Applied, retired};
 
 /// What stands between the items of a list in a text column.
@@ -345,6 +348,7 @@ pub(crate) fn feed_entry(row: &dyn Columns) -> Result<FeedEntry, StoreError> {
             "client" => Ended::Client(ClientId::new(name), time(row, "issued_until")?),
             "key" => Ended::Key(KeyId::new(name)),
             "owner" => Ended::Owner(Subject::new(name)),
+            "everything" => Ended::Everything(time(row, "issued_until")?),
             _ => return Err(unreadable("kind")),
         },
         until: time(row, "until")?,
@@ -359,6 +363,7 @@ pub(crate) fn feed_values(ended: &Ended, until: Timestamp) -> Vec<Value> {
         Ended::Client(id, issued_until) => ("client", id.as_str(), (*issued_until).into()),
         Ended::Key(id) => ("key", id.as_str(), Value::Null),
         Ended::Owner(subject) => ("owner", subject.as_str(), Value::Null),
+        Ended::Everything(issued_until) => ("everything", "", (*issued_until).into()),
     };
     vec![kind.into(), name.into(), issued_until, until.into()]
 }
@@ -390,6 +395,53 @@ pub(crate) fn applied(row: &dyn Columns) -> Result<Applied, StoreError> {
 
 pub(crate) fn newest_moment(row: &dyn Columns) -> Result<Option<Timestamp>, StoreError> {
     Ok(row.integer("moment")?.map(Timestamp::from_seconds))
+}
+
+/// How the database writes text.
+#[cfg(feature = "postgres")]
+pub(crate) fn encoding(row: &dyn Columns) -> Result<String, StoreError> {
+    text(row, "encoding")
+}
+
+/// The name of a grant that has ended, and until when its access tokens would live.
+#[cfg(feature = "postgres")]
+pub(crate) fn ended_grant(row: &dyn Columns) -> Result<(String, i64), StoreError> {
+    Ok((text(row, "id")?, time(row, "access_until")?.seconds()))
+}
+
+/// A counter of failed attempts as it rests.
+#[cfg(feature = "postgres")]
+pub(crate) struct SharedTally {
+    pub(crate) key: Vec<u8>,
+    pub(crate) tally: Tally,
+    /// Until when what it counts as under way is believed to be.
+    pub(crate) under_way_until: Option<Timestamp>,
+}
+
+#[cfg(feature = "postgres")]
+pub(crate) fn shared_tally(row: &dyn Columns) -> Result<SharedTally, StoreError> {
+    let tally = row.blob("tally")?.map(|bytes| Tally::from_bytes(&bytes).ok_or_else(|| unreadable("tally")));
+    Ok(SharedTally {
+        key: row.blob("key")?.ok_or_else(|| unreadable("key"))?,
+        tally: tally.transpose()?.unwrap_or_default(),
+        under_way_until: row.integer("under_way_until")?.map(Timestamp::from_seconds),
+    })
+}
+
+/// In the order of [`crate::statements::BEGIN_EPOCH`].
+pub(crate) fn epoch_values(number: u64, now: Timestamp, until: Timestamp) -> Vec<Value> {
+    let mut values = vec![Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))];
+    values.extend(feed_values(&Ended::Everything(now), until));
+    values
+}
+
+pub(crate) fn number(row: &dyn Columns) -> Result<u64, StoreError> {
+    row.integer("number")?.and_then(|number| number.try_into().ok()).ok_or_else(|| unreadable("number"))
+}
+
+/// A count that a statement made.
+pub(crate) fn count(row: &dyn Columns, column: &'static str) -> Result<usize, StoreError> {
+    row.integer(column)?.and_then(|count| count.try_into().ok()).ok_or_else(|| unreadable(column))
 }
 
 fn text(row: &dyn Columns, column: &'static str) -> Result<String, StoreError> {
@@ -439,6 +491,12 @@ impl From<Timestamp> for Value {
 impl From<&[u8; 32]> for Value {
     fn from(hash: &[u8; 32]) -> Self {
         Self::Blob(hash.to_vec())
+    }
+}
+
+impl From<&[u8]> for Value {
+    fn from(bytes: &[u8]) -> Self {
+        Self::Blob(bytes.to_vec())
     }
 }
 

@@ -3,9 +3,8 @@
 //! Parameters are `$1 …`, numbered in the order in which they first occur: SQLite counts them so. Every write that
 //! decides something decides it in the statement itself, and the number of rows it changed is the answer.
 //!
-//! Where the engines differ: a `SELECT $1, …` tells PostgreSQL no types, so that back end declares them when it
-//! prepares; five statements lean on SQLite's single writer, and say what an engine with several must add; and what only
-//! one engine understands is named after it, at the end.
+//! Where the engines differ: five statements lean on SQLite's single writer, and say what an engine with several must add;
+//! and what only one engine understands, or needs, is named after it, at the end.
 
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $text:expr;)*) => {
@@ -63,6 +62,52 @@ macro_rules! insert_key {
     };
 }
 
+/// What goes when it has expired, up to the parenthesis that closes the choice of rows.
+macro_rules! sweep {
+    (keys $end:literal) => {
+        concat!(
+            "DELETE FROM oauth2_keys WHERE id IN \
+            (SELECT id FROM oauth2_keys WHERE verifies_until <= $1 ORDER BY verifies_until LIMIT $2",
+            $end
+        )
+    };
+    (grants $end:literal) => {
+        concat!(
+            "DELETE FROM oauth2_grants WHERE id IN \
+            (SELECT id FROM oauth2_grants WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2",
+            $end
+        )
+    };
+    (retired $end:literal) => {
+        concat!(
+            "UPDATE oauth2_grants SET retired = NULL, retired_at = NULL WHERE id IN \
+            (SELECT id FROM oauth2_grants WHERE retired_at <= $1 ORDER BY retired_at LIMIT $2",
+            $end
+        )
+    };
+    (opaque_tokens $end:literal) => {
+        concat!(
+            "DELETE FROM oauth2_opaque_tokens WHERE handle IN \
+            (SELECT handle FROM oauth2_opaque_tokens WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2",
+            $end
+        )
+    };
+    (feed $end:literal) => {
+        concat!(
+            "DELETE FROM oauth2_feed WHERE number IN \
+            (SELECT number FROM oauth2_feed WHERE until <= $1 ORDER BY until LIMIT $2",
+            $end
+        )
+    };
+    (one_time $end:literal) => {
+        concat!(
+            "DELETE FROM oauth2_one_time WHERE (kind, handle) IN \
+            (SELECT kind, handle FROM oauth2_one_time WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2",
+            $end
+        )
+    };
+}
+
 /// How the grants that have `$1` in a column end: the feed is told, their opaque tokens go, they go.
 macro_rules! end_grants {
     ($column:literal) => {
@@ -97,6 +142,14 @@ pub(crate) const END_GRANTS_TO_CLIENT: [&str; 3] = [
     "DELETE FROM oauth2_grants WHERE client_id = $1",
 ];
 
+/// Ends whatever can be presented: opaque tokens, grants, and what is good for one use. What stands for nothing was only
+/// remembered, and stays.
+pub(crate) const END_EVERYTHING: [&str; 3] = [
+    "DELETE FROM oauth2_opaque_tokens",
+    "DELETE FROM oauth2_grants",
+    "DELETE FROM oauth2_one_time WHERE payload <> ''",
+];
+
 statements! {
     FIND_OWNER_BY_USERNAME = select_owner!("WHERE username = $1");
     FIND_OWNER_BY_SUBJECT = select_owner!("WHERE subject = $1");
@@ -126,6 +179,8 @@ statements! {
     /// Of two rotations that read the same secrets, one changes a row.
     ROTATE_CLIENT_SECRETS = "UPDATE oauth2_clients SET secrets = $1 WHERE id = $2 AND secrets = $3";
     REMOVE_CLIENT = "DELETE FROM oauth2_clients WHERE id = $1";
+    /// When what was granted to it was last used; one row, whose value is NULL where nothing was.
+    FIND_LAST_USE_OF_CLIENT = "SELECT MAX(used_at) AS moment FROM oauth2_grants WHERE client_id = $1";
 
     FIND_KEYS = "SELECT id, algorithm, private_key, sealed, signs_from, verifies_until, withdrawn_at FROM oauth2_keys \
         ORDER BY position";
@@ -143,8 +198,7 @@ statements! {
         WHERE id = $3 AND withdrawn_at IS NULL";
     SEAL_KEY = "UPDATE oauth2_keys SET private_key = $1, sealed = 1 \
         WHERE id = $2 AND sealed = 0 AND withdrawn_at IS NULL";
-    SWEEP_KEYS = "DELETE FROM oauth2_keys WHERE id IN \
-        (SELECT id FROM oauth2_keys WHERE verifies_until <= $1 ORDER BY verifies_until LIMIT $2)";
+    SWEEP_KEYS = sweep!(keys ")");
 
     FIND_GRANT = select_grant!("WHERE id = $1");
     /// The first page is the one after the empty name, which no grant has.
@@ -159,16 +213,14 @@ statements! {
         "SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 WHERE ",
         client_is_on!(),
         " AND EXISTS (SELECT 1 FROM oauth2_owners \
-        WHERE subject = $2 AND status = 'active' AND ($14 IS NULL OR password_hash = $14))"
+        WHERE subject = $2 AND status = 'active' AND (CAST($14 AS TEXT) IS NULL OR password_hash = $14))"
     );
     /// The one place that spends a refresh token. Of any number of callers exactly one changes the row, and none once the
     /// grant is gone.
     ROTATE_REFRESH = "UPDATE oauth2_grants SET expires_at = $1, used_at = $2, access_until = $3, refresh_current = $4, \
         refresh_expires_at = $5, retired = $6, retired_at = $7 WHERE id = $8 AND refresh_current = $9";
-    SWEEP_GRANTS = "DELETE FROM oauth2_grants WHERE id IN \
-        (SELECT id FROM oauth2_grants WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
-    SWEEP_RETIRED = "UPDATE oauth2_grants SET retired = NULL, retired_at = NULL WHERE id IN \
-        (SELECT id FROM oauth2_grants WHERE retired_at <= $1 ORDER BY retired_at LIMIT $2)";
+    SWEEP_GRANTS = sweep!(grants ")");
+    SWEEP_RETIRED = sweep!(retired ")");
 
     /// Of a grant that has ended there is none, nor of a client that is disabled or gone.
     PUT_OPAQUE_TOKEN = "INSERT INTO oauth2_opaque_tokens (handle, grant_id, client_id, claims, expires_at) \
@@ -176,13 +228,19 @@ statements! {
         OR EXISTS (SELECT 1 FROM oauth2_clients WHERE id = $3 AND status = 'active')";
     FIND_OPAQUE_TOKEN = "SELECT grant_id, client_id, claims, expires_at FROM oauth2_opaque_tokens WHERE handle = $1";
     REVOKE_OPAQUE_TOKEN = "DELETE FROM oauth2_opaque_tokens WHERE handle = $1";
-    SWEEP_OPAQUE_TOKENS = "DELETE FROM oauth2_opaque_tokens WHERE handle IN \
-        (SELECT handle FROM oauth2_opaque_tokens WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+    SWEEP_OPAQUE_TOKENS = sweep!(opaque_tokens ")");
 
     APPEND_FEED = "INSERT INTO oauth2_feed (kind, name, issued_until, until) VALUES ($1, $2, $3, $4)";
+    /// The first entry of an epoch: its number is given, and those after it go on from there. An engine whose sequence does not
+    /// see it moves the sequence too.
+    BEGIN_EPOCH = "INSERT INTO oauth2_feed (number, kind, name, issued_until, until) VALUES ($1, $2, $3, $4, $5)";
+    /// Before `WITHDRAW_ALL_KEYS`, which leaves none.
+    TELL_OF_ALL_KEYS = "INSERT INTO oauth2_feed (kind, name, until) \
+        SELECT 'key', id, $1 FROM oauth2_keys WHERE withdrawn_at IS NULL ORDER BY position";
+    WITHDRAW_ALL_KEYS = "UPDATE oauth2_keys SET verifies_until = $1, withdrawn_at = $1, private_key = $2, sealed = 0 \
+        WHERE withdrawn_at IS NULL";
     FIND_FEED = "SELECT number, kind, name, issued_until, until FROM oauth2_feed WHERE number > $1 ORDER BY number LIMIT $2";
-    SWEEP_FEED = "DELETE FROM oauth2_feed WHERE number IN \
-        (SELECT number FROM oauth2_feed WHERE until <= $1 ORDER BY until LIMIT $2)";
+    SWEEP_FEED = sweep!(feed ")");
 
     FIND_ONE_TIME = "SELECT expires_at, payload FROM oauth2_one_time \
         WHERE kind = $1 AND handle = $2 AND spent_by IS NULL AND expires_at > $3";
@@ -197,12 +255,17 @@ statements! {
     REMEMBER_ONCE = "INSERT INTO oauth2_one_time (kind, handle, expires_at, payload) VALUES ($1, $2, $3, '') \
         ON CONFLICT (kind, handle) DO UPDATE SET expires_at = excluded.expires_at \
         WHERE oauth2_one_time.expires_at <= $4";
-    SWEEP_ONE_TIME = "DELETE FROM oauth2_one_time WHERE (kind, handle) IN \
-        (SELECT kind, handle FROM oauth2_one_time WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)";
+    SWEEP_ONE_TIME = sweep!(one_time ")");
 
     /// One row, whose value is NULL where there is nothing yet.
     FIND_NEWEST_MOMENT = "SELECT MAX(moment) AS moment FROM (SELECT MAX(used_at) AS moment FROM oauth2_grants \
         UNION ALL SELECT MAX(created_at) AS moment FROM oauth2_clients) AS newest";
+
+    /// What is in a database, for an operator who copies it. A key whose private half is gone counts for nothing.
+    COUNT_RECORDS = "SELECT (SELECT COUNT(*) FROM oauth2_owners) AS owners, \
+        (SELECT COUNT(*) FROM oauth2_clients) AS clients, (SELECT COUNT(*) FROM oauth2_grants) AS grants, \
+        (SELECT COUNT(*) FROM oauth2_keys WHERE LENGTH(private_key) > 0) AS private_keys";
+    COUNT_PLAIN_KEYS = "SELECT COUNT(*) AS plain_keys FROM oauth2_keys WHERE sealed = 0 AND LENGTH(private_key) > 0";
 
     CREATE_SCHEMA_TABLE = "CREATE TABLE IF NOT EXISTS oauth2_schema \
         (version INTEGER NOT NULL PRIMARY KEY, checksum TEXT NOT NULL)";
@@ -211,12 +274,133 @@ statements! {
 }
 
 /// Whether `CREATE_SCHEMA_TABLE` was ever run. SQLite's own: its catalogue is no other engine's.
+#[cfg(feature = "sqlite")]
 pub(crate) const SQLITE_FIND_SCHEMA_TABLE: &str =
     "SELECT name FROM sqlite_schema WHERE type = 'table' AND name = 'oauth2_schema'";
+
+/// The last number that the feed gave; no row before the first. SQLite's own: where it keeps the sequence of a table.
+pub(crate) const SQLITE_FIND_LAST_NUMBER: &str = "SELECT seq AS number FROM sqlite_sequence WHERE name = 'oauth2_feed'";
+
+/// One row, which says `ok` or the first thing that is wrong with the file.
+pub(crate) const SQLITE_CHECK: &str = "PRAGMA integrity_check(1)";
+
+/// Writes all there is at one moment into a new file, without what was deleted.
+pub(crate) const SQLITE_COPY_INTO: &str = "VACUUM INTO $1";
+
+#[cfg(feature = "postgres")]
+pub(crate) use self::postgres::*;
+
+/// PostgreSQL's own, most of them locks: SQLite has one writer and needs none.
+///
+/// Other engines that speak PostgreSQL's protocol share all that is above and, of these, the locks of rows (`FOR UPDATE`,
+/// `FOR SHARE`, `SKIP LOCKED`) and arrays. What some of them lack: `POSTGRES_BEGIN_TO_MIGRATE` (advisory locks),
+/// `POSTGRES_LOCK_FEED` and `POSTGRES_LISTEN` (notifications), `POSTGRES_SESSION` (the names of its settings).
+#[cfg(feature = "postgres")]
+mod postgres {
+    statements! {
+        /// No statement, no lock and no client that went silent may keep others waiting for long. Milliseconds. What was
+        /// acknowledged is on the disk; but a database that waits for more than its own disk goes on doing so.
+        POSTGRES_SESSION = "SET default_transaction_isolation = 'read committed'; \
+            SET statement_timeout = 8000; \
+            SET lock_timeout = 5000; \
+            SET idle_in_transaction_session_timeout = 5000; \
+            SET client_min_messages = 'warning'; \
+            SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+        POSTGRES_SESSION_LOOKS = "SET default_transaction_read_only = on";
+
+        POSTGRES_BEGIN = "BEGIN";
+        POSTGRES_COMMIT = "COMMIT";
+        POSTGRES_UNDO = "ROLLBACK";
+
+        /// Who names owners or clients, or makes keys, is the only one until the end of the transaction.
+        POSTGRES_LOCK = "SELECT name FROM oauth2_locks WHERE name = $1 FOR UPDATE";
+        /// Whoever adds to the feed is the only one until the end of the transaction: so numbers become visible in their
+        /// order, and who follows by number misses none. At the commit those hear it who listen.
+        POSTGRES_LOCK_FEED = "SELECT pg_notify('oauth2_feed', '') FROM oauth2_locks WHERE name = 'feed' FOR UPDATE";
+        /// Until the end of the transaction the owner stays as found; who changes the owner waits, or has to be waited for.
+        POSTGRES_LOCK_OWNER = "SELECT subject FROM oauth2_owners WHERE subject = $1 FOR SHARE";
+        POSTGRES_LOCK_CLIENT = "SELECT id FROM oauth2_clients WHERE id = $1 FOR SHARE";
+        /// So that no token is added to a grant while it ends.
+        POSTGRES_LOCK_GRANT = "SELECT id FROM oauth2_grants WHERE id = $1 FOR SHARE";
+        POSTGRES_LOCK_GRANTS_TO_CLIENT = "SELECT COUNT(*) AS locked FROM \
+            (SELECT id FROM oauth2_grants WHERE client_id = $1 ORDER BY id FOR UPDATE) AS grants";
+
+        /// What goes and what is told are the same rows, as the last renewal left them.
+        POSTGRES_END_GRANT = "DELETE FROM oauth2_grants WHERE id = $1 RETURNING id, access_until";
+        POSTGRES_END_GRANTS_OF_OWNER = "DELETE FROM oauth2_grants WHERE subject = $1 RETURNING id, access_until";
+        /// A statement of its own, after the grants are gone: it sees every token that was added before.
+        POSTGRES_END_TOKENS_OF_GRANTS = "DELETE FROM oauth2_opaque_tokens WHERE grant_id = ANY(CAST($1 AS TEXT[]))";
+        POSTGRES_TELL_ENDED_GRANTS = "INSERT INTO oauth2_feed (kind, name, until) SELECT 'grant', id, until \
+            FROM unnest(CAST($1 AS TEXT[]), CAST($2 AS BIGINT[])) AS ended (id, until)";
+
+        /// The sweeps leave what another transaction holds: a row that is being renewed has not expired, and the choice of
+        /// rows is not made again after a wait.
+        POSTGRES_SWEEP_GRANTS = sweep!(grants " FOR UPDATE SKIP LOCKED)");
+        POSTGRES_SWEEP_RETIRED = sweep!(retired " FOR UPDATE SKIP LOCKED)");
+        POSTGRES_SWEEP_OPAQUE_TOKENS = sweep!(opaque_tokens " FOR UPDATE SKIP LOCKED)");
+        POSTGRES_SWEEP_ONE_TIME = sweep!(one_time " FOR UPDATE SKIP LOCKED)");
+        POSTGRES_SWEEP_FEED = sweep!(feed " FOR UPDATE SKIP LOCKED)");
+        POSTGRES_SWEEP_KEYS = sweep!(keys " FOR UPDATE SKIP LOCKED)");
+
+        POSTGRES_DO_NOT_WAIT_FOR_THE_DISK = "SET LOCAL synchronous_commit = off";
+        /// Those that are not there are made. In the order of their keys, so that no two wait for each other.
+        POSTGRES_LOCK_ATTEMPTS = "INSERT INTO oauth2_attempts (key, kept_until) \
+            SELECT key, 0 FROM unnest(CAST($1 AS BYTEA[])) AS wanted (key) ORDER BY key \
+            ON CONFLICT (key) DO UPDATE SET key = excluded.key RETURNING key, tally, under_way_until";
+        POSTGRES_PUT_ATTEMPTS = "UPDATE oauth2_attempts SET tally = changed.tally, kept_until = changed.kept_until, \
+            under_way_until = COALESCE($4, under_way_until) \
+            FROM unnest(CAST($1 AS BYTEA[]), CAST($2 AS BYTEA[]), CAST($3 AS BIGINT[])) AS changed (key, tally, kept_until) \
+            WHERE oauth2_attempts.key = changed.key";
+        POSTGRES_REMOVE_ATTEMPTS = "DELETE FROM oauth2_attempts WHERE key = ANY(CAST($1 AS BYTEA[]))";
+        POSTGRES_SWEEP_ATTEMPTS = "DELETE FROM oauth2_attempts WHERE key IN (SELECT key FROM oauth2_attempts \
+            WHERE kept_until <= $1 ORDER BY kept_until LIMIT $2 FOR UPDATE SKIP LOCKED)";
+        POSTGRES_SWEEP_EXCESS_ATTEMPTS = "DELETE FROM oauth2_attempts WHERE key IN (SELECT key FROM oauth2_attempts \
+            ORDER BY kept_until DESC OFFSET $1 LIMIT $2 FOR UPDATE SKIP LOCKED)";
+        POSTGRES_FIND_KNOWN_PAIR = "SELECT key FROM oauth2_known_pairs WHERE key = $1 AND kept_until > $2";
+        /// What was written within a day is left as it is.
+        POSTGRES_PUT_KNOWN_PAIR = "INSERT INTO oauth2_known_pairs (key, kept_until) VALUES ($1, $2) \
+            ON CONFLICT (key) DO UPDATE SET kept_until = excluded.kept_until WHERE oauth2_known_pairs.kept_until < $3";
+        POSTGRES_SWEEP_KNOWN_PAIRS = "DELETE FROM oauth2_known_pairs WHERE key IN (SELECT key FROM oauth2_known_pairs \
+            WHERE kept_until <= $1 ORDER BY kept_until LIMIT $2 FOR UPDATE SKIP LOCKED)";
+        POSTGRES_SWEEP_EXCESS_KNOWN_PAIRS = "DELETE FROM oauth2_known_pairs WHERE key IN (SELECT key FROM \
+            oauth2_known_pairs ORDER BY kept_until DESC OFFSET $1 LIMIT $2 FOR UPDATE SKIP LOCKED)";
+
+        /// The last number that the feed gave, 0 before the first: the sequence knows also of those that are gone.
+        POSTGRES_FIND_LAST_NUMBER = "SELECT COALESCE(pg_sequence_last_value(CAST(pg_get_serial_sequence('oauth2_feed', \
+            'number') AS REGCLASS)), 0) AS number";
+        /// The next number is the one after this.
+        POSTGRES_MOVE_NUMBER = "SELECT setval(pg_get_serial_sequence('oauth2_feed', 'number'), $1) AS number";
+
+        POSTGRES_LISTEN = "LISTEN oauth2_feed";
+
+        /// Before there are tables, there is nothing else to lock. The number is nobody's: "countersi" as far as it fits.
+        POSTGRES_BEGIN_TO_MIGRATE = "BEGIN; SET LOCAL statement_timeout = 60000; SET LOCAL lock_timeout = 60000; \
+            SELECT pg_advisory_xact_lock(7165071561155605107)";
+        POSTGRES_FIND_ENCODING = "SELECT current_setting('server_encoding') AS encoding";
+        /// Whether the table of steps is there, where tables of ours would be made.
+        POSTGRES_FIND_SCHEMA_TABLE = "SELECT relname FROM pg_catalog.pg_class \
+            WHERE oid = to_regclass('oauth2_schema') AND relkind IN ('r', 'p')";
+        POSTGRES_CREATE_SCHEMA_TABLE = "CREATE TABLE IF NOT EXISTS oauth2_schema \
+            (version BIGINT NOT NULL PRIMARY KEY, checksum TEXT NOT NULL)";
+    }
+
+    /// How many statements there are for PostgreSQL, at most.
+    pub(crate) const POSTGRES_COUNT: usize = super::ALL.len() + ALL.len();
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Every text there is, with PostgreSQL's own.
+    fn all() -> impl Iterator<Item = &'static str> {
+        #[cfg(feature = "postgres")]
+        let own = postgres::ALL;
+        #[cfg(not(feature = "postgres"))]
+        let own: &[&str] = &[];
+        let lists = [ALL, &END_GRANT, &END_GRANTS_OF_OWNER, &END_GRANTS_TO_CLIENT, own];
+        lists.into_iter().flatten().copied()
+    }
 
     /// The numbers after each `$`, in the order of the text.
     fn parameters(text: &str) -> Vec<usize> {
@@ -226,7 +410,7 @@ mod tests {
 
     #[test]
     fn parameters_are_numbered_in_the_order_of_first_occurrence() {
-        for text in ALL.iter().chain(&END_GRANT) {
+        for text in all().chain(END_EVERYTHING) {
             let mut highest = 0;
             for number in parameters(text) {
                 assert!(number <= highest + 1, "{text}");
@@ -237,8 +421,8 @@ mod tests {
 
     #[test]
     fn n1_exactly_one_conditional_statement_spends() {
-        let spending: Vec<_> = ALL.iter().filter(|text| text.contains("spent_by =")).collect();
-        assert_eq!(spending, [&SPEND_ONE_TIME]);
+        let spending: Vec<_> = all().filter(|text| text.contains("spent_by =")).collect();
+        assert_eq!(spending, [SPEND_ONE_TIME]);
         assert!(SPEND_ONE_TIME.starts_with("UPDATE oauth2_one_time SET spent_by = $1 WHERE "));
         assert!(SPEND_ONE_TIME.contains(" AND spent_by IS NULL AND expires_at > "));
     }
@@ -246,14 +430,14 @@ mod tests {
     #[test]
     fn n1_exactly_one_conditional_statement_spends_a_refresh_token() {
         let spending: Vec<_> =
-            ALL.iter().filter(|text| text.contains("SET") && text.contains("refresh_current =")).collect();
-        assert_eq!(spending, [&ROTATE_REFRESH]);
+            all().filter(|text| text.contains("SET") && text.contains("refresh_current =")).collect();
+        assert_eq!(spending, [ROTATE_REFRESH]);
         assert!(ROTATE_REFRESH.ends_with(" WHERE id = $8 AND refresh_current = $9"));
     }
 
     #[test]
     fn no_statement_speaks_one_dialect_only() {
-        for text in ALL.iter().chain(&END_GRANT) {
+        for text in ALL.iter().chain(&END_GRANT).chain(&END_EVERYTHING) {
             let upper = text.to_uppercase();
             for word in ["INSERT OR ", "REPLACE INTO", "ROWID", "IFNULL", "GLOB", "PRAGMA", "?", "::", "NOW(", "SERIAL"]
             {
@@ -264,10 +448,10 @@ mod tests {
 
     #[test]
     fn every_table_has_the_prefix() {
-        for text in ALL.iter().chain(&END_GRANT) {
+        for text in all().chain(END_EVERYTHING).filter(|text| !text.contains("pg_catalog.")) {
             for verb in ["FROM ", "INTO ", "UPDATE ", "EXISTS "] {
                 for rest in text.split(verb).skip(1).filter(|rest| !rest.starts_with(['(', 'S'])) {
-                    assert!(rest.starts_with("oauth2_"), "{text}");
+                    assert!(rest.starts_with("oauth2_") || rest.starts_with("unnest("), "{text}");
                 }
             }
         }

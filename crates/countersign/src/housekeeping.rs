@@ -1,4 +1,4 @@
-//! What goes by itself while an API serves: what has expired is forgotten, in small steps.
+//! What goes by itself while an API serves: what has expired is forgotten, in small steps, and news are heard.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -14,17 +14,25 @@ const EVERY: Duration = Duration::from_secs(10);
 const BETWEEN: Duration = Duration::from_millis(100);
 
 impl OAuth2 {
-    /// Forgets what has expired, in small steps, for as long as it is polled: [`serve`](crate::serve) does it, and who
-    /// serves in another way may spawn it. Without it, requests for tokens do it now and then.
+    /// Forgets what has expired, in small steps, and hears at once of what other processes have ended, if the store tells
+    /// it, for as long as it is polled: [`serve`](crate::serve) does it, and who serves in another way may spawn it. Without
+    /// it, requests for tokens forget now and then, and what has ended elsewhere is heard of within a second.
     ///
     /// It never ends.
     pub async fn keep_house(self) -> Infallible {
         let Some(server) = self.authority().server().cloned() else { return std::future::pending().await };
         drop(self);
-        loop {
-            tokio::time::sleep(EVERY).await;
-            sweep(&server).await;
+        tokio::select! {
+            never = server.follow_news() => never,
+            never = sweep_for_ever(&server) => never,
         }
+    }
+}
+
+async fn sweep_for_ever(server: &AuthorizationServer) -> Infallible {
+    loop {
+        tokio::time::sleep(EVERY).await;
+        sweep(server).await;
     }
 }
 
@@ -33,9 +41,7 @@ async fn sweep(server: &AuthorizationServer) {
         match server.sweep().await {
             Ok(gone) if gone >= SWEEP_LIMIT => tokio::time::sleep(BETWEEN).await,
             Ok(_) => return,
-            Err(error) => {
-                return tracing::warn!(event = "sweep", outcome = "failure", %error, "what has expired could not be swept");
-            }
+            Err(error) => return tracing::warn!(%error, "what has expired could not be swept"),
         }
     }
 }

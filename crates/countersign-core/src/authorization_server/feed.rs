@@ -1,5 +1,7 @@
 //! The feed of what has ended, as the APIs follow it that believe our tokens without asking.
 
+use std::convert::Infallible;
+
 use super::AuthorizationServer;
 use crate::{
     feed_page::{FeedPage, MAX_FEED_ENTRIES},
@@ -40,5 +42,19 @@ impl AuthorizationServer {
     /// [`StoreError`] (`temporarily_unavailable`): the store is away.
     pub async fn look_at_feed(&self) -> Result<(), StoreError> {
         self.revoked.keep_up(&*self.ports.store, self.ports.clock.now()).await
+    }
+
+    /// Hears what other processes have ended as soon as the store tells that there is news, for as long as it is polled.
+    ///
+    /// It never ends. Where the store tells nobody, and without this, it is heard a second later.
+    pub async fn follow_news(&self) -> Infallible {
+        let mut heard = 0;
+        loop {
+            heard = self.ports.store.wait_for_news(heard).await;
+            if let Err(error) = self.hear_of_it().await {
+                // As soon as the store is back, that is news.
+                tracing::debug!(event = "feed", outcome = "failure", %error, "the feed cannot be read");
+            }
+        }
     }
 }

@@ -194,6 +194,20 @@ mod tests {
     }
 
     #[test]
+    fn i8_no_owner_is_good_who_was_read_before_the_store_was_put_back() {
+        let (revoked, remembered, alice) = (Revoked::new(), RememberedOwners::new(10, &System), Subject::new("a"));
+        let before = revoked.generation();
+        remembered.remember(owner("a"), before, NOW);
+        let until = NOW.plus(OWNER_CHANGES_TOLD);
+        revoked.hear(&[FeedEntry { number: 1, ended: Ended::Everything(NOW), until }]);
+        assert!(remembered.find(&alice, &revoked, NOW).is_none());
+        remembered.remember(owner("a"), before, NOW);
+        assert!(remembered.find(&alice, &revoked, NOW).is_none(), "the row was read before it was heard");
+        remembered.remember(owner("a"), revoked.generation(), NOW);
+        assert!(remembered.find(&alice, &revoked, NOW).is_some());
+    }
+
+    #[test]
     fn c21_a_change_that_is_told_no_more_is_not_forgotten() {
         let (revoked, remembered) = (Revoked::new(), RememberedOwners::new(10, &System));
         remembered.remember(owner("a"), revoked.generation(), NOW);

@@ -160,7 +160,7 @@ impl AuthorizationServer {
     }
 
     /// A client that was disabled and is enabled again within the same second waits for the next: what it got in this
-    /// one cannot be told from what has ended.
+    /// one cannot be told from what has ended. So does everybody in the second in which the store was put back.
     pub(super) fn refuse_if_cut(&self, client: &ClientId, now: Timestamp) -> Result<(), OAuthError> {
         if self.revoked.is_cut(client, now) {
             return Err(OAuthError::TemporarilyUnavailable { retry_after: Duration::from_secs(1) });

@@ -55,7 +55,7 @@ impl AuthorizationServer {
         let client = self.authenticate_client(request).await?;
         let grant_type = self.grant_type(&client, form)?;
         let now = self.ports.clock.now();
-        self.refuse_if_cut(&client.id, now)?;
+        self.refuse_if_cut(&client.id, asked_at)?;
         self.keep_keys(now).await?;
         for round in 0..MAX_DECISIONS {
             match grant::decide(grant_type, self.facts(round, source), &client, form).await? {

@@ -17,6 +17,7 @@
 #![expect(missing_docs, reason = "each function is named by the fact that it tests")]
 
 mod clients;
+mod epoch;
 mod life;
 mod renewal;
 pub mod rig;
@@ -25,7 +26,7 @@ use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
-pub use self::clients::*;
+pub use self::{clients::*, epoch::*};
 use super::{
     Added, Ended, Found, HandleHash, KeyRecord, OneTime, OneTimeKind, PrivateKey, RETIRED_KEYS_KEPT, Redeemed,
     RestingKey, SWEEP_MARGIN, SealedKey, Spend, Standing, Store, Succession,
@@ -93,6 +94,7 @@ macro_rules! store_conformance {
             what_has_expired_cannot_be_spent_and_is_swept
             h7_of_many_who_come_with_the_same_thing_one_is_first
             h7_what_is_remembered_is_forgotten_when_it_has_expired
+            n6_what_a_client_got_while_the_clock_was_ahead_ends_with_it
             a_grant_that_can_be_renewed_comes_back_as_it_was_recorded
             n1_a_refresh_token_is_rotated_once
             e8_nothing_is_rotated_once_the_grant_has_ended
@@ -101,6 +103,8 @@ macro_rules! store_conformance {
             opaque_tokens_end_with_their_grant
             f3_a_clients_own_opaque_tokens_end_with_it
             answers_to_retired_refresh_tokens_are_swept
+            i8_what_was_before_an_epoch_is_powerless
+            i8_an_epoch_is_seen_by_a_server_that_runs
             e3_of_many_uses_at_once_one_successor_lives
             e8_revocation_beats_renewal
             e_grants_live_as_their_model_says

@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    Added, Clients, Ended, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys, LONGEST_ACCESS_TOKEN,
+    Added, Clients, Ended, Epoch, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys, LONGEST_ACCESS_TOKEN,
     OWNER_CHANGES_TOLD, OneTime, OneTimeKind, OpaqueToken, Origin, OwnerRegistry, RETIRED_KEYS_KEPT, Redeemed,
     Remembered, RestingKey, Rotated, SWEEP_MARGIN, SealedKey, Spend, Standing, StoreError, Succession,
 };
@@ -66,7 +66,9 @@ impl Tables {
 
     /// Ends the grants that fit, with their tokens, and says how many there were.
     fn end_grants(&mut self, fits: impl Fn(&Grant) -> bool) -> usize {
-        let ended: Vec<_> = self.grants.extract_if(|_, grant| fits(grant)).map(|(_, grant)| grant).collect();
+        let mut ended: Vec<_> = self.grants.extract_if(|_, grant| fits(grant)).map(|(_, grant)| grant).collect();
+        // What a test does again goes the same way again.
+        ended.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         for grant in &ended {
             self.opaque_tokens.retain(|_, token| !matches!(&token.descends_from, Origin::Grant(id) if *id == grant.id));
             self.append_feed(Ended::Grant(grant.id.clone()), grant.access_until);
@@ -90,7 +92,8 @@ impl Tables {
             Origin::Grant(id) => !ended.iter().any(|(ended, _)| ended == id),
             Origin::Client(id) => id != client_id,
         });
-        self.append_feed(Ended::Client(client_id.clone(), now), now.plus(LONGEST_ACCESS_TOKEN));
+        let cut = ended.iter().map(|(_, grant)| grant.used_at).fold(now, Timestamp::max);
+        self.append_feed(Ended::Client(client_id.clone(), cut), cut.plus(LONGEST_ACCESS_TOKEN));
     }
 }
 
@@ -289,8 +292,8 @@ impl Keys for Memory {
         let Some(key) = tables.keys.iter_mut().find(|key| key.id == *id && key.withdrawn_at.is_none()) else {
             return Ok(Found::No);
         };
-        (key.verifies_until, key.withdrawn_at, key.private_key) = (Some(now), Some(now), RestingKey::Gone);
-        tables.append_feed(Ended::Key(id.clone()), until);
+        let id = withdraw(key, now);
+        tables.append_feed(Ended::Key(id), until);
         Ok(Found::Yes)
     }
 
@@ -448,6 +451,11 @@ impl Grants for Memory {
     }
 }
 
+fn withdraw(key: &mut KeyRecord, now: Timestamp) -> KeyId {
+    (key.verifies_until, key.withdrawn_at, key.private_key) = (Some(now), Some(now), RestingKey::Gone);
+    key.id.clone()
+}
+
 impl Tables {
     fn record(&mut self, grant: &Grant, token: Option<&OpaqueToken>) {
         self.grants.insert(grant.id.clone(), grant.clone());
@@ -464,5 +472,21 @@ impl Feed for Memory {
     async fn append_feed(&self, ended: &Ended, until: Timestamp) -> Result<(), StoreError> {
         self.tables().append_feed(ended.clone(), until);
         Ok(())
+    }
+
+    async fn begin_epoch(&self, now: Timestamp) -> Result<Epoch, StoreError> {
+        let mut tables = self.tables();
+        let (number, until) = (Epoch::first_number(tables.feed_end, now), now.plus(LONGEST_ACCESS_TOKEN));
+        tables.feed_end = number - 1;
+        tables.append_feed(Ended::Everything(now), until);
+        let in_use = tables.keys.iter_mut().filter(|key| key.withdrawn_at.is_none());
+        let withdrawn: Vec<_> = in_use.map(|key| withdraw(key, now)).collect();
+        for id in &withdrawn {
+            tables.append_feed(Ended::Key(id.clone()), until);
+        }
+        // What stands for nothing was remembered, and never good for a use.
+        let one_time = tables.one_time.extract_if(|_, thing| !thing.payload.is_empty()).count();
+        let (grants, opaque_tokens) = (tables.grants.drain().count(), tables.opaque_tokens.drain().count());
+        Ok(Epoch { number, grants, opaque_tokens, one_time, keys: withdrawn.len() })
     }
 }

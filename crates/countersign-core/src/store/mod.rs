@@ -5,6 +5,7 @@
 //!    small one. Every method happens whole or not at all, and has happened for good when it returns `Ok`.
 //! 2. Run the conformance suite against it (module `conformance`, feature `testing`): one line a store.
 
+mod epoch;
 pub mod error;
 pub mod memory;
 mod record;
@@ -12,10 +13,11 @@ mod record;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
+pub use self::epoch::Epoch;
 pub use self::error::{BoxError, StoreError};
 pub use self::record::{
     Ended, FeedEntry, HandleHash, KeyRecord, OneTime, OneTimeKind, OpaqueToken, Origin, PrivateKey, RestingKey,
@@ -28,6 +30,7 @@ use crate::{
     names::{ClientId, GrantId, KeyId, Subject},
     password::PasswordHash,
     resource_owner::{OwnerStatus, ResourceOwner, ResourceOwners},
+    throttle::Attempts,
     username::Username,
 };
 
@@ -68,6 +71,12 @@ pub trait OwnerRegistry: ResourceOwners {
     /// Disables an owner and ends the owner's grants, or enables one.
     async fn set_status(&self, subject: &Subject, status: OwnerStatus, now: Timestamp) -> Result<Found, StoreError>;
 
+    /// Where failed attempts at secrets are counted, if those who share this store count them together. `None`, the default:
+    /// each process counts in its memory.
+    fn attempts(&self) -> Option<Arc<dyn Attempts>> {
+        None
+    }
+
     /// Removes an owner and the owner's grants.
     async fn remove_owner(&self, subject: &Subject, now: Timestamp) -> Result<Found, StoreError>;
 }
@@ -91,7 +100,8 @@ pub trait Clients: fmt::Debug + Send + Sync + 'static {
     async fn list_clients(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreError>;
 
     /// Disables a client and ends what was granted to it and its own opaque tokens, or enables one. Of a disabled one the feed is told in the same
-    /// write: what it got up to `now` has ended.
+    /// write: what it got up to `now` has ended, and where the clock was ahead before, up to the last use of any of these
+    /// grants.
     async fn set_client_status(&self, id: &ClientId, status: ClientStatus, now: Timestamp)
     -> Result<Found, StoreError>;
 
@@ -249,12 +259,36 @@ pub trait Feed: fmt::Debug + Send + Sync + 'static {
         None
     }
 
+    /// Waits until somebody, whoever it was, may have added to the feed, and says how often that was so; at once if it was
+    /// more often than `heard`, the last such answer (0 at first). What cannot be known, since the store was away, counts.
+    ///
+    /// The default waits for ever: then nobody is told, and the feed must be asked. It must be asked now and then anyway, for
+    /// news may be late.
+    async fn wait_for_news(&self, heard: u64) -> u64 {
+        let _ = heard;
+        std::future::pending().await
+    }
+
     /// Adds an entry for something of which the store keeps no record of its own.
     async fn append_feed(&self, ended: &Ended, until: Timestamp) -> Result<(), StoreError>;
+
+    /// Makes the past powerless, once the store was put back to an earlier state: nobody knows what was revoked, spent or
+    /// withdrawn since. One write:
+    /// - every grant and every opaque token is gone, and what is good for one use. What was only
+    ///   [remembered](Grants::remember_once) stays, so that nothing comes twice;
+    /// - every key that was not is withdrawn at `now`, as [`Keys::withdraw_key`] does it, and the feed tells it for
+    ///   [`LONGEST_ACCESS_TOKEN`];
+    /// - the numbers of the feed leap to [`Epoch::first_number`], where [`Ended::Everything`] stands, up to `now`, for
+    ///   [`LONGEST_ACCESS_TOKEN`]; the keys come after it, in their order.
+    ///
+    /// Owners and clients are as they were: of what changed since nothing can be known. Nobody should use the store
+    /// meanwhile.
+    async fn begin_epoch(&self, now: Timestamp) -> Result<Epoch, StoreError>;
 }
 
 /// How long things stay after they have expired: a clock that goes forward by an hour and back again neither loses a grant
-/// nor brings back to life what has ended.
+/// nor brings back to life what has ended. Nor does one that goes forward by more, for as long, where
+/// [`Clock::stopwatch`](crate::clock::Clock::stopwatch) tells how time passes.
 pub const SWEEP_MARGIN: Duration = Duration::from_secs(60 * 60);
 
 /// How long the feed tells of a client: as long as an access token can live.

@@ -227,4 +227,7 @@ pub enum Ended {
     /// What was known of an owner of the built-in table, who changed or is gone. It ends no token: the owner's grants are
     /// told of beside it.
     Owner(Subject),
+    /// Whatever was issued up to this moment, to whomever and by whichever key: the store was put back to an earlier state,
+    /// and nobody knows what had ended since. What was known of any owner is worth nothing either.
+    Everything(Timestamp),
 }

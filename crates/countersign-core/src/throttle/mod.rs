@@ -5,6 +5,8 @@
 //!
 //! Nobody is locked out for ever: a delay ends, and whoever failed last at an account waits longer than the account does.
 
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
 mod counter;
 mod memory;
 mod source;
@@ -107,7 +109,8 @@ pub enum Verdict {
 ///
 /// To add one, keep a [`Tally`] by [`Key`], as its [bytes](Tally::to_bytes) if need be, and change all tallies of an attempt in
 /// one atomic step: [`steps::begin`] and [`steps::settle`], with the counters in their order. A tally that
-/// [is forgotten](Tally::is_forgotten) can go. [`MemoryAttempts`] is a complete one.
+/// [is forgotten](Tally::is_forgotten) can go. [`MemoryAttempts`] is a complete one. Run the conformance suite against it
+/// (module `conformance`, feature `testing`).
 #[async_trait]
 pub trait Attempts: fmt::Debug + Send + Sync + 'static {
     /// Reserves a place in all of `counters`, or in none. While one of them is [taken](Room::Taken) by what is under way,

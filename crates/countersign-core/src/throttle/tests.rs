@@ -41,6 +41,17 @@ impl Attempts for Shared {
     }
 }
 
+mod in_memory {
+    use super::*;
+
+    async fn handles() -> (Shared, Shared, ()) {
+        let memory = Arc::new(MemoryAttempts::new(1_000));
+        (Shared(memory.clone()), Shared(memory), ())
+    }
+
+    crate::attempts_conformance!(handles);
+}
+
 impl Rig {
     fn new() -> Self {
         Self::with(ThrottleSettings::default())

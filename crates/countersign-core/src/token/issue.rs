@@ -189,7 +189,9 @@ pub(crate) async fn issue(
             let expires_at = grant.created_at.plus(lifetimes.absolute).min(idle);
             let refresh = Refresh { family: refresh.family, current: successor.handle(), expires_at, retired };
             let access_until = grant.access_until.max(minted.expires_at);
-            let renewed = Grant { used_at: mint.now, access_until, refresh: Some(refresh), ..grant };
+            // A clock that went back makes no token younger: what the client got is known by this.
+            let used_at = grant.used_at.max(mint.now);
+            let renewed = Grant { used_at, access_until, refresh: Some(refresh), ..grant };
             match mint.store.rotate_refresh(&presented.handle(), &renewed, minted.rests.as_ref()).await? {
                 Rotated::Yes => {}
                 Rotated::No => return Ok(Issued::Changed),

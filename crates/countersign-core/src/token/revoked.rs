@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{
-        PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -14,7 +14,8 @@ use tokio::sync::{Mutex, watch};
 
 use super::AccessToken;
 use crate::{
-    clock::Timestamp,
+    clock::{Stopwatch, Timestamp},
+    forgetting::Forgetting,
     meters::FeedMeters,
     names::{ClientId, KeyId, Subject},
     store::{Ended, Feed, FeedEntry, SWEEP_MARGIN, StoreError},
@@ -24,7 +25,7 @@ use crate::{
 const PAGE: usize = 1024;
 
 /// How often what no longer matters is forgotten, in seconds: each time costs a look at every entry.
-const PRUNE_EVERY: i64 = 60;
+const PRUNE_EVERY: u64 = 60;
 
 /// Before anything was heard.
 const NEVER: i64 = i64::MIN;
@@ -47,6 +48,7 @@ pub struct Revoked {
     pruned_at: AtomicI64,
     /// One at a time reads the feed.
     following: Mutex<()>,
+    forgetting: Forgetting,
     news: watch::Sender<u64>,
     meters: FeedMeters,
 }
@@ -58,6 +60,7 @@ struct Tables {
     clients: HashMap<Box<str>, Cut>,
     keys: HashMap<Box<str>, Timestamp>,
     owners: HashMap<Box<str>, Change>,
+    everything: Option<Cut>,
     /// The highest generation whose change of an owner is not told of any more.
     forgotten: u64,
 }
@@ -69,7 +72,7 @@ struct Change {
     until: Timestamp,
 }
 
-/// Tokens of a client that were issued up to a moment.
+/// Tokens that were issued up to a moment, all of them or a client's.
 #[derive(Clone, Copy)]
 struct Cut {
     issued_until: Timestamp,
@@ -83,9 +86,15 @@ impl Default for Revoked {
 }
 
 impl Revoked {
-    /// Nothing was heard yet.
+    /// Nothing was heard yet. When what no longer matters is forgotten goes by the clock alone.
     #[must_use]
     pub fn new() -> Self {
+        Self::timed_by(None)
+    }
+
+    /// As [`Revoked::new`], beside [a clock's stopwatch](crate::clock::Clock::stopwatch).
+    #[must_use]
+    pub fn timed_by(stopwatch: Option<Arc<dyn Stopwatch>>) -> Self {
         Self {
             tables: RwLock::default(),
             entries: AtomicUsize::new(0),
@@ -96,6 +105,7 @@ impl Revoked {
             tried_at: AtomicI64::new(NEVER),
             pruned_at: AtomicI64::new(NEVER),
             following: Mutex::new(()),
+            forgetting: Forgetting::timed_by(stopwatch),
             news: watch::Sender::new(0),
             meters: FeedMeters::new(),
         }
@@ -114,12 +124,17 @@ impl Revoked {
                 tables.clients.get(client.as_str()).is_some_and(|cut| token.issued_at() <= cut.issued_until)
             })
             || token.key_id().is_some_and(|key| tables.keys.contains_key(key.as_str()))
+            || tables.everything.is_some_and(|cut| token.issued_at() <= cut.issued_until)
     }
 
     /// Whether what a client gets at `now` could not be told from what has ended of it.
     #[must_use]
     pub fn is_cut(&self, client: &ClientId, now: Timestamp) -> bool {
-        !self.is_empty() && self.read().clients.get(client.as_str()).is_some_and(|cut| now <= cut.issued_until)
+        if self.is_empty() {
+            return false;
+        }
+        let tables = self.read();
+        tables.clients.get(client.as_str()).into_iter().chain(&tables.everything).any(|cut| now <= cut.issued_until)
     }
 
     /// Takes what the feed says next.
@@ -213,7 +228,8 @@ impl Revoked {
     pub fn heard_all(&self, now: Timestamp) {
         self.heard_at.store(now.seconds(), Ordering::Release);
         self.meters.lags(Duration::ZERO);
-        if now.seconds().saturating_sub(self.pruned_at.load(Ordering::Relaxed)) >= PRUNE_EVERY {
+        // Also where the clock went back.
+        if now.seconds().abs_diff(self.pruned_at.load(Ordering::Relaxed)) >= PRUNE_EVERY {
             self.pruned_at.store(now.seconds(), Ordering::Relaxed);
             self.prune(now);
         }
@@ -268,12 +284,14 @@ impl Revoked {
     }
 
     fn prune(&self, now: Timestamp) {
+        let reached = self.forgetting.reaches(now);
         let mut tables = self.write();
-        let still = |until: Timestamp| until.plus(SWEEP_MARGIN) > now;
+        let still = |until: Timestamp| until.plus(SWEEP_MARGIN) > reached;
         tables.grants.retain(|_, until| still(*until));
         tables.tokens.retain(|_, until| still(*until));
         tables.clients.retain(|_, cut| still(cut.until));
         tables.keys.retain(|_, until| still(*until));
+        tables.everything = tables.everything.filter(|cut| still(cut.until));
         let gone =
             tables.owners.extract_if(|_, change| !still(change.until)).map(|(_, change)| change.generation).max();
         tables.forgotten = tables.forgotten.max(gone.unwrap_or_default());
@@ -303,7 +321,14 @@ impl Tables {
             Ended::Client(id, issued_until) => {
                 let cut = Cut { issued_until: *issued_until, until };
                 let known = self.clients.entry(id.as_str().into()).or_insert(cut);
-                *known = Cut { issued_until: known.issued_until.max(cut.issued_until), until: known.until.max(until) };
+                *known = known.or_later(cut);
+                return;
+            }
+            Ended::Everything(issued_until) => {
+                let cut = Cut { issued_until: *issued_until, until };
+                self.everything = Some(self.everything.map_or(cut, |known| known.or_later(cut)));
+                // Any owner may have changed.
+                self.forgotten = generation;
                 return;
             }
             Ended::Owner(subject) => {
@@ -317,7 +342,14 @@ impl Tables {
     }
 
     fn len(&self) -> usize {
-        self.grants.len() + self.tokens.len() + self.clients.len() + self.keys.len() + self.owners.len()
+        let named = self.grants.len() + self.tokens.len() + self.clients.len() + self.keys.len() + self.owners.len();
+        named + usize::from(self.everything.is_some())
+    }
+}
+
+impl Cut {
+    fn or_later(self, other: Self) -> Self {
+        Self { issued_until: self.issued_until.max(other.issued_until), until: self.until.max(other.until) }
     }
 }
 
@@ -338,7 +370,7 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
-    use crate::store::memory::Memory;
+    use crate::store::{Epoch, memory::Memory};
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
@@ -361,6 +393,10 @@ mod tests {
         async fn append_feed(&self, ended: &Ended, until: Timestamp) -> Result<(), StoreError> {
             self.store.append_feed(ended, until).await
         }
+
+        async fn begin_epoch(&self, now: Timestamp) -> Result<Epoch, StoreError> {
+            self.store.begin_epoch(now).await
+        }
     }
 
     #[tokio::test]
@@ -376,6 +412,27 @@ mod tests {
     }
 
     #[test]
+    fn i8_in_the_second_in_which_the_store_was_put_back_nobody_gets_anything() {
+        let (revoked, client) = (Revoked::new(), ClientId::new("any"));
+        assert!(!revoked.is_cut(&client, NOW));
+        let until = NOW.plus(Duration::from_secs(900));
+        revoked.hear(&[FeedEntry { number: 1, ended: Ended::Everything(NOW), until }]);
+        assert_eq!(revoked.len(), 1);
+        for (now, is_cut) in
+            [(NOW.minus(Duration::from_secs(1)), true), (NOW, true), (NOW.plus(Duration::from_secs(1)), false)]
+        {
+            assert_eq!(revoked.is_cut(&client, now), is_cut, "{now:?}");
+        }
+        for (now, entries) in
+            [(until.plus(SWEEP_MARGIN).minus(Duration::from_secs(1)), 1), (until.plus(SWEEP_MARGIN), 0)]
+        {
+            revoked.prune(now);
+            assert_eq!(revoked.len(), entries, "{now:?}");
+        }
+        assert!(!revoked.is_cut(&client, NOW));
+    }
+
+    #[test]
     fn n6_a_clock_that_went_back_makes_nothing_fresh() {
         let revoked = Revoked::new();
         assert_eq!(revoked.staleness(NOW), None);
@@ -385,5 +442,36 @@ mod tests {
             assert_eq!(revoked.staleness(NOW.plus(apart)), Some(apart));
             assert_eq!(revoked.staleness(NOW.minus(apart)), Some(apart));
         }
+    }
+
+    /// Shows that no time passes.
+    #[derive(Debug)]
+    struct Stands;
+
+    impl Stopwatch for Stands {
+        fn elapsed(&self) -> Duration {
+            Duration::ZERO
+        }
+    }
+
+    #[test]
+    fn n6_what_has_ended_is_not_forgotten_because_the_clock_was_set_forward() {
+        let day = Duration::from_secs(24 * 60 * 60);
+        let ended = FeedEntry { number: 1, ended: Ended::Token("t".to_owned()), until: NOW };
+        for (revoked, left) in [(Revoked::timed_by(Some(Arc::new(Stands))), 1), (Revoked::new(), 0)] {
+            revoked.heard_all(NOW);
+            revoked.hear(std::slice::from_ref(&ended));
+            revoked.heard_all(NOW.plus(day));
+            assert_eq!(revoked.len(), left);
+        }
+    }
+
+    #[test]
+    fn a_clock_that_went_back_keeps_nothing_from_being_forgotten() {
+        let (revoked, hour) = (Revoked::new(), Duration::from_secs(60 * 60));
+        revoked.heard_all(NOW.plus(hour * 48));
+        revoked.hear(&[FeedEntry { number: 1, ended: Ended::Token("t".to_owned()), until: NOW }]);
+        revoked.heard_all(NOW.plus(hour));
+        assert_eq!(revoked.len(), 0);
     }
 }

@@ -15,6 +15,7 @@ fn every_fact_is_a_test() {
     let sources = [
         include_str!("../../src/store/conformance.rs"),
         include_str!("../../src/store/conformance/clients.rs"),
+        include_str!("../../src/store/conformance/epoch.rs"),
         include_str!("../../src/store/conformance/life.rs"),
         include_str!("../../src/store/conformance/renewal.rs"),
     ];

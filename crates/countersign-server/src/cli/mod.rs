@@ -1,5 +1,6 @@
 //! The command line: one file a command, each with its flags and what it does.
 
+mod backup;
 mod client;
 mod dev;
 mod doctor;
@@ -8,6 +9,7 @@ mod grant;
 mod key;
 mod openapi;
 mod print;
+mod restore;
 mod serve;
 mod settings;
 mod user;
@@ -31,6 +33,7 @@ Examples:
   countersign user add alice --scope items      Add a user; asks for the password
   countersign serve --issuer https://login.example.com
                                                 Serve for real, behind a proxy that speaks TLS
+  countersign backup /var/backups/login.db      Copy the database while the server runs
   countersign explain < token.txt               Why is this token refused?
   countersign doctor                            What should be changed here?
 
@@ -57,6 +60,8 @@ enum Command {
     Grant(grant::GrantCommand),
     Client(client::ClientCommand),
     Key(key::Key),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
     Openapi(openapi::Openapi),
     Explain(explain::Explain),
     Doctor(doctor::Doctor),
@@ -83,6 +88,8 @@ async fn obey(cli: Cli) -> Outcome {
         Command::Grant(grant) => grant.run(&global).await,
         Command::Client(client) => client.run(&global).await,
         Command::Key(key) => key.run(&global).await,
+        Command::Backup(backup) => backup.run(&global).await,
+        Command::Restore(restore) => restore.run(&global).await,
         Command::Openapi(openapi) => openapi.run(&global).await,
         Command::Explain(explain) => explain.run(&global).await,
         Command::Doctor(doctor) => doctor.run(&global).await,

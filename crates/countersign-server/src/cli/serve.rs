@@ -43,6 +43,6 @@ impl Serve {
 fn how_to_add_a_user(settings: &Settings) -> String {
     format!(
         "There are no users yet. Add one: countersign --database {} user add NAME",
-        shell_word(settings.database.as_str())
+        shell_word(&settings.database.to_string())
     )
 }

@@ -27,7 +27,7 @@ pub(crate) struct Global {
     /// The settings file (TOML). Also COUNTERSIGN_CONFIG.
     #[arg(long, value_name = "FILE", global = true, help_heading = "Global options")]
     pub(crate) config: Option<PathBuf>,
-    /// The database: a path, or sqlite://path. Also COUNTERSIGN_DATABASE.
+    /// The database: a path, sqlite://path, or postgres://user@host/name. Also COUNTERSIGN_DATABASE.
     #[arg(long, value_name = "URL", global = true, help_heading = "Global options")]
     pub(crate) database: Option<String>,
 }

@@ -45,7 +45,11 @@ macro_rules! settings {
 }
 
 settings! {
-    /// The database: a path, or `sqlite://` and a path. It is made if it is not there. `dev` takes it from its flag only.
+    /// The database: a path, or `sqlite://` and a path; it is made if it is not there. Or a URL of PostgreSQL, where several
+    /// servers may share one: `postgres://USER:PASSWORD@HOST:5432/NAME`; that one must be there, and its tables are made.
+    /// Another host is spoken to over TLS, and its certificate checked: `sslrootcert=/path` names the certificates to trust,
+    /// `sslmode=disable` goes without. `password_file=/path` names a file with the password; `pool_max_conns=10` is how many
+    /// connections there are at most. `dev` takes it from its flag only.
     "database" database: DatabaseUrl = Text("sqlite://countersign.db");
     /// The address and port to listen on. Port 0 picks a free one.
     "listen" listen: ListenAddress = Text("127.0.0.1:8000");

@@ -1,8 +1,9 @@
 //! What a setting can be: each kind reads itself from text (environment, flags) and from TOML, and says what it wants.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 use countersign::{Declaration, Network, Scope, ScopeToken};
+use countersign_sql::Postgres;
 
 /// A kind of setting.
 pub(crate) trait Value: Sized {
@@ -334,23 +335,48 @@ impl Value for Share {
     }
 }
 
-/// Where the database is: a path, or `sqlite://` and a path.
-#[derive(Clone, Debug)]
+/// Where the database is: a path, `sqlite://` and a path, or a URL of PostgreSQL. `Debug` and `Display` show no password.
+#[derive(Clone)]
 pub(crate) struct DatabaseUrl(String);
 
 impl DatabaseUrl {
+    /// With the password, if there is one.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
 
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !Postgres::is_meant_by(&self.0) {
+            return f.write_str(&self.0);
+        }
+        let (scheme, rest) = self.0.split_once("://").unwrap_or(("", &self.0));
+        // A password may be where it should not, so that only what is after the last `@` is surely none; a parameter may be
+        // one, too.
+        let (user, place) = rest.rsplit_once('@').unwrap_or(("", rest));
+        let user = user.split_once(':').map_or("", |(user, _)| user);
+        let place = place.split('?').next().unwrap_or_default();
+        match user {
+            "" => write!(f, "{scheme}://{place}"),
+            user => write!(f, "{scheme}://{user}@{place}"),
+        }
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DatabaseUrl({self})")
+    }
+}
+
 impl Value for DatabaseUrl {
     fn expected() -> String {
-        "a path, or sqlite:// and a path".to_owned()
+        "a path, sqlite:// and a path, or postgres://USER:PASSWORD@HOST/NAME".to_owned()
     }
 
     fn read_text(text: &str) -> Option<Self> {
-        let sqlite = text.starts_with("sqlite:") || !text.contains("://");
-        (sqlite && !text.is_empty()).then(|| Self(text.to_owned()))
+        let is_known = text.starts_with("sqlite:") || !text.contains("://") || Postgres::is_meant_by(text);
+        (is_known && !text.is_empty()).then(|| Self(text.to_owned()))
     }
 }

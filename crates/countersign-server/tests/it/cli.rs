@@ -15,6 +15,8 @@ fn help_names_every_command_with_examples_and_exit_codes() {
         "dev ",
         "serve ",
         "user ",
+        "backup ",
+        "restore ",
         "openapi ",
         "explain ",
         "doctor ",
@@ -28,7 +30,7 @@ fn help_names_every_command_with_examples_and_exit_codes() {
     for line in help.lines() {
         assert!(line.chars().count() <= 120, "{line}");
     }
-    for command in ["dev", "serve", "user", "openapi", "explain", "doctor", "settings"] {
+    for command in ["dev", "serve", "user", "backup", "restore", "openapi", "explain", "doctor", "settings"] {
         let help = place.run([command, "--help"]).expect_code(0).stdout;
         assert!(help.contains("Usage: countersign "), "{help}");
     }

@@ -123,7 +123,7 @@ fn what_kubernetes_puts_into_the_environment_is_no_setting() {
 fn every_value_is_checked_before_anything_is_opened() {
     let place = Place::new();
     for (key, bad) in [
-        ("database", "postgres://somebody:hunter2@example/db"),
+        ("database", "mysql://somebody:hunter2@example/db"),
         ("listen", "8000"),
         ("listen", "localhost:66000"),
         ("issuer", "https://login.example/"),

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 
+mod backup;
 mod cli;
 mod clients;
 mod config;
@@ -15,6 +16,7 @@ mod load;
 mod logs;
 mod metrics;
 mod oauth2_crate;
+mod postgres;
 mod revocation;
 mod serve;
 mod slow;

@@ -55,6 +55,29 @@ pub(super) fn glancer(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
+/// The only connection there is: `None` if somebody else has the database open, be it without doing anything. The database
+/// keeps no write-ahead log then; who opens it next begins one.
+pub(super) fn alone(path: &Path) -> Result<Option<Connection>, OpenError> {
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(database)?;
+    is_database(&connection).map_err(database)?;
+    file::restrict(path)?;
+    connection.busy_timeout(Duration::ZERO).map_err(database)?;
+    match exclude_others(&connection) {
+        Err(problem) if is_busy(&problem) => return Ok(None),
+        excluded => excluded.map_err(database)?,
+    }
+    durable(&connection).map_err(database)?;
+    Ok(Some(connection))
+}
+
+/// Whoever has a database with a write-ahead log open keeps a lock on it, with which nobody can end the log.
+fn exclude_others(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?;
+    // Takes the lock, which is kept from then on.
+    wait_for_others(connection)
+}
+
 pub(super) fn database(problem: rusqlite::Error) -> OpenError {
     OpenError::Database(problem.into())
 }

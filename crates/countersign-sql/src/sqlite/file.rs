@@ -48,7 +48,7 @@ pub(super) fn restrict(path: &Path) -> Result<(), OpenError> {
     with_companions(path).try_for_each(|file| restrict_one(&file))
 }
 
-fn with_companions(path: &Path) -> impl Iterator<Item = PathBuf> {
+pub(super) fn with_companions(path: &Path) -> impl Iterator<Item = PathBuf> {
     let companion = move |suffix| {
         let mut name = OsString::from(path);
         name.push(suffix);
@@ -58,7 +58,7 @@ fn with_companions(path: &Path) -> impl Iterator<Item = PathBuf> {
 }
 
 /// The absolute path: SQLite would read one that starts with `file:` as a URL, and follow links in the directory.
-fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
+pub(super) fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
     let name = path.file_name().ok_or_else(|| OpenError::NotAFile { path: path.to_owned() })?;
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -75,7 +75,7 @@ fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
 }
 
 /// Only ever makes a file: what has the name already, a symbolic link included, stays as it is.
-fn create(path: &Path) -> io::Result<()> {
+pub(super) fn create(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

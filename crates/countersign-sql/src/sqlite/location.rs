@@ -12,7 +12,7 @@ const SCHEME: &str = "sqlite:";
 /// [`OpenError::Location`]: empty, in memory, of another scheme, or a URL with escapes or parameters, which would
 /// otherwise silently become part of a file's name.
 pub(super) fn path(written: &Path) -> Result<PathBuf, OpenError> {
-    let refused = || OpenError::Location(written.to_string_lossy().into_owned());
+    let refused = || OpenError::Location(without_credentials(&written.to_string_lossy()));
     // A path that is not UTF-8 is no URL.
     let Some(text) = written.to_str() else { return Ok(written.to_owned()) };
     let path = match text.strip_prefix(SCHEME) {
@@ -24,9 +24,24 @@ pub(super) fn path(written: &Path) -> Result<PathBuf, OpenError> {
     if path.is_empty() || path.contains(":memory:") { Err(refused()) } else { Ok(PathBuf::from(path)) }
 }
 
+/// Of a URL of somebody else's, no password is repeated.
+fn without_credentials(text: &str) -> String {
+    match text.split_once("://").map(|(scheme, rest)| (scheme, rest.rsplit_once('@'))) {
+        Some((scheme, Some((_, place)))) => format!("{scheme}://…@{place}"),
+        _ => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_password_is_repeated() {
+        let refused = path(Path::new("mysql://somebody:canary@db.example/app")).unwrap_err();
+        let said = format!("{refused} {refused:?}");
+        assert!(said.contains("mysql://…@db.example/app") && !said.contains("canary"), "{said}");
+    }
 
     #[test]
     fn what_is_no_file_is_refused() {

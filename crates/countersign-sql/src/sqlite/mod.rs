@@ -1,6 +1,8 @@
 //! SQLite: a file, one thread that writes to it, and a few that read.
 
+mod backup;
 mod connection;
+mod epoch;
 mod file;
 mod location;
 mod migrate;

@@ -11,16 +11,16 @@ use countersign_core::{
     password::PasswordHash,
     resource_owner::{OwnerStatus, ResourceOwner, ResourceOwners, Upgraded},
     store::{
-        Added, Clients, Ended, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys, LONGEST_ACCESS_TOKEN,
-        OWNER_CHANGES_TOLD, OneTime, OneTimeKind, OpaqueToken, OwnerRegistry, RETIRED_KEYS_KEPT, Redeemed, Remembered,
-        Rotated, SWEEP_MARGIN, SealedKey, Spend, Standing, StoreError, Succession,
+        Added, Clients, Ended, Epoch, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys,
+        LONGEST_ACCESS_TOKEN, OWNER_CHANGES_TOLD, OneTime, OneTimeKind, OpaqueToken, OwnerRegistry, RETIRED_KEYS_KEPT,
+        Redeemed, Remembered, Rotated, SWEEP_MARGIN, SealedKey, Spend, Standing, StoreError, Succession,
     },
     username::Username,
 };
 use rusqlite::Connection;
 
 use super::{
-    Sqlite,
+    Sqlite, epoch,
     query::{self, execute},
     writer::Decision,
 };
@@ -148,17 +148,19 @@ fn end_grants(connection: &Connection, statements: [&str; 3], name: &Value) -> R
     Ok(changed)
 }
 
-/// What the feed is told of a client that ends at `now`.
+/// What the feed is told of a client whose tokens up to `now` end.
 fn cut(id: &ClientId, now: Timestamp) -> Vec<Value> {
     rows::feed_values(&Ended::Client(id.clone(), now), now.plus(LONGEST_ACCESS_TOKEN))
 }
 
-/// Ends what was granted to a client.
-fn end_grants_to(connection: &Connection, id: &Value, cut: &[Value]) -> Result<(), StoreError> {
+/// Ends what was granted to a client: up to `now`, or where the clock was ahead before, up to the last use.
+fn end_grants_to(connection: &Connection, id: &ClientId, now: Timestamp) -> Result<(), StoreError> {
+    let name = [Value::from(id.as_str())];
+    let last = query::one(connection, sql::FIND_LAST_USE_OF_CLIENT, &name, rows::newest_moment)?.flatten();
     for statement in sql::END_GRANTS_TO_CLIENT {
-        execute(connection, statement, slice::from_ref(id))?;
+        execute(connection, statement, &name)?;
     }
-    execute(connection, sql::APPEND_FEED, cut).map(drop)
+    execute(connection, sql::APPEND_FEED, &cut(id, last.map_or(now, |last| last.max(now)))).map(drop)
 }
 
 fn found(changed: usize) -> Found {
@@ -191,13 +193,12 @@ impl Clients for Sqlite {
         status: ClientStatus,
         now: Timestamp,
     ) -> Result<Found, StoreError> {
-        let cut = cut(id, now);
-        let id = Value::from(id.as_str());
+        let id = id.clone();
         self.write(move |connection| {
-            let values = [rows::client_status_name(status).into(), id.clone()];
+            let values = [rows::client_status_name(status).into(), id.as_str().into()];
             let changed = execute(connection, sql::SET_CLIENT_STATUS, &values)?;
             if changed > 0 && status == ClientStatus::Disabled {
-                end_grants_to(connection, &id, &cut)?;
+                end_grants_to(connection, &id, now)?;
             }
             Ok(Decision::Keep(found(changed)))
         })
@@ -220,12 +221,11 @@ impl Clients for Sqlite {
     }
 
     async fn remove_client(&self, id: &ClientId, now: Timestamp) -> Result<Found, StoreError> {
-        let cut = cut(id, now);
-        let id = Value::from(id.as_str());
+        let id = id.clone();
         self.write(move |connection| {
-            let removed = execute(connection, sql::REMOVE_CLIENT, slice::from_ref(&id))?;
+            let removed = execute(connection, sql::REMOVE_CLIENT, &[id.as_str().into()])?;
             if removed > 0 {
-                end_grants_to(connection, &id, &cut)?;
+                end_grants_to(connection, &id, now)?;
             }
             Ok(Decision::Keep(found(removed)))
         })
@@ -447,5 +447,9 @@ impl Feed for Sqlite {
 
     async fn append_feed(&self, ended: &Ended, until: Timestamp) -> Result<(), StoreError> {
         self.execute(sql::APPEND_FEED, rows::feed_values(ended, until)).await.map(drop)
+    }
+
+    async fn begin_epoch(&self, now: Timestamp) -> Result<Epoch, StoreError> {
+        self.write(move |connection| epoch::begin(connection, now).map(Decision::Keep)).await
     }
 }

@@ -5,15 +5,13 @@ use std::task::{Context, Poll, Waker};
 use countersign_core::store::{Added, Found, Grants, OwnerRegistry, Redeemed, Standing};
 use tokio::task::JoinSet;
 
-use crate::support::{Place, code, grant, owner, spend};
+use crate::support::{Home, Place, code, grant, in_both_engines, owner, spend};
 
 /// More than one batch of the writer.
 const MANY: usize = 1_000;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_acknowledged_is_there_after_reopening() {
-    let place = Place::new();
-    let store = place.open().await;
+async fn what_is_acknowledged_is_there_after_reopening(home: Home) {
+    let store = home.open().await;
     assert_eq!(store.add_owner(&owner("alice")).await.unwrap(), Added::Yes);
     store.put_one_time(&code("code")).await.unwrap();
     assert_eq!(
@@ -23,7 +21,7 @@ async fn what_is_acknowledged_is_there_after_reopening() {
     assert_eq!(store.redeem(&Standing::Elsewhere, None, &grant("ended"), None).await.unwrap(), Redeemed::Whole);
     assert_eq!(store.revoke_grant(&grant("ended").id).await.unwrap(), Found::Yes);
     drop(store);
-    let store = place.open().await;
+    let store = home.open().await;
     assert_eq!(store.list_owners(None, 9).await.unwrap(), [owner("alice")]);
     assert_eq!(store.find_grant(&grant("g").id).await.unwrap(), Some(grant("g")));
     assert_eq!(store.find_grant(&grant("ended").id).await.unwrap(), None);
@@ -31,6 +29,11 @@ async fn what_is_acknowledged_is_there_after_reopening() {
         store.redeem(&Standing::Elsewhere, Some(&spend("code")), &grant("again"), None).await.unwrap(),
         Redeemed::AlreadySpent
     );
+}
+
+in_both_engines! {
+    what_is_acknowledged_is_there_after_reopening
+    many_writes_at_once_are_all_acknowledged_and_present
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,10 +49,8 @@ async fn n3_what_is_acknowledged_is_in_the_files_before_anything_is_closed() {
     assert_eq!(copy.open().await.find_grant(&grant("g").id).await.unwrap(), Some(grant("g")));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn many_writes_at_once_are_all_acknowledged_and_present() {
-    let place = Place::new();
-    let store = place.open().await;
+async fn many_writes_at_once_are_all_acknowledged_and_present(home: Home) {
+    let store = home.open().await;
     let mut writers = JoinSet::new();
     for i in 0..MANY {
         let store = store.clone();
@@ -57,8 +58,8 @@ async fn many_writes_at_once_are_all_acknowledged_and_present() {
     }
     let results = writers.join_all().await;
     assert_eq!(results.iter().filter(|redeemed| **redeemed == Redeemed::Whole).count(), MANY);
-    let count: i64 = place.raw().query_row("SELECT count(*) FROM oauth2_grants", [], |row| row.get(0)).unwrap();
-    assert_eq!(usize::try_from(count), Ok(MANY));
+    let count = home.look("SELECT CAST(count(*) AS TEXT) FROM oauth2_grants").await;
+    assert_eq!(count, MANY.to_string());
 }
 
 #[tokio::test(flavor = "multi_thread")]

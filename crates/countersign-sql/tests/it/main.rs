@@ -1,10 +1,13 @@
-//! SQLite as a store: the conformance suite, and what only a file can get wrong.
+//! SQLite and PostgreSQL as stores: the conformance suite, and what only a file, or only a server, can get wrong.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod backup;
+mod cluster;
 mod conformance;
 mod durability;
 mod files;
 mod looking;
+mod postgres;
 #[cfg(unix)]
 mod processes;
 mod races;

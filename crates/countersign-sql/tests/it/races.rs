@@ -1,4 +1,4 @@
-//! Two handles on one file are as good as two processes: nothing but the file connects them.
+//! Two handles on one database are as good as two processes: nothing but the database connects them.
 
 use std::{
     sync::{Arc, mpsc},
@@ -19,14 +19,12 @@ use countersign_core::{
 };
 use tokio::task::JoinSet;
 
-use crate::support::{NOW, Place, code, grant, owner, spend};
+use crate::support::{Home, NOW, Place, code, grant, in_both_engines, owner, spend};
 
 const RACERS: usize = 50;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn n1_of_many_redeemers_over_two_handles_one_wins() {
-    let place = Place::new();
-    let handles = [place.open().await, place.open().await];
+async fn n1_of_many_redeemers_over_two_handles_one_wins(home: Home) {
+    let handles = [home.open().await, home.open().await];
     handles[0].put_one_time(&code("code")).await.unwrap();
     let mut racers = JoinSet::new();
     for racer in 0..RACERS {
@@ -45,10 +43,8 @@ async fn n1_of_many_redeemers_over_two_handles_one_wins() {
     assert_eq!(recorded, 1, "the others left nothing behind");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn h7_what_is_good_once_is_good_once_over_two_handles() {
-    let place = Place::new();
-    let handles = [place.open().await, place.open().await];
+async fn h7_what_is_good_once_is_good_once_over_two_handles(home: Home) {
+    let handles = [home.open().await, home.open().await];
     let mut racers = JoinSet::new();
     for racer in 0..RACERS {
         let store = handles[racer % 2].clone();
@@ -60,10 +56,8 @@ async fn h7_what_is_good_once_is_good_once_over_two_handles() {
     assert_eq!(first, 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn h9_a_client_and_an_owner_race_for_a_name_over_two_handles() {
-    let place = Place::new();
-    let handles = [place.open().await, place.open().await];
+async fn h9_a_client_and_an_owner_race_for_a_name_over_two_handles(home: Home) {
+    let handles = [home.open().await, home.open().await];
     let mut racers = JoinSet::new();
     for racer in 0..RACERS {
         let store = handles[racer % 2].clone();
@@ -78,10 +72,8 @@ async fn h9_a_client_and_an_owner_race_for_a_name_over_two_handles() {
     assert_eq!(racers.join_all().await.into_iter().filter(|added| *added == Added::Yes).count(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn d22_two_processes_race_for_a_name() {
-    let place = Place::new();
-    let handles = [place.open().await, place.open().await];
+async fn d22_two_processes_race_for_a_name(home: Home) {
+    let handles = [home.open().await, home.open().await];
     let mut racers = JoinSet::new();
     for racer in 0..RACERS {
         let store = handles[racer % 2].clone();
@@ -95,13 +87,12 @@ async fn d22_two_processes_race_for_a_name() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn i2_two_servers_that_start_at_once_on_a_new_file_have_one_key() {
-    for start in 0..100 {
-        let place = Place::new();
+async fn i2_two_servers_that_start_at_once_on_a_new_file_have_one_key(home: Home) {
+    for start in 0..home.of_many(100) {
+        let home = home.another().await;
         let mut servers = JoinSet::new();
         for _ in 0..2 {
-            let opening = place.open();
+            let opening = home.open();
             servers.spawn(async move {
                 let settings = KeySettings {
                     signing: SigningChoice::default(),
@@ -115,17 +106,16 @@ async fn i2_two_servers_that_start_at_once_on_a_new_file_have_one_key() {
         }
         let signing = servers.join_all().await;
         assert_eq!(signing[0], signing[1], "start {start}");
-        assert_eq!(place.open().await.find_keys().await.unwrap().len(), 1, "start {start}");
+        assert_eq!(home.open().await.find_keys().await.unwrap().len(), 1, "start {start}");
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn n8_many_that_open_a_new_file_at_once_all_succeed() {
+async fn n8_many_that_open_a_new_file_at_once_all_succeed(home: Home) {
     for _ in 0..5 {
-        let place = Place::new();
+        let home = home.another().await;
         let mut openers = JoinSet::new();
         for _ in 0..8 {
-            openers.spawn(place.open());
+            openers.spawn(home.open());
         }
         let stores = openers.join_all().await;
         stores[0].add_owner(&owner("alice")).await.unwrap();
@@ -133,6 +123,17 @@ async fn n8_many_that_open_a_new_file_at_once_all_succeed() {
             assert_eq!(store.list_owners(None, 9).await.unwrap(), [owner("alice")]);
         }
     }
+}
+
+in_both_engines! {
+    n1_of_many_redeemers_over_two_handles_one_wins
+    h7_what_is_good_once_is_good_once_over_two_handles
+    h9_a_client_and_an_owner_race_for_a_name_over_two_handles
+    d22_two_processes_race_for_a_name
+    i2_two_servers_that_start_at_once_on_a_new_file_have_one_key
+    n8_many_that_open_a_new_file_at_once_all_succeed
+    a_sweep_beside_writers_takes_only_what_has_expired
+    c21_a_user_who_changes_over_another_handle_is_seen_within_a_second
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -164,10 +165,8 @@ async fn a_write_waits_for_another_process_and_then_succeeds() {
     assert_eq!(store.find_by_subject(&alice.subject).await.unwrap(), Some(owner("alice")));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_sweep_beside_writers_takes_only_what_has_expired() {
-    let place = Place::new();
-    let store = place.open().await;
+async fn a_sweep_beside_writers_takes_only_what_has_expired(home: Home) {
+    let store = home.open().await;
     let mut tasks = JoinSet::new();
     for i in 0..RACERS {
         let store = store.clone();
@@ -183,13 +182,11 @@ async fn a_sweep_beside_writers_takes_only_what_has_expired() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn c21_a_user_who_changes_over_another_handle_is_seen_within_a_second() {
-    let place = Place::new();
+async fn c21_a_user_who_changes_over_another_handle_is_seen_within_a_second(home: Home) {
     let clock = Arc::new(TurnableClock::at(NOW));
     let api = async || {
         let hashing = HashingSettings { cost: Argon2Cost::weak_for_tests(), ..HashingSettings::default() };
-        OAuth2::new(place.open().await).clock(clock.clone()).hashing(hashing).build().await.unwrap()
+        OAuth2::new(home.open().await).clock(clock.clone()).hashing(hashing).build().await.unwrap()
     };
     let (here, there) = (api().await, api().await);
     here.add_user(NewUser::new("alice").password("correct horse")).await.unwrap();

@@ -1,4 +1,4 @@
-//! Grants that are renewed, over a file: races at full size, what rests of tokens, and how large the file gets.
+//! Grants that are renewed: races at full size, what rests of tokens, and how large the file gets.
 
 use std::{fs, sync::Arc};
 
@@ -6,10 +6,10 @@ use countersign::{Argon2Cost, GrantType, HashingSettings, NewClient, NewUser, OA
 use countersign_core::{
     authorization_server::Request,
     form::Form,
-    store::conformance::rig::{race_renewals, race_revocations, renew_in_rounds},
+    store::conformance::rig::{race_renewals, race_renewals_over, race_revocations, renew_in_rounds},
 };
 
-use crate::support::Place;
+use crate::support::{Home, Place};
 
 /// How many grants race, each with fifty uses at once.
 const GRANTS: usize = 10_000;
@@ -25,6 +25,21 @@ async fn e3_ten_thousand_grants_with_fifty_uses_each_have_one_successor() {
 #[tokio::test(flavor = "multi_thread")]
 async fn e8_a_thousand_revocations_beat_renewals() {
     race_revocations(Arc::new(Place::new().open().await), REVOCATIONS).await;
+}
+
+/// The same over a network, where each takes its time.
+const GRANTS_OF_REPLICAS: usize = 100;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn e4_grants_with_fifty_uses_each_over_two_replicas_have_one_successor() {
+    let home = Home::database().await;
+    let replicas = [Arc::new(home.open().await), Arc::new(home.open().await)];
+    race_renewals_over(&replicas, GRANTS_OF_REPLICAS).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn e8_revocations_beat_renewals_in_postgresql() {
+    race_revocations(Arc::new(Home::database().await.open().await), GRANTS_OF_REPLICAS).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

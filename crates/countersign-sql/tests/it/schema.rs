@@ -11,56 +11,92 @@ use countersign_core::{
 use countersign_sql::{OpenError, Sqlite};
 use sha2::{Digest, Sha256};
 
-use crate::support::{CODE, NOW, Place, code, grant, owner};
+use crate::support::{CODE, Home, NOW, Place, code, grant, in_both_engines, owner};
 
-#[tokio::test]
-async fn n8_a_newer_schema_is_refused() {
-    let place = Place::new();
-    drop(place.open().await);
+async fn n8_a_newer_schema_is_refused(home: Home) {
+    drop(home.open().await);
     let tomorrow = "INSERT INTO oauth2_schema SELECT max(version) + 1, 'of tomorrow' FROM oauth2_schema";
-    place.raw().execute(tomorrow, []).unwrap();
-    let refused = Sqlite::open(&place.path).await.unwrap_err();
+    home.run(tomorrow).await;
+    let refused = home.try_open().await.unwrap_err();
     let OpenError::NewerSchema { found, known } = refused else { panic!("{refused:?}") };
     assert_eq!(found, known + 1);
     let said = OpenError::NewerSchema { found, known }.to_string();
     assert!(said.contains(&format!("version {found}")) && said.contains(&format!("after {known}")), "{said}");
 }
 
-#[tokio::test]
-async fn n8_an_altered_schema_is_refused() {
-    let place = Place::new();
-    drop(place.open().await);
-    place.raw().execute("UPDATE oauth2_schema SET checksum = 'of another text'", []).unwrap();
-    let refused = Sqlite::open(&place.path).await.unwrap_err();
+async fn n8_an_altered_schema_is_refused(home: Home) {
+    drop(home.open().await);
+    home.run("UPDATE oauth2_schema SET checksum = 'of another text'").await;
+    let refused = home.try_open().await.unwrap_err();
     assert!(matches!(refused, OpenError::AlteredSchema { version: 1 }), "{refused:?}");
 }
 
-#[tokio::test]
-async fn n8_a_step_that_fails_leaves_nothing_behind_and_runs_again() {
-    let place = Place::new();
+async fn n8_a_step_that_fails_leaves_nothing_behind_and_runs_again(home: Home) {
     // A table in the way stops the first step after it has made others.
-    place.raw().execute_batch("CREATE TABLE oauth2_one_time (x)").unwrap();
-    let refused = Sqlite::open(&place.path).await.unwrap_err();
+    home.run("CREATE TABLE oauth2_one_time (x TEXT)").await;
+    let refused = home.try_open().await.unwrap_err();
     assert!(matches!(refused, OpenError::Database(_)), "{refused:?}");
-    let tables = "SELECT group_concat(name) FROM sqlite_schema WHERE type = 'table'";
-    let left: String = place.raw().query_row(tables, [], |row| row.get(0)).unwrap();
+    let left = home.look(match home {
+        Home::File(_) => "SELECT group_concat(name) FROM sqlite_schema WHERE type = 'table'",
+        Home::Cluster(_) => "SELECT string_agg(tablename::text, ',') FROM pg_tables WHERE schemaname = 'public'",
+    });
+    let left = left.await;
     assert_eq!(left, "oauth2_one_time", "the step was undone whole");
-    place.raw().execute_batch("DROP TABLE oauth2_one_time").unwrap();
-    let store = place.open().await;
+    home.run("DROP TABLE oauth2_one_time").await;
+    let store = home.open().await;
     store.add_owner(&owner("alice")).await.unwrap();
 }
 
-#[tokio::test]
-async fn the_tables_live_beside_others() {
-    let place = Place::new();
-    place.raw().execute_batch("CREATE TABLE items (name TEXT); INSERT INTO items VALUES ('theirs')").unwrap();
-    let store = place.open().await;
+async fn the_tables_live_beside_others(home: Home) {
+    home.run("CREATE TABLE items (name TEXT); INSERT INTO items VALUES ('theirs')").await;
+    let store = home.open().await;
     store.add_owner(&owner("alice")).await.unwrap();
-    let ours = "SELECT count(*) FROM sqlite_schema WHERE name NOT LIKE 'oauth2%' AND name NOT LIKE 'sqlite%'";
-    let strangers: i64 = place.raw().query_row(ours, [], |row| row.get(0)).unwrap();
-    assert_eq!(strangers, 1, "every table and index of ours has the prefix");
-    let theirs: String = place.raw().query_row("SELECT name FROM items", [], |row| row.get(0)).unwrap();
-    assert_eq!(theirs, "theirs");
+    let strangers = home.look(match home {
+        Home::File(_) => {
+            "SELECT group_concat(name) FROM sqlite_schema WHERE name NOT LIKE 'oauth2%' AND name NOT LIKE 'sqlite%'"
+        }
+        Home::Cluster(_) => {
+            "SELECT string_agg(relname::text, ',') FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace \
+            WHERE nspname = 'public' AND relname NOT LIKE 'oauth2%'"
+        }
+    });
+    assert_eq!(strangers.await, "items", "every table and index of ours has the prefix");
+    assert_eq!(home.look("SELECT name FROM items").await, "theirs");
+}
+
+in_both_engines! {
+    n8_a_newer_schema_is_refused
+    n8_an_altered_schema_is_refused
+    the_tables_live_beside_others
+    n8_a_step_that_fails_leaves_nothing_behind_and_runs_again
+    rows_that_cannot_be_read_are_errors
+    a_status_that_cannot_be_read_records_no_grant
+    n9_values_are_never_sql
+}
+
+/// Every table of ours, with its columns.
+async fn columns(home: &Home) -> String {
+    drop(home.open().await);
+    let columns = home.look(match home {
+        Home::File(_) => {
+            "SELECT group_concat(of_one, ' ') FROM (SELECT m.name || '.' || c.name AS of_one \
+            FROM sqlite_schema m JOIN pragma_table_info(m.name) c \
+            WHERE m.type = 'table' AND m.name LIKE 'oauth2%' ORDER BY 1)"
+        }
+        Home::Cluster(_) => {
+            "SELECT string_agg(table_name || '.' || column_name, ' ' ORDER BY (table_name || '.' || column_name) \
+            COLLATE \"C\") FROM information_schema.columns \
+            WHERE table_schema = 'public' AND table_name <> 'oauth2_locks'"
+        }
+    });
+    columns.await
+}
+
+#[tokio::test]
+async fn both_engines_have_the_same_tables_and_columns() {
+    let of_file = columns(&Home::file()).await;
+    assert!(of_file.contains("oauth2_grants.refresh_current"), "{of_file}");
+    assert_eq!(columns(&Home::database().await).await, of_file);
 }
 
 #[tokio::test]
@@ -96,11 +132,8 @@ fn assert_corrupt<T: std::fmt::Debug>(result: Result<T, StoreError>, changed: &s
     assert!(said.contains("column") && !said.contains("canary"), "{changed}: {said}");
 }
 
-#[tokio::test]
-async fn rows_that_cannot_be_read_are_errors() {
-    let place = Place::new();
-    let store = place.open().await;
-    let raw = place.raw();
+async fn rows_that_cannot_be_read_are_errors(home: Home) {
+    let store = home.open().await;
     let hash = "0".repeat(64);
     for (set, fine) in [
         ("username = 'CANARY'", "username = 'canary'"),
@@ -111,9 +144,9 @@ async fn rows_that_cannot_be_read_are_errors() {
         let alice = owner("canary");
         store.remove_owner(&alice.subject, NOW).await.unwrap();
         store.add_owner(&alice).await.unwrap();
-        raw.execute(&format!("UPDATE oauth2_owners SET {set}"), []).unwrap();
+        home.run(&format!("UPDATE oauth2_owners SET {set}")).await;
         assert_corrupt(store.find_by_subject(&alice.subject).await, set);
-        raw.execute(&format!("UPDATE oauth2_owners SET {fine}"), []).unwrap();
+        home.run(&format!("UPDATE oauth2_owners SET {fine}")).await;
         assert_eq!(store.find_by_subject(&alice.subject).await.unwrap(), Some(alice));
     }
     let keys = r#"'{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}'"#;
@@ -143,26 +176,28 @@ async fn rows_that_cannot_be_read_are_errors() {
         store.add_client(&client).await.unwrap();
         assert_eq!(store.find_client(&client.id).await.unwrap().as_ref(), Some(&client));
         let set = set.replace("{hash}", &hash).replace("{keys}", keys);
-        raw.execute(&format!("UPDATE oauth2_clients SET {set}"), []).unwrap();
+        home.run(&format!("UPDATE oauth2_clients SET {set}")).await;
         assert_corrupt(store.find_client(&client.id).await, &set);
     }
     store.redeem(&Standing::Elsewhere, None, &grant("g"), None).await.unwrap();
-    raw.execute("UPDATE oauth2_grants SET scope = 'canary\t'", []).unwrap();
+    home.run("UPDATE oauth2_grants SET scope = 'canary\t'").await;
     assert_corrupt(store.find_grant(&grant("g").id).await, "a grant's scope");
-    let key = "INSERT INTO oauth2_keys (id, algorithm, private_key, signs_from) VALUES ('k', 'canary', x'00', 0)";
-    raw.execute(key, []).unwrap();
+    let byte = match home {
+        Home::File(_) => "x'00'",
+        Home::Cluster(_) => "'\\x00'",
+    };
+    let columns = "id, algorithm, private_key, signs_from";
+    home.run(&format!("INSERT INTO oauth2_keys ({columns}) VALUES ('k', 'canary', {byte}, 0)")).await;
     assert_corrupt(store.find_keys().await, "a key's algorithm");
-    raw.execute("UPDATE oauth2_keys SET algorithm = 'ES256', sealed = 2", []).unwrap();
+    home.run("UPDATE oauth2_keys SET algorithm = 'ES256', sealed = 2").await;
     assert_corrupt(store.find_keys().await, "how a key rests");
 }
 
-#[tokio::test]
-async fn a_status_that_cannot_be_read_records_no_grant() {
-    let place = Place::new();
-    let store = place.open().await;
+async fn a_status_that_cannot_be_read_records_no_grant(home: Home) {
+    let store = home.open().await;
     let alice = owner("alice");
     store.add_owner(&alice).await.unwrap();
-    place.raw().execute("UPDATE oauth2_owners SET status = 'perhaps'", []).unwrap();
+    home.run("UPDATE oauth2_owners SET status = 'perhaps'").await;
     let grant = countersign_core::grant_record::Grant { subject: alice.subject, ..grant("g") };
     assert_eq!(
         store.redeem(&Standing::Active, None, &grant, None).await.unwrap(),
@@ -186,10 +221,8 @@ async fn a_damaged_file_is_an_error() {
     assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
 }
 
-#[tokio::test]
-async fn n9_values_are_never_sql() {
-    let place = Place::new();
-    let store = place.open().await;
+async fn n9_values_are_never_sql(home: Home) {
+    let store = home.open().await;
     store.add_owner(&owner("alice")).await.unwrap();
     for hostile in ["' OR '1'='1", "x'; DROP TABLE oauth2_owners; --", "$1", "\0", "%", "\u{202e}"] {
         assert_eq!(store.find_by_subject(&Subject::new(hostile)).await.unwrap(), None, "{hostile:?}");
@@ -198,6 +231,11 @@ async fn n9_values_are_never_sql() {
         }
         let mut bob = owner("bob");
         bob.full_name = Some(hostile.to_owned());
+        if matches!(home, Home::Cluster(_)) && hostile == "\0" {
+            let refused = store.add_owner(&bob).await;
+            assert!(matches!(refused, Err(StoreError::Unavailable(_))), "PostgreSQL keeps no such text: {refused:?}");
+            continue;
+        }
         store.add_owner(&bob).await.unwrap();
         assert_eq!(store.find_by_subject(&bob.subject).await.unwrap().as_ref(), Some(&bob));
         store.remove_owner(&bob.subject, NOW).await.unwrap();

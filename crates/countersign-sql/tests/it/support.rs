@@ -1,4 +1,4 @@
-//! A database in a folder of its own, and records to put into it.
+//! A database of its own for each test, in either engine, and records to put into it.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -11,9 +11,11 @@ use countersign_core::{
     store::{HandleHash, OneTime, OneTimeKind, Spend},
     username::Username,
 };
-use countersign_sql::Sqlite;
+use countersign_sql::{Database, OpenError, Sqlite};
 use rusqlite::Connection;
 use tempfile::TempDir;
+
+use crate::cluster::{self, SHARED};
 
 pub(crate) const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
@@ -43,6 +45,93 @@ impl Place {
         Connection::open(&self.path).unwrap()
     }
 }
+
+/// A database of one test, in one of the engines.
+pub(crate) enum Home {
+    File(Place),
+    /// The URL.
+    Cluster(String),
+}
+
+impl Home {
+    pub(crate) fn file() -> Self {
+        Self::File(Place::new())
+    }
+
+    pub(crate) async fn database() -> Self {
+        Self::Cluster(SHARED.database().await)
+    }
+
+    /// Another one, in the same engine.
+    pub(crate) async fn another(&self) -> Self {
+        match self {
+            Self::File(_) => Self::file(),
+            Self::Cluster(_) => Self::database().await,
+        }
+    }
+
+    /// As many as a test wants in a file; fewer where each takes its time.
+    pub(crate) fn of_many(&self, many: usize) -> usize {
+        match self {
+            Self::File(_) => many,
+            Self::Cluster(_) => many / 10,
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        match self {
+            Self::File(place) => place.path.display().to_string(),
+            Self::Cluster(url) => url.clone(),
+        }
+    }
+
+    pub(crate) fn try_open(&self) -> impl Future<Output = Result<Database, OpenError>> + use<> {
+        let url = self.url();
+        async move { Database::open(&url).await }
+    }
+
+    pub(crate) fn open(&self) -> impl Future<Output = Database> + use<> {
+        let opening = self.try_open();
+        async move { opening.await.unwrap() }
+    }
+
+    /// What another program does to it.
+    pub(crate) async fn run(&self, sql: &str) {
+        match self {
+            Self::File(place) => place.raw().execute_batch(sql).unwrap(),
+            Self::Cluster(url) => cluster::connect(url).await.batch_execute(sql).await.unwrap(),
+        }
+    }
+
+    /// The first column of the first row.
+    pub(crate) async fn look(&self, sql: &str) -> String {
+        match self {
+            Self::File(place) => place.raw().query_row(sql, [], |row| row.get(0)).unwrap(),
+            Self::Cluster(url) => cluster::connect(url).await.query_one(sql, &[]).await.unwrap().get(0),
+        }
+    }
+}
+
+/// Makes tests of functions that take a [`Home`]: each in both engines.
+macro_rules! in_both_engines {
+    ($($test:ident)+) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test(crate::support::Home::file()).await;
+            })+
+        }
+
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test(crate::support::Home::database().await).await;
+            })+
+        }
+    };
+}
+
+pub(crate) use in_both_engines;
 
 pub(crate) fn owner(name: &str) -> ResourceOwner {
     ResourceOwner {

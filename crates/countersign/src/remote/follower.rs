@@ -192,8 +192,8 @@ impl Feed {
         Self {
             source,
             settings,
+            revoked: Revoked::timed_by(clock.stopwatch()),
             clock,
-            revoked: Revoked::new(),
             place: Mutex::default(),
             tried: watch::Sender::new(false),
             told_stale: AtomicBool::new(false),

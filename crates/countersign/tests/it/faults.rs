@@ -21,8 +21,9 @@ use countersign::{
         names::{ClientId, GrantId, KeyId},
         resource_owner::Upgraded,
         store::{
-            Added, Clients, Ended, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys, OneTime, OneTimeKind,
-            OpaqueToken, OwnerRegistry, Redeemed, Remembered, Rotated, SealedKey, Spend, Standing, Succession,
+            Added, Clients, Ended, Epoch, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys, OneTime,
+            OneTimeKind, OpaqueToken, OwnerRegistry, Redeemed, Remembered, Rotated, SealedKey, Spend, Standing,
+            Succession,
         },
     },
 };
@@ -161,6 +162,7 @@ faulty! {
     Feed {
         fn find_feed(after: u64, limit: usize) -> Vec<FeedEntry>;
         fn append_feed(ended: &Ended, until: Timestamp) -> ();
+        fn begin_epoch(now: Timestamp) -> Epoch;
     }
 }
 

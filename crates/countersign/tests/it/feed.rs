@@ -116,6 +116,7 @@ async fn entries_of_every_kind_are_told_in_their_order_and_by_number() {
         Ended::Token("t".to_owned()),
         Ended::Client(ClientId::new("c"), NOW),
         Ended::Key(KeyId::new("k")),
+        Ended::Everything(NOW),
         Ended::Owner(Subject::new("s")),
     ] {
         store.append_feed(&ended, until).await.unwrap();
@@ -126,15 +127,16 @@ async fn entries_of_every_kind_are_told_in_their_order_and_by_number() {
         { "number": 2, "token_id": "t", "until": until },
         { "number": 3, "client_id": "c", "issued_until": now, "until": until },
         { "number": 4, "key_id": "k", "until": until },
+        { "number": 5, "everything": true, "issued_until": now, "until": until },
     ]);
-    assert_eq!(page(&app, "").await, json!({ "entries": entries, "next": 5 }));
+    assert_eq!(page(&app, "").await, json!({ "entries": entries, "next": 6 }));
     assert_eq!(
-        page(&app, "?after=4").await,
-        json!({ "entries": [], "next": 5 }),
+        page(&app, "?after=5").await,
+        json!({ "entries": [], "next": 6 }),
         "a user who changed is nobody's business"
     );
-    assert_eq!(page(&app, "?after=3").await, json!({ "entries": [entries[3]], "next": 5 }));
-    assert_eq!(page(&app, "?after=5").await, json!({ "entries": [], "next": 5 }));
+    assert_eq!(page(&app, "?after=4").await, json!({ "entries": [entries[4]], "next": 6 }));
+    assert_eq!(page(&app, "?after=6").await, json!({ "entries": [], "next": 6 }));
 }
 
 #[tokio::test]

@@ -11,10 +11,11 @@ use crate::{
     clock::Timestamp,
     grant_record::Grant,
     grant_type::GrantType,
-    names::{Audience, ClientId, Subject},
+    names::{Audience, ClientId, GrantId, Subject},
     resource_owner::ResourceOwner,
     store::{
-        Added, Ended, Found, HandleHash, OneTimeKind, Redeemed, Remembered, Rotated, SWEEP_MARGIN, Standing, Store,
+        Added, Ended, Found, HandleHash, LONGEST_ACCESS_TOKEN, OneTimeKind, Redeemed, Remembered, Rotated,
+        SWEEP_MARGIN, Standing, Store,
     },
     token_format::TokenFormat,
 };
@@ -76,13 +77,14 @@ pub async fn a_version_is_another_after_every_change(store: Arc<impl Store>) {
     let app = client("app", by_secret(SecretMethods::Basic, &[("a", None)]));
     let kept = |secret: &str| KeptSecret { hash: ClientSecretHash::of(&ClientSecret::new(secret)), expires_at: None };
     let [from, to] = ["a", "b"].map(|secret| ClientSecrets::from_kept(vec![kept(secret)]).unwrap());
-    for step in 0..6 {
+    for step in 0..7 {
         match step {
             0 => drop(store.add_client(&app).await.unwrap()),
             1 => drop(store.set_client_status(&app.id, ClientStatus::Disabled, NOW).await.unwrap()),
             2 => drop(store.set_client_status(&app.id, ClientStatus::Active, NOW).await.unwrap()),
             3 => assert_eq!(store.rotate_client_secrets(&app.id, &from, &to).await.unwrap(), Rotated::Yes),
             4 => store.append_feed(&Ended::Token("t".to_owned()), NOW).await.unwrap(),
+            5 => drop(store.begin_epoch(NOW).await.unwrap()),
             _ => drop(store.remove_client(&app.id, NOW).await.unwrap()),
         }
         let version = store.version();
@@ -229,4 +231,28 @@ pub async fn h7_what_is_remembered_is_forgotten_when_it_has_expired(store: Arc<i
     assert_eq!(remember(at(99), at(89)).await, Remembered::Again, "and it counts anew");
     assert_eq!(store.sweep(at(89).plus(SWEEP_MARGIN), Duration::ZERO, 10).await.unwrap(), 0);
     assert_eq!(store.sweep(at(90).plus(SWEEP_MARGIN), Duration::ZERO, 10).await.unwrap(), 1);
+}
+
+/// A clock that was ahead was set right: what the client got before is from a time that has not come.
+pub async fn n6_what_a_client_got_while_the_clock_was_ahead_ends_with_it(store: Arc<impl Store>) {
+    let hour = Duration::from_secs(3600);
+    for (id, status) in [("disabled", Some(ClientStatus::Disabled)), ("removed", None)] {
+        let before = store.find_feed(0, 10).await.unwrap().len();
+        let client = client(id, Authentication::None);
+        store.add_client(&client).await.unwrap();
+        let subject = Subject::new(format!("of {id}"));
+        for (name, used_at) in [("early", NOW), ("late", NOW.plus(hour))] {
+            let id = GrantId::new(format!("{id} {name}"));
+            let grant = Grant { id, client_id: client.id.clone(), used_at, ..grant("g", &subject) };
+            assert_eq!(store.redeem(&Standing::Elsewhere, None, &grant, None).await.unwrap(), Redeemed::Whole);
+        }
+        match status {
+            Some(status) => store.set_client_status(&client.id, status, NOW).await.unwrap(),
+            None => store.remove_client(&client.id, NOW).await.unwrap(),
+        };
+        let told = store.find_feed(0, 10).await.unwrap().split_off(before);
+        let [entry] = &told[..] else { panic!("{told:?}") };
+        assert_eq!(entry.ended, Ended::Client(client.id.clone(), NOW.plus(hour)));
+        assert_eq!(entry.until, NOW.plus(hour).plus(LONGEST_ACCESS_TOKEN));
+    }
 }

@@ -48,8 +48,13 @@ impl<S: Store> World<S> {
 
     /// A server over the store, as one that starts anew.
     pub(super) async fn server(&self) -> Arc<AuthorizationServer> {
+        self.server_over(self.store.clone()).await
+    }
+
+    /// A server over what is the same store, reached another way.
+    async fn server_over(&self, store: Arc<S>) -> Arc<AuthorizationServer> {
         let ports = Ports {
-            store: self.store.clone(),
+            store,
             owners: None,
             hashing: self.hashing.clone(),
             clock: self.clock.clone(),
@@ -97,12 +102,21 @@ pub(super) fn assert_refused(answer: Answer, why: &str) {
 /// Uses the refresh tokens of many grants, each fifty times at once, and checks that all get one answer, whose refresh
 /// token alone is good.
 pub async fn race_renewals(store: Arc<impl Store>, grants: usize) {
-    let world = World::new(store, 1).await;
-    let server = world.server().await;
+    race_renewals_over(&[store], grants).await;
+}
+
+/// As [`race_renewals`], where each store is the same reached another way, and the uses go to servers over all of them.
+pub async fn race_renewals_over(stores: &[Arc<impl Store>], grants: usize) {
+    let world = World::new(stores[0].clone(), 1).await;
+    let mut servers = Vec::new();
+    for store in stores {
+        servers.push(world.server_over(store.clone()).await);
+    }
+    let server = servers[0].clone();
     for _ in 0..grants {
         let first = log_in(&server).await;
-        let answers = race(|_| {
-            let (server, token) = (server.clone(), refresh_token(&first).clone());
+        let answers = race(|racer| {
+            let (server, token) = (servers[racer % servers.len()].clone(), refresh_token(&first).clone());
             async move { renew(&server, &token).await.unwrap() }
         })
         .await;

@@ -285,6 +285,35 @@ async fn c21_a_token_that_was_seen_ends_when_that_is_heard() {
 }
 
 #[tokio::test]
+async fn i8_what_was_issued_before_the_store_was_put_back_has_ended() {
+    let forge = Forge::es256().await;
+    let (memory, revoked) = (Memory::of(&forge, 100), Revoked::new());
+    let bare = |issued_at: i64| {
+        let mut claims = Forge::claims();
+        claims["iat"] = json!(issued_at);
+        claims.as_object_mut().unwrap().remove("grant_id");
+        forge.sign(forge.header().to_string(), claims.to_string())
+    };
+    let [before, then, after] = [NOW - 100, NOW, NOW + 1].map(bare);
+    let until = Timestamp::from_seconds(NOW + 900);
+    let cut = |number, at| FeedEntry { number, ended: Ended::Everything(Timestamp::from_seconds(at)), until };
+    for token in [&before, &then, &after] {
+        assert!(memory.guard(token, &revoked, false).is_ok());
+    }
+    revoked.hear(&[cut(7, NOW)]);
+    // An older one, heard again, takes nothing back.
+    revoked.hear(&[cut(8, NOW - 50)]);
+    for _ in 0..2 {
+        for token in [&before, &then] {
+            assert_eq!(memory.guard(token, &revoked, false).err(), Some(TokenProblem::Revoked));
+        }
+        assert!(memory.guard(&after, &revoked, true).is_ok(), "what came later lives");
+    }
+    revoked.hear(&[cut(9, NOW + 1)]);
+    assert_eq!(memory.guard(&after, &revoked, false).err(), Some(TokenProblem::Revoked));
+}
+
+#[tokio::test]
 async fn b15_what_the_memory_knows_is_held_against_all_that_verifying_is() {
     let forge = Forge::es256().await;
     let (memory, revoked) = (Memory::of(&forge, 100), Revoked::new());

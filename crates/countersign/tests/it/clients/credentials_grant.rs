@@ -1,10 +1,12 @@
 //! The client credentials grant: what a client gets of its own, and that it never passes for a user.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use countersign::{
     AccessToken, Builder, ClientId, ExtraClaims, Found, GrantType, IssuedFor, Memory, NewClient, OwnerStatus,
-    ResourceOwner, ResourceOwners, StoreError, Subject, TokenFormat, TokenSubject, Username, routing::get,
-    testing::TokenFor,
+    ResourceOwner, ResourceOwners, StoreError, Subject, TokenFormat, TokenSubject, Username, core::store::Feed,
+    routing::get, testing::TokenFor,
 };
 use serde_json::{Map, Value, json};
 
@@ -265,6 +267,21 @@ async fn a_clients_token_leaves_nothing_behind_in_the_store() {
     store.fail_at(0);
     let far = countersign::Timestamp::from_seconds(i64::MAX);
     assert_eq!(app.oauth2.server().unwrap().store().sweep(far, std::time::Duration::ZERO, 100).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn i8_what_was_asked_for_in_the_second_in_which_the_store_was_put_back_is_not_issued() {
+    let store = Faulty::default();
+    let app = TestApp::with(store.clone(), |builder| builder).await;
+    add(&app.oauth2, service("app").secret(SECRET)).await;
+    store.begin_epoch(NOW).await.unwrap();
+    app.oauth2.server().unwrap().hear_of_it().await.unwrap();
+    let clock = app.clock.clone();
+    // It is let in a second later, and what it gets is of when it asked.
+    store.before(1, move || clock.forward(Duration::from_secs(1)));
+    let answer = app.ask(OF_ITS_OWN, Some(&basic("app", SECRET))).await;
+    answer.expect_error(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable");
+    app.ask(OF_ITS_OWN, Some(&basic("app", SECRET))).await.expect(StatusCode::OK);
 }
 
 #[tokio::test]

@@ -141,6 +141,19 @@ async fn h10_e13_what_a_client_got_ends_when_it_is_disabled_or_removed() {
     renew(&app, &of_two, Some(&two)).await.expect_error(StatusCode::UNAUTHORIZED, "invalid_client");
 }
 
+#[tokio::test]
+async fn n6_what_a_client_got_before_the_clock_went_back_ends_with_it() {
+    let (app, [one, _]) = with_two().await;
+    let one = basic("one", &one);
+    let first = log_in(&app, &one).await;
+    let hour = Duration::from_secs(3600);
+    app.clock.back(hour);
+    renew(&app, &first, Some(&one)).await.expect(StatusCode::OK);
+    assert_eq!(app.oauth2.disable_client(&ClientId::new("one")).await.unwrap(), Found::Yes);
+    app.clock.forward(hour);
+    app.get_as("/any", text(&first, "access_token")).await.expect_invalid_token();
+}
+
 /// JWTs for a guard that does not look for the user, in the second in which they were last believed; and a store that is
 /// away once it is done.
 #[tokio::test]

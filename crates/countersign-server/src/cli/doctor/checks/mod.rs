@@ -49,7 +49,9 @@ async fn in_database(settings: &Settings) -> Vec<Finding> {
     let contents = match look(settings).await {
         Ok(contents) => contents,
         Err(failure) => {
-            let change = if store::exists(settings.database.as_str()) {
+            let change = if store::is_server(settings.database.as_str()) {
+                "start PostgreSQL, or correct the URL, or start `countersign serve` once after an update"
+            } else if store::exists(settings.database.as_str()) {
                 "start the server once after an update, or give this user the rights to it, or restore a backup"
             } else {
                 "database = \"…\", or `countersign serve`, which makes it"
@@ -58,7 +60,7 @@ async fn in_database(settings: &Settings) -> Vec<Finding> {
             return vec![found, clock::here(now, None)];
         }
     };
-    let mut findings = vec![Check::Database.fine(format!("{} can be read", settings.database.as_str()))];
+    let mut findings = vec![Check::Database.fine(format!("{} can be read", settings.database))];
     findings.extend(grants::in_database(settings, &contents.clients));
     findings.extend(keys::in_database(settings, &contents.keys, now));
     findings.extend(passwords::in_database(&contents.users));

@@ -1,0 +1,168 @@
+//! The tests that every place must pass where failed attempts are counted, with two handles as two processes have them: a
+//! function for each fact, and a macro that makes a test of each.
+#![expect(clippy::unwrap_used, reason = "a test suite")]
+#![expect(missing_docs, reason = "each function is named by the fact that it tests")]
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{task::JoinSet, time::timeout};
+
+use super::{Attempt, Attempts, Outcome, Source, Throttle, ThrottleSettings};
+use crate::{
+    clock::{Timestamp, TurnableClock},
+    error::OAuthError,
+};
+
+/// Makes a test of each fact that all counters must keep, named by it. The argument is the path of an `async fn()` that
+/// returns two handles of the same new counters, and whatever must live as long as they do. Needs tokio with `macros` and
+/// `rt-multi-thread`.
+#[macro_export]
+macro_rules! attempts_conformance {
+    ($make:path) => {
+        $crate::attempts_conformance! { $make:
+            d13_ten_failures_are_free_whoever_counts_them
+            d13_a_success_forgets_what_others_counted
+            d13_a_known_source_is_known_to_all
+            d15_of_many_wrong_guesses_at_once_ten_are_looked_at
+            d15_many_right_ones_at_once_all_pass
+        }
+    };
+    ($make:path: $($fact:ident)*) => {$(
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $fact() {
+            let (one, other, _kept) = $make().await;
+            $crate::throttle::conformance::$fact(one, other).await;
+        }
+    )*};
+}
+
+const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+/// What a test may wait for: far longer than it takes, so that only a fault gets there.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How many guess at once.
+const RACERS: usize = 60;
+
+/// Two servers that share their counters.
+struct Rig {
+    servers: [Throttle; 2],
+    clock: Arc<TurnableClock>,
+}
+
+impl Rig {
+    fn new(one: impl Attempts, other: impl Attempts) -> Arc<Self> {
+        let clock = Arc::new(TurnableClock::at(NOW));
+        let server = |attempts: Arc<dyn Attempts>| {
+            Throttle::new(Some(ThrottleSettings::default()), Some(attempts), clock.clone())
+        };
+        Arc::new(Self { servers: [server(Arc::new(one)), server(Arc::new(other))], clock })
+    }
+
+    async fn begin(&self, server: usize, from: Source) -> Result<Attempt<'_>, OAuthError> {
+        timeout(PATIENCE, self.servers[server % 2].login("alice", from, None)).await.unwrap()
+    }
+
+    async fn end(&self, server: usize, from: Source, outcome: Outcome) -> Result<(), OAuthError> {
+        self.begin(server, from).await.map(|attempt| attempt.settle(outcome))
+    }
+
+    /// Ten that fail, each at the other server than the one before; they are counted when both say so.
+    async fn fail_ten_times(&self, from: Source) {
+        for number in 0..10 {
+            self.end(number, from, Outcome::Failure).await.unwrap();
+        }
+        for server in 0..2 {
+            assert!(matches!(self.begin(server, from).await, Err(OAuthError::Throttled { .. })));
+        }
+    }
+
+    fn forward(&self, seconds: u64) {
+        self.clock.forward(Duration::from_secs(seconds));
+    }
+}
+
+fn at(number: u8) -> Source {
+    Source::of([192, 0, 2, number].into())
+}
+
+pub async fn d13_ten_failures_are_free_whoever_counts_them(one: impl Attempts, other: impl Attempts) {
+    let rig = Rig::new(one, other);
+    rig.fail_ten_times(Source::Unknown).await;
+    for (server, delay) in [(0, 30), (1, 60), (0, 120)] {
+        let throttled = OAuthError::Throttled { retry_after: Duration::from_secs(delay) };
+        assert_eq!(rig.begin(server + 1, Source::Unknown).await.err(), Some(throttled));
+        rig.forward(delay);
+        rig.end(server, Source::Unknown, Outcome::Failure).await.unwrap();
+    }
+}
+
+pub async fn d13_a_success_forgets_what_others_counted(one: impl Attempts, other: impl Attempts) {
+    let rig = Rig::new(one, other);
+    for _ in 0..2 {
+        rig.fail_ten_times(Source::Unknown).await;
+        rig.forward(30);
+        rig.end(0, Source::Unknown, Outcome::Success).await.unwrap();
+        // Nobody else gets in while it is under way; once it is counted, ten do at once.
+        let mut under_way = Vec::new();
+        for server in 0..10 {
+            under_way.push(rig.begin(server, Source::Unknown).await.unwrap());
+        }
+        for attempt in under_way {
+            attempt.settle(Outcome::Undecided);
+        }
+    }
+}
+
+pub async fn d13_a_known_source_is_known_to_all(one: impl Attempts, other: impl Attempts) {
+    let rig = Rig::new(one, other);
+    let (home, elsewhere) = (at(1), at(2));
+    rig.end(0, home, Outcome::Success).await.unwrap();
+    rig.fail_ten_times(elsewhere).await;
+    timeout(PATIENCE, async {
+        // It may be told in the background.
+        while rig.end(1, home, Outcome::Undecided).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+    assert!(rig.begin(1, elsewhere).await.is_err());
+}
+
+pub async fn d15_of_many_wrong_guesses_at_once_ten_are_looked_at(one: impl Attempts, other: impl Attempts) {
+    let looked_at = race(Rig::new(one, other), Outcome::Failure).await;
+    assert_eq!(looked_at, 10);
+}
+
+pub async fn d15_many_right_ones_at_once_all_pass(one: impl Attempts, other: impl Attempts) {
+    let looked_at = race(Rig::new(one, other), Outcome::Success).await;
+    assert_eq!(looked_at, RACERS);
+}
+
+/// How many of those who try at once are looked at.
+async fn race(rig: Arc<Rig>, outcome: Outcome) -> usize {
+    let mut racers = JoinSet::new();
+    for number in 0..RACERS {
+        let rig = rig.clone();
+        racers.spawn(async move {
+            let Ok(attempt) = rig.begin(number, Source::Unknown).await else { return 0 };
+            tokio::task::yield_now().await;
+            attempt.settle(outcome);
+            1
+        });
+    }
+    racers.join_all().await.into_iter().sum()
+}
+
+/// For counters that outlive the process that began an attempt.
+pub async fn d15_what_a_process_left_under_way_counts_for_a_minute(one: impl Attempts, other: impl Attempts) {
+    let rig = Rig::new(one, other);
+    for _ in 0..10 {
+        // It neither settles nor is dropped.
+        std::mem::forget(rig.begin(0, Source::Unknown).await.unwrap());
+    }
+    assert!(timeout(Duration::from_millis(300), rig.servers[1].login("alice", Source::Unknown, None)).await.is_err());
+    rig.forward(60);
+    rig.end(1, Source::Unknown, Outcome::Failure).await.unwrap();
+}

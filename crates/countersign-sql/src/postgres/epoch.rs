@@ -1,0 +1,54 @@
+//! What makes the past powerless in a database that was put back: one transaction.
+
+use countersign_core::{
+    clock::Timestamp,
+    meters::StoreOperation,
+    store::{Epoch, LONGEST_ACCESS_TOKEN, StoreError},
+};
+
+use super::{
+    Decision, Postgres, TRIES,
+    connection::Connection,
+    locks::{self, Only},
+    query::Problem,
+};
+use crate::{
+    backup::{self, BackupError, Restored},
+    rows::{self, Value},
+    statements as sql,
+};
+
+impl Postgres {
+    /// Begins an epoch; see [`Feed::begin_epoch`](countersign_core::store::Feed::begin_epoch).
+    pub(super) async fn begin_epoch_at(&self, now: Timestamp) -> Result<Epoch, StoreError> {
+        let until = now.plus(LONGEST_ACCESS_TOKEN);
+        transaction!(self, connection => {
+            locks::only(connection, Only::MakesKeys).await?;
+            let mut ended = [0; sql::END_EVERYTHING.len()];
+            for (ended, statement) in ended.iter_mut().zip(sql::END_EVERYTHING) {
+                *ended = connection.execute(statement, &[]).await?;
+            }
+            let [opaque_tokens, grants, one_time] = ended;
+            locks::feed(connection).await?;
+            let last = connection.all(sql::POSTGRES_FIND_LAST_NUMBER, &[], rows::number).await?;
+            let number = Epoch::first_number(last.first().copied().unwrap_or_default(), now);
+            connection.execute(sql::BEGIN_EPOCH, &rows::epoch_values(number, now, until)).await?;
+            let moved = [Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))];
+            connection.all(sql::POSTGRES_MOVE_NUMBER, &moved, rows::number).await?;
+            connection.execute(sql::TELL_OF_ALL_KEYS, &[until.into()]).await?;
+            let keys = connection.execute(sql::WITHDRAW_ALL_KEYS, &[now.into(), Value::Blob(Vec::new())]).await?;
+            Ok(Decision::Keep(Epoch { number, grants, opaque_tokens, one_time, keys }))
+        })
+    }
+
+    /// Makes the past powerless in a database that was put back by the database's own means: all logins end, all keys are
+    /// withdrawn, and those who follow the feed hear of it.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing changed, or it cannot be known now.
+    pub async fn restore_in_place(&self, now: Timestamp) -> Result<Restored, BackupError> {
+        let newest_moment = self.find_newest_moment().await?;
+        backup::check_clock(newest_moment, now)?;
+        Ok(Restored { epoch: self.begin_epoch_at(now).await?, newest_moment })
+    }
+}

@@ -1,0 +1,146 @@
+//! Connections that wait to be used: never more than so many, and none that failed.
+
+use std::{
+    ops::Deref,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use countersign_core::store::StoreError;
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+
+use super::{
+    connection::{Connection, within},
+    location::Location,
+    query::Problem,
+};
+use crate::statements;
+
+/// How long somebody waits until another is through with a connection.
+const WAIT: Duration = Duration::from_secs(5);
+
+/// How long a connection may take to undo what its user left behind.
+const RECOVERY: Duration = Duration::from_secs(10);
+
+/// The connections of a store.
+pub(super) struct Pool {
+    location: Location,
+    idle: Mutex<Vec<Connection>>,
+    /// One for each connection that may be used at once.
+    permits: Arc<Semaphore>,
+}
+
+impl Pool {
+    pub(super) fn new(location: Location) -> Arc<Self> {
+        let permits = Arc::new(Semaphore::new(location.connections));
+        Arc::new(Self { location, idle: Mutex::default(), permits })
+    }
+
+    pub(super) const fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// A connection: one that waits, or else a new one.
+    pub(super) async fn lease(self: &Arc<Self>) -> Result<Lease, Problem> {
+        let permit = tokio::time::timeout(WAIT, Arc::clone(&self.permits).acquire_owned()).await;
+        let permit =
+            permit.ok().and_then(Result::ok).ok_or_else(|| Problem::Refused(StoreError::unavailable(AllBusy)))?;
+        let waiting = self.take();
+        let connection = match waiting {
+            Some(connection) => connection,
+            None => Connection::open(&self.location).await?,
+        };
+        Ok(Lease { connection: Some(connection), state: State::Dirty, pool: Arc::clone(self), permit: Some(permit) })
+    }
+
+    /// Ends those that wait: one of them turned out to be lost, and the others are of the same age.
+    pub(super) fn forget_idle(&self) {
+        self.idle().clear();
+    }
+
+    /// The one that was used last, so that those that are not needed stay unused.
+    fn take(&self) -> Option<Connection> {
+        let mut idle = self.idle();
+        idle.retain(|connection| !connection.is_closed());
+        idle.pop()
+    }
+
+    fn put(&self, connection: Connection) {
+        if !connection.is_closed() {
+            self.idle().push(connection);
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("all connections to the database are busy")]
+struct AllBusy;
+
+/// What a connection was left in.
+#[derive(PartialEq, Eq)]
+enum State {
+    /// In no transaction, and waiting for no answer.
+    Clean,
+    /// Perhaps in a transaction: its user failed, or went away in between.
+    Dirty,
+    /// Lost, or not to be trusted.
+    Bad,
+}
+
+/// A connection in use. Whoever drops it without a word has its transaction undone.
+pub(super) struct Lease {
+    /// Gone only while this is being dropped.
+    connection: Option<Connection>,
+    state: State,
+    pool: Arc<Pool>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Lease {
+    /// Says how it went: after this it may be used by others, undone, or thrown away.
+    pub(super) fn settle<T>(mut self, result: Result<T, Problem>) -> Result<T, Problem> {
+        self.state = match &result {
+            Ok(_) => State::Clean,
+            Err(Problem::Lost(_)) => State::Bad,
+            Err(Problem::Refused(_) | Problem::Conflict(_)) => State::Dirty,
+        };
+        result
+    }
+}
+
+impl Deref for Lease {
+    type Target = Connection;
+
+    #[expect(clippy::expect_used, reason = "it is taken out by `drop` alone")]
+    fn deref(&self) -> &Connection {
+        self.connection.as_ref().expect("a lease has a connection until it is dropped")
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        match self.state {
+            State::Clean => self.pool.put(connection),
+            State::Bad => {}
+            State::Dirty => {
+                let (pool, permit) = (Arc::clone(&self.pool), self.permit.take());
+                // Without a runtime nobody waits for an answer; the connection is closed, and the database undoes.
+                let Ok(runtime) = Handle::try_current() else { return };
+                runtime.spawn(async move {
+                    if within(RECOVERY, connection.batch(statements::POSTGRES_UNDO)).await.is_ok() {
+                        pool.put(connection);
+                    }
+                    drop(permit);
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! N5: the database goes away, and comes back.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Waker},
+    time::{Duration, Instant},
+};
+
+use countersign::{HashingSettings, NewUser, OAuth2};
+use countersign_core::{
+    authorization_server::Request,
+    clock::TurnableClock,
+    form::Form,
+    names::GrantId,
+    password::Argon2Cost,
+    store::{Ended, Feed as _, Grants as _, Redeemed, Standing, StoreError},
+};
+use countersign_sql::Postgres;
+use tokio::task::JoinSet;
+
+use super::{Server, assert_unavailable};
+use crate::{
+    cluster::Cluster,
+    support::{NOW, grant},
+};
+
+/// N5: how soon all must be as before.
+const BACK_WITHIN: Duration = Duration::from_secs(5);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn n5_a_database_that_is_away_is_unavailable_and_good_again_as_soon_as_it_is_back() {
+    let cluster = Cluster::start();
+    let store = Postgres::open(&cluster.database().await).await.unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut writers = JoinSet::new();
+    for writer in 0..8 {
+        let (store, stop) = (store.clone(), stop.clone());
+        writers.spawn(async move {
+            let (mut acknowledged, mut failed) = (HashSet::new(), 0);
+            for i in 0.. {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                let grant = grant(&format!("{writer} {i}"));
+                match store.redeem(&Standing::Elsewhere, None, &grant, None).await {
+                    Ok(Redeemed::Whole) => drop(acknowledged.insert(grant.id)),
+                    Err(StoreError::Unavailable(_)) => {
+                        failed += 1;
+                        tokio::time::sleep(Duration::from_millis(10)).await;
+                    }
+                    wrong => panic!("{wrong:?}"),
+                }
+            }
+            (acknowledged, failed)
+        });
+    }
+    let heard = store.wait_for_news(0).await;
+    for round in 0..3 {
+        assert!(store.find_grant(&GrantId::new("nobody's")).await.unwrap().is_none());
+        cluster.crash();
+        assert_unavailable(&store.find_grant(&GrantId::new("nobody's")).await);
+        assert_unavailable(&store.redeem(&Standing::Elsewhere, None, &grant("away"), None).await);
+        assert_unavailable(&store.append_feed(&Ended::Token("away".to_owned()), NOW).await);
+        cluster.resume();
+        let back = Instant::now();
+        while store.append_feed(&Ended::Token(round.to_string()), NOW).await.is_err() {
+            assert!(back.elapsed() < BACK_WITHIN, "round {round}: it is not back");
+        }
+    }
+    assert!(store.wait_for_news(heard).await > heard, "what was not heard meanwhile counts as news");
+    stop.store(true, Ordering::Relaxed);
+    let mut failures = 0;
+    for (acknowledged, failed) in writers.join_all().await {
+        failures += failed;
+        assert!(!acknowledged.is_empty());
+        for id in acknowledged {
+            assert!(store.find_grant(&id).await.unwrap().is_some(), "{id} was acknowledged and is lost");
+        }
+    }
+    assert!(failures > 0, "the writers noticed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn n7_whoever_is_killed_at_the_commit_is_not_told_that_it_is_done() {
+    let server = Server::new().await;
+    server
+        .run(
+            "CREATE FUNCTION dies() RETURNS trigger LANGUAGE plpgsql AS \
+            $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$; \
+            CREATE CONSTRAINT TRIGGER dies AFTER INSERT ON oauth2_feed DEFERRABLE INITIALLY DEFERRED \
+            FOR EACH ROW EXECUTE FUNCTION dies()",
+        )
+        .await;
+    let ended = Ended::Token("t".to_owned());
+    assert_unavailable(&server.store.append_feed(&ended, NOW).await);
+    server.run("DROP TRIGGER dies ON oauth2_feed").await;
+    assert_eq!(server.store.find_feed(0, 9).await.unwrap(), []);
+    server.store.append_feed(&ended, NOW).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_were_lost_while_nobody_used_them_are_not_noticed() {
+    let server = Server::new().await;
+    let others = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+        WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    for id in ["1", "2", "3"] {
+        assert!(server.count(others).await > 0, "there was a connection to lose");
+        server.store.redeem(&Standing::Elsewhere, None, &grant(id), None).await.unwrap();
+        assert!(server.count(others).await > 0);
+        assert!(server.store.find_grant(&GrantId::new(id)).await.unwrap().is_some());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_that_is_never_given_back_is_waited_for_a_while_only() {
+    let server = Server::new().await;
+    server.run("BEGIN; SELECT FROM oauth2_locks WHERE name = 'feed' FOR UPDATE").await;
+    let ended = Ended::Token("t".to_owned());
+    let began = Instant::now();
+    assert_unavailable(&server.store.append_feed(&ended, NOW).await);
+    assert!(began.elapsed() < Duration::from_secs(11), "{:?}", began.elapsed());
+    server.run("COMMIT").await;
+    server.store.append_feed(&ended, NOW).await.unwrap();
+    assert_eq!(server.store.find_feed(0, 9).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_goes_away_disturbs_nobody() {
+    /// More than there are connections.
+    const CALLERS: usize = 30;
+    let server = Server::new().await;
+    server.run("BEGIN; SELECT FROM oauth2_locks WHERE name = 'feed' FOR UPDATE").await;
+    for _ in 0..CALLERS {
+        let ended = Ended::Token("forgotten".to_owned());
+        let call = tokio::time::timeout(Duration::from_millis(30), server.store.append_feed(&ended, NOW));
+        assert!(call.await.is_err(), "given up in the middle of its transaction");
+    }
+    let grant = grant("g");
+    let mut call = std::pin::pin!(server.store.redeem(&Standing::Elsewhere, None, &grant, None));
+    let _ = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    server.run("COMMIT").await;
+    server.store.append_feed(&Ended::Token("last".to_owned()), NOW).await.unwrap();
+    let told = server.store.find_feed(0, 99).await.unwrap();
+    assert_eq!(told.into_iter().map(|entry| entry.ended).collect::<Vec<_>>(), [Ended::Token("last".to_owned())]);
+    let open = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%' ";
+    server.until(&format!("SELECT CASE count WHEN 0 THEN 1 ELSE 0 END::bigint FROM ({open}) AS open")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f3_what_another_process_ends_is_heard_before_the_clock_moves() {
+    let server = Server::new().await;
+    let clock = Arc::new(TurnableClock::at(NOW));
+    let api = async || {
+        let store = Postgres::open(&server.url).await.unwrap();
+        let hashing = HashingSettings { cost: Argon2Cost::weak_for_tests(), ..HashingSettings::default() };
+        OAuth2::new(store).clock(clock.clone()).hashing(hashing).build().await.unwrap()
+    };
+    let (here, there) = (api().await, api().await);
+    here.add_user(NewUser::new("alice").password("correct horse")).await.unwrap();
+    let form = Form::parse(b"username=alice&password=correct+horse").unwrap();
+    let token = here.server().unwrap().token(Request::new(None, &form)).await.unwrap().access_token;
+    let subject = here.verify(&token).await.unwrap().subject().clone();
+    let house = tokio::spawn(here.clone().keep_house());
+    there.disable_user(&subject).await.unwrap();
+    for _ in 0..1_000 {
+        if here.verify(&token).await.is_err() {
+            return house.abort();
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("it was never heard");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_process_adds_to_the_feed_is_heard() {
+    let server = Server::new().await;
+    let other = Postgres::open(&server.url).await.unwrap();
+    let heard = server.store.wait_for_news(0).await;
+    assert!(heard > 0, "what came before is news");
+    let quiet = tokio::time::timeout(Duration::from_millis(50), server.store.wait_for_news(heard)).await;
+    assert!(quiet.is_err(), "nothing has happened");
+    other.append_feed(&Ended::Token("t".to_owned()), NOW).await.unwrap();
+    assert!(server.store.wait_for_news(heard).await > heard);
+    assert_eq!(server.store.find_feed(0, 9).await.unwrap().len(), 1, "heard, and there");
+}

@@ -9,6 +9,7 @@ mod held;
 mod keys;
 mod keys_at_rest;
 mod logins;
+mod model;
 mod passwords;
 mod support;
 mod tidy;

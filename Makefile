@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help test fmt deny setup interop fuzz bench bench-quick
+.PHONY: help test cluster fmt deny setup interop fuzz faults bench bench-quick
 
 help: ## says what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -17,6 +17,14 @@ setup: ## what the tests need beside Rust
 
 fuzz: ## every parser of outside input under libFuzzer, SECONDS each (60)
 	@SECONDS_EACH=$(or $(SECONDS),60) TARGETS="$(TARGETS)" bash scripts/fuzz.sh
+
+faults: setup ## kills the program, cuts its power, fills its disk, turns its clock, some 40 minutes; FAULTS="kill" SEED=N ROUNDS=N
+	cargo build -p countersign-server --bin countersign --locked
+	.venv/bin/python faults/run.py $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(FAULTS)
+
+cluster: ## two replicas over PostgreSQL behind a proxy, on this machine, until Ctrl-C; PORT=8000 is the proxy's
+	cargo build --release --locked -p countersign-server
+	@python3 scripts/cluster.py --port $(or $(PORT),8000)
 
 fmt: ## formats the code
 	cargo fmt --all

@@ -5,7 +5,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 
 readonly LOGS=artifacts/test
-readonly STEPS=13
+readonly STEPS=14
 step=0 passed=0 failed=0 skipped=0
 summary=()
 started=$SECONDS
@@ -97,6 +97,8 @@ run cargo cargo cargo test --workspace --locked
 # Built by the step before, with the same features: this only makes sure of it.
 run programs none cargo build --workspace --bins --examples --locked
 run python pytest minutes 10 .venv/bin/python -m pytest -c interop/python/pytest.ini interop/python
+# The short forms; `make faults` runs the long ones.
+run faults pytest minutes 5 .venv/bin/python -m pytest -p no:cacheprovider faults/tests
 run bench pytest minutes 2 .venv/bin/python -m pytest -p no:cacheprovider benches/tests
 run node node minutes 5 node --test --test-reporter=spec interop/node/*.test.js
 run browser node minutes 10 node --test --test-reporter=spec interop/browser/*.test.js

@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help test cluster fmt deny setup interop fuzz faults bench bench-quick
+.PHONY: help test cluster fmt deny setup interop fuzz faults bench bench-replicas bench-quick
 
 help: ## says what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -34,6 +34,10 @@ deny: ## licences, sources, advisories and double versions, by cargo-deny
 
 bench: ## measures ours beside its peers, and writes benches/results.md: some 14 minutes after the first build
 	python3 benches/run.py
+
+bench-replicas: ## one and two replicas over PostgreSQL beside SQLite, and how fast they hear of each other: some 6 minutes
+	cargo build --profile dist --locked -p countersign-server -p countersign-bench
+	python3 benches/replicas.py
 
 bench-quick: ## the same with less of everything, in 3 minutes; the results go to a temporary folder
 	python3 benches/run.py --quick

@@ -7,6 +7,9 @@
 #   postgres.sh run DIR      as start, and as stop when its standard input ends: whoever dies leaves nothing behind
 #   postgres.sh crash DIR    ends it as a loss of power would
 #   postgres.sh resume DIR   starts it again, on the same port
+#   postgres.sh database DIR NAME   makes an empty database, and prints its URL
+#
+# With FSYNC=on what is committed is on the disk, which a benchmark wants.
 #
 # In DIR: root.crt, the certificate that signed the server's, which is good for localhost and 127.0.0.1; log; url.
 set -euo pipefail
@@ -16,7 +19,7 @@ fail() {
     exit 1
 }
 
-[ $# -eq 2 ] || fail "usage: postgres.sh start|stop|run|crash|resume DIR"
+[ $# -eq 2 ] || [ "$1 $#" = "database 3" ] || fail "usage: postgres.sh start|stop|run|crash|resume|database DIR [NAME]"
 command=$1
 mkdir -p "$2"
 dir=$(cd "$2" && pwd)
@@ -70,7 +73,7 @@ start() {
 listen_addresses = '127.0.0.1'
 unix_socket_directories = '$dir'
 max_connections = 400
-fsync = off
+fsync = ${FSYNC:-off}
 ssl = on
 ssl_cert_file = '$dir/server.crt'
 ssl_key_file = '$dir/server.key'
@@ -105,5 +108,10 @@ case $command in
         ;;
     crash) control stop -m immediate ;;
     resume) control start ;;
+    database)
+        port=$(sed 's#.*:\([0-9]*\)/.*#\1#' "$dir/url")
+        as_user "$programs/createdb" --host="$dir" --port="$port" --username=countersign "$3"
+        sed "s#/postgres?#/$3?#" "$dir/url"
+        ;;
     *) fail "there is no $command" ;;
 esac

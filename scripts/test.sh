@@ -5,7 +5,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 
 readonly LOGS=artifacts/test
-readonly STEPS=14
+readonly STEPS=16
 step=0 passed=0 failed=0 skipped=0
 summary=()
 started=$SECONDS
@@ -92,6 +92,8 @@ run clippy none cargo clippy --workspace --all-targets --locked -- -D warnings
 # As those have the library who take none of its features: its tests switch all of them on.
 run "no features" none cargo clippy -p countersign --lib --locked -- -D warnings
 # The libraries: the program has the name of one of them. What they offer to those who test stores is behind a feature.
+run "sqlite alone" none cargo clippy -p countersign-sql --lib --no-default-features --features sqlite --locked -- -D warnings
+run "postgres alone" none cargo clippy -p countersign-sql --lib --no-default-features --features postgres --locked -- -D warnings
 run doc none env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --lib --all-features --no-deps --locked
 run cargo cargo cargo test --workspace --locked
 # Built by the step before, with the same features: this only makes sure of it.

@@ -1,6 +1,7 @@
 """Who is measured: how each is started, where its endpoints are, and what a client says to it."""
 
 import json
+import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,18 +59,24 @@ class Contender:
 
 
 def ours(folder):
-    """`countersign serve` on SQLite, with a user and a client as an operator adds them."""
-    database = Path(folder) / "server.db"
-    run(SERVER, "--database", database, "user", "add", "alice", "--password-stdin", "--scope", "me items",
-        "--full-name", "Alice Chains", "--email", "alice@example.com", input=PASSWORD + "\n")
+    """`countersign serve` on SQLite."""
+    return ours_over(str(Path(folder) / "server.db"))
+
+
+def ours_over(database):
+    """`countersign serve` over this database, with a user and a client as an operator adds them."""
+    # A URL may have a password in it, which is nothing for a command line.
+    env = {"COUNTERSIGN_DATABASE": database}
+    run(SERVER, "user", "add", "alice", "--password-stdin", "--scope", "me items",
+        "--full-name", "Alice Chains", "--email", "alice@example.com", input=PASSWORD + "\n", env=os.environ | env)
     grant_types = [f"--grant-type={name}" for name in ("password", "refresh_token", "client_credentials")]
-    added = run(SERVER, "--database", database, "client", "--json", "add", "bench", "--first-party", *grant_types,
-                "--scope", "me items", "--serves", AUDIENCE)
+    added = run(SERVER, "client", "--json", "add", "bench", "--first-party", *grant_types,
+                "--scope", "me items", "--serves", AUDIENCE, env=os.environ | env)
     return Contender(
         "countersign", "countersign",
-        [SERVER, "--database", database, "serve", "--listen", "127.0.0.1:{port}"], ("/health/ready", 200),
+        [SERVER, "serve", "--listen", "127.0.0.1:{port}"], ("/health/ready", 200),
         # The issuer stays when the port does not. No line for each request, as with the others.
-        env={"COUNTERSIGN_ISSUER": "https://login.example.com", "COUNTERSIGN_AUDIENCE": AUDIENCE,
+        env=env | {"COUNTERSIGN_ISSUER": "https://login.example.com", "COUNTERSIGN_AUDIENCE": AUDIENCE,
              "COUNTERSIGN_ACCESS_TOKEN_LIFETIME": str(DAY), "COUNTERSIGN_LOG_LEVEL": "error"},
         client={"client_id": "bench", "client_secret": json.loads(added)["client_secret"]},
     )

@@ -47,10 +47,10 @@ mod statements;
 pub use self::database::Database;
 #[cfg(feature = "postgres")]
 pub use self::postgres::Postgres;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
-pub use self::{backup::Restored, open_error::OpenError};
 #[cfg(feature = "sqlite")]
+pub use self::sqlite::Sqlite;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use self::{
-    backup::{BackupError, Copied},
-    sqlite::Sqlite,
+    backup::{BackupError, Copied, Restored},
+    open_error::OpenError,
 };

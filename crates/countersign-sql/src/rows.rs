@@ -440,6 +440,7 @@ pub(crate) fn number(row: &dyn Columns) -> Result<u64, StoreError> {
 }
 
 /// A count that a statement made.
+#[cfg(feature = "sqlite")]
 pub(crate) fn count(row: &dyn Columns, column: &'static str) -> Result<usize, StoreError> {
     row.integer(column)?.and_then(|count| count.try_into().ok()).ok_or_else(|| unreadable(column))
 }

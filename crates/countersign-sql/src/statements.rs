@@ -1,10 +1,10 @@
-//! All SQL there is, one named text each, which SQLite and PostgreSQL both understand.
+//! All SQL there is, one named text each, which SQLite and PostgreSQL both understand unless it is named after one of them.
 //!
 //! Parameters are `$1 …`, numbered in the order in which they first occur: SQLite counts them so. Every write that
 //! decides something decides it in the statement itself, and the number of rows it changed is the answer.
 //!
-//! Where the engines differ: five statements lean on SQLite's single writer, and say what an engine with several must add;
-//! and what only one engine understands, or needs, is named after it, at the end.
+//! Where the engines differ: SQLite has a single writer, and an engine with several locks first what a statement stands on
+//! (`postgres/locks.rs`); how grants end and what has expired goes is in each engine's own words for that reason.
 
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $text:expr;)*) => {
@@ -145,9 +145,9 @@ pub(crate) const END_GRANTS_TO_CLIENT: [&str; 3] = [
 /// Ends whatever can be presented: opaque tokens, grants, and what is good for one use. What stands for nothing was only
 /// remembered, and stays.
 pub(crate) const END_EVERYTHING: [&str; 3] = [
-    "DELETE FROM oauth2_opaque_tokens",
     "DELETE FROM oauth2_grants",
     "DELETE FROM oauth2_one_time WHERE payload <> ''",
+    "DELETE FROM oauth2_opaque_tokens",
 ];
 
 statements! {
@@ -155,8 +155,7 @@ statements! {
     FIND_OWNER_BY_SUBJECT = select_owner!("WHERE subject = $1");
     /// The first page is the one after the empty name, which nobody has.
     LIST_OWNERS = select_owner!("WHERE username > $1 ORDER BY username LIMIT $2");
-    /// Whichever is taken, the name or the subject, nothing is written; nor if the subject is a client's name. With
-    /// several writers, a client of that name could be added meanwhile: such an engine takes a lock first.
+    /// Whichever is taken, the name or the subject, nothing is written; nor if the subject is a client's name.
     ADD_OWNER = "INSERT INTO oauth2_owners (subject, username, full_name, email, scope, status, password_hash) \
         SELECT $1, $2, $3, $4, $5, $6, $7 WHERE NOT EXISTS (SELECT 1 FROM oauth2_clients WHERE id = $1) \
         ON CONFLICT DO NOTHING";
@@ -170,8 +169,7 @@ statements! {
     /// The first page is the one after the empty name, which nobody has.
     LIST_CLIENTS = select_client!("WHERE id > $1 ORDER BY id LIMIT $2");
     FIND_ANY_CLIENT = "SELECT id FROM oauth2_clients LIMIT 1";
-    /// Nothing is written if the name is a client's, or some owner's subject. With several writers, an owner of that
-    /// subject could be added meanwhile: such an engine takes a lock first.
+    /// Nothing is written if the name is a client's, or some owner's subject.
     ADD_CLIENT = "INSERT INTO oauth2_clients (id, name, auth_methods, secrets, jwks, party, grant_types, scope, \
         audience, token_format, status, created_at, serves) SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 \
         WHERE NOT EXISTS (SELECT 1 FROM oauth2_owners WHERE subject = $1) ON CONFLICT DO NOTHING";
@@ -184,9 +182,8 @@ statements! {
 
     FIND_KEYS = "SELECT id, algorithm, private_key, sealed, signs_from, verifies_until, withdrawn_at FROM oauth2_keys \
         ORDER BY position";
-    /// With several writers, two could both find no key: such an engine takes a lock first.
     PUT_FIRST_KEY = concat!(insert_key!(), "WHERE NOT EXISTS (SELECT 1 FROM oauth2_keys WHERE algorithm = $2)");
-    /// Of any number of callers exactly one adds a row. With several writers, such an engine takes a lock first.
+    /// Of any number of callers exactly one adds a row.
     PUT_NEXT_KEY = concat!(
         insert_key!(),
         "WHERE $8 = (SELECT id FROM oauth2_keys WHERE algorithm = $2 ORDER BY position DESC LIMIT 1)"
@@ -206,8 +203,7 @@ statements! {
     /// For an owner who is not in our table.
     RECORD_GRANT =
         concat!(insert_grant!(), "SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 WHERE ", client_is_on!());
-    /// For an owner of our table, if active and, where `$14` is not null, with that password hash. With several writers,
-    /// the owner could change between this look and its commit: such an engine locks the owner's row first.
+    /// For an owner of our table, if active and, where `$14` is not null, with that password hash.
     RECORD_GRANT_OF_OWNER = concat!(
         insert_grant!(),
         "SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 WHERE ",
@@ -325,6 +321,10 @@ mod postgres {
         POSTGRES_LOCK_GRANTS_TO_CLIENT = "SELECT COUNT(*) AS locked FROM \
             (SELECT id FROM oauth2_grants WHERE client_id = $1 ORDER BY id FOR UPDATE) AS grants";
 
+        /// All keys, before the feed, as who withdraws one has it.
+        POSTGRES_LOCK_ALL_KEYS = "SELECT COUNT(*) AS locked FROM \
+            (SELECT id FROM oauth2_keys ORDER BY position FOR UPDATE) AS keys";
+
         /// What goes and what is told are the same rows, as the last renewal left them.
         POSTGRES_END_GRANT = "DELETE FROM oauth2_grants WHERE id = $1 RETURNING id, access_until";
         POSTGRES_END_GRANTS_OF_OWNER = "DELETE FROM oauth2_grants WHERE subject = $1 RETURNING id, access_until";
@@ -348,14 +348,16 @@ mod postgres {
             SELECT key, 0 FROM unnest(CAST($1 AS BYTEA[])) AS wanted (key) ORDER BY key \
             ON CONFLICT (key) DO UPDATE SET key = excluded.key RETURNING key, tally, under_way_until";
         POSTGRES_PUT_ATTEMPTS = "UPDATE oauth2_attempts SET tally = changed.tally, kept_until = changed.kept_until, \
-            under_way_until = COALESCE($4, under_way_until) \
-            FROM unnest(CAST($1 AS BYTEA[]), CAST($2 AS BYTEA[]), CAST($3 AS BIGINT[])) AS changed (key, tally, kept_until) \
+            under_way_until = COALESCE($1, under_way_until) \
+            FROM unnest(CAST($2 AS BYTEA[]), CAST($3 AS BYTEA[]), CAST($4 AS BIGINT[])) AS changed (key, tally, kept_until) \
             WHERE oauth2_attempts.key = changed.key";
         POSTGRES_REMOVE_ATTEMPTS = "DELETE FROM oauth2_attempts WHERE key = ANY(CAST($1 AS BYTEA[]))";
         POSTGRES_SWEEP_ATTEMPTS = "DELETE FROM oauth2_attempts WHERE key IN (SELECT key FROM oauth2_attempts \
             WHERE kept_until <= $1 ORDER BY kept_until LIMIT $2 FOR UPDATE SKIP LOCKED)";
+        /// Those beyond so many, the ones first that would be forgotten first. The others are looked at and not locked.
         POSTGRES_SWEEP_EXCESS_ATTEMPTS = "DELETE FROM oauth2_attempts WHERE key IN (SELECT key FROM oauth2_attempts \
-            ORDER BY kept_until DESC OFFSET $1 LIMIT $2 FOR UPDATE SKIP LOCKED)";
+            WHERE kept_until <= (SELECT kept_until FROM oauth2_attempts ORDER BY kept_until DESC OFFSET $1 LIMIT 1) \
+            ORDER BY kept_until LIMIT $2 FOR UPDATE SKIP LOCKED)";
         POSTGRES_FIND_KNOWN_PAIR = "SELECT key FROM oauth2_known_pairs WHERE key = $1 AND kept_until > $2";
         /// What was written within a day is left as it is.
         POSTGRES_PUT_KNOWN_PAIR = "INSERT INTO oauth2_known_pairs (key, kept_until) VALUES ($1, $2) \
@@ -363,7 +365,8 @@ mod postgres {
         POSTGRES_SWEEP_KNOWN_PAIRS = "DELETE FROM oauth2_known_pairs WHERE key IN (SELECT key FROM oauth2_known_pairs \
             WHERE kept_until <= $1 ORDER BY kept_until LIMIT $2 FOR UPDATE SKIP LOCKED)";
         POSTGRES_SWEEP_EXCESS_KNOWN_PAIRS = "DELETE FROM oauth2_known_pairs WHERE key IN (SELECT key FROM \
-            oauth2_known_pairs ORDER BY kept_until DESC OFFSET $1 LIMIT $2 FOR UPDATE SKIP LOCKED)";
+            oauth2_known_pairs WHERE kept_until <= (SELECT kept_until FROM oauth2_known_pairs \
+            ORDER BY kept_until DESC OFFSET $1 LIMIT 1) ORDER BY kept_until LIMIT $2 FOR UPDATE SKIP LOCKED)";
 
         /// The last number that the feed gave, 0 before the first: the sequence knows also of those that are gone.
         POSTGRES_FIND_LAST_NUMBER = "SELECT COALESCE(pg_sequence_last_value(CAST(pg_get_serial_sequence('oauth2_feed', \
@@ -373,9 +376,9 @@ mod postgres {
 
         POSTGRES_LISTEN = "LISTEN oauth2_feed";
 
-        /// Before there are tables, there is nothing else to lock. The number is nobody's: "countersi" as far as it fits.
+        /// Before there are tables, there is nothing else to lock. The number is nobody's: the first eight letters of our name.
         POSTGRES_BEGIN_TO_MIGRATE = "BEGIN; SET LOCAL statement_timeout = 60000; SET LOCAL lock_timeout = 60000; \
-            SELECT pg_advisory_xact_lock(7165071561155605107)";
+            SELECT pg_advisory_xact_lock(7165074649429406323)";
         POSTGRES_FIND_ENCODING = "SELECT current_setting('server_encoding') AS encoding";
         /// Whether the table of steps is there, where tables of ours would be made.
         POSTGRES_FIND_SCHEMA_TABLE = "SELECT relname FROM pg_catalog.pg_class \

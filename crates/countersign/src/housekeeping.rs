@@ -41,7 +41,9 @@ async fn sweep(server: &AuthorizationServer) {
         match server.sweep().await {
             Ok(gone) if gone >= SWEEP_LIMIT => tokio::time::sleep(BETWEEN).await,
             Ok(_) => return,
-            Err(error) => return tracing::warn!(%error, "what has expired could not be swept"),
+            Err(error) => {
+                return tracing::warn!(event = "sweep", outcome = "failure", %error, "what has expired could not be swept");
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ CREATE TABLE oauth2_locks (
 
 INSERT INTO oauth2_locks (name) VALUES ('names'), ('keys'), ('feed');
 
--- Who may log in. The name is the canonical one of RFC 8265, compared byte for byte: D22 is this UNIQUE.
+-- Who may log in. The name is the canonical one of RFC 8265, compared byte for byte: no name is given twice.
 CREATE TABLE oauth2_owners (
     subject TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     username TEXT COLLATE "C" NOT NULL UNIQUE,

@@ -157,7 +157,7 @@ async fn write(
         bytes.push(tally.to_bytes().to_vec());
     }
     let under_way_until = under_way_until.map(Timestamp::seconds);
-    connection.execute_with(sql::POSTGRES_PUT_ATTEMPTS, &[&keys, &bytes, &kept_until, &under_way_until]).await?;
+    connection.execute_with(sql::POSTGRES_PUT_ATTEMPTS, &[&under_way_until, &keys, &bytes, &kept_until]).await?;
     if !gone.is_empty() {
         connection.execute_with(sql::POSTGRES_REMOVE_ATTEMPTS, &[&gone]).await?;
     }

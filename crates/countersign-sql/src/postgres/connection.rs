@@ -35,7 +35,7 @@ impl Connection {
             let (client, driver) = location.config.connect(location.tls.clone()).await?;
             tokio::spawn(async move {
                 if let Err(problem) = driver.await {
-                    tracing::debug!(cause = %problem, "a connection to the database ended");
+                    tracing::debug!(event = "database", outcome = "connection_lost", cause = %problem, "a connection to the database ended");
                 }
             });
             let prepared = Mutex::new(HashMap::with_capacity(statements::POSTGRES_COUNT));

@@ -24,11 +24,12 @@ impl Postgres {
         let until = now.plus(LONGEST_ACCESS_TOKEN);
         transaction!(self, connection => {
             locks::only(connection, Only::MakesKeys).await?;
+            locks::all_keys(connection).await?;
             let mut ended = [0; sql::END_EVERYTHING.len()];
             for (ended, statement) in ended.iter_mut().zip(sql::END_EVERYTHING) {
                 *ended = connection.execute(statement, &[]).await?;
             }
-            let [opaque_tokens, grants, one_time] = ended;
+            let [grants, one_time, opaque_tokens] = ended;
             locks::feed(connection).await?;
             let last = connection.all(sql::POSTGRES_FIND_LAST_NUMBER, &[], rows::number).await?;
             let number = Epoch::first_number(last.first().copied().unwrap_or_default(), now);
@@ -45,7 +46,7 @@ impl Postgres {
     /// withdrawn, and those who follow the feed hear of it.
     ///
     /// # Errors
-    /// [`StoreError`]: nothing changed, or it cannot be known now.
+    /// [`BackupError::ClockBehind`], [`BackupError::Store`]: nothing changed, or it cannot be known now.
     pub async fn restore_in_place(&self, now: Timestamp) -> Result<Restored, BackupError> {
         let newest_moment = self.find_newest_moment().await?;
         backup::check_clock(newest_moment, now)?;

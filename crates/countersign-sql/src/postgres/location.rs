@@ -154,7 +154,11 @@ impl Written {
             }
             Some("disable") => {
                 if !is_local(config) {
-                    tracing::warn!("passwords and keys go to the database unencrypted (sslmode=disable)");
+                    tracing::warn!(
+                        event = "database",
+                        outcome = "unencrypted",
+                        "passwords and keys go to the database unencrypted (sslmode=disable)"
+                    );
                 }
                 false
             }

@@ -38,6 +38,11 @@ pub(super) async fn grant(connection: &Connection, id: &Value) -> Result<(), Pro
     hold(connection, statements::POSTGRES_LOCK_GRANT, id).await
 }
 
+/// All keys stay as they are.
+pub(super) async fn all_keys(connection: &Connection) -> Result<(), Problem> {
+    connection.all(statements::POSTGRES_LOCK_ALL_KEYS, &[], |_| Ok(())).await.map(drop)
+}
+
 /// Waits until nobody else adds to the feed. The last lock of all.
 pub(super) async fn feed(connection: &Connection) -> Result<(), Problem> {
     locked(&connection.all(statements::POSTGRES_LOCK_FEED, &[], |_| Ok(())).await?)

@@ -77,6 +77,11 @@ async fn apply(connection: &Connection, pending: &Pending) -> Result<(), Problem
     connection.batch(pending.text).await?;
     let values = [Value::Integer(pending.applied.version), Value::from(pending.applied.checksum.as_str())];
     connection.execute(statements::RECORD_APPLIED, &values).await?;
-    tracing::info!(version = pending.applied.version, "the tables have a new schema");
+    tracing::info!(
+        event = "database",
+        outcome = "migrated",
+        version = pending.applied.version,
+        "the tables have a new schema"
+    );
     Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! # The order of locks
 //! Every transaction takes what it locks in this order, so that none waits for one that waits for it: the row of
-//! `oauth2_locks` for names or keys; the owner's row; the client's; grants; one-time things; opaque tokens; and last the row
+//! `oauth2_locks` for names or keys; rows of keys; the owner's row; the client's; grants; one-time things; opaque tokens; and last the row
 //! of `oauth2_locks` for the feed. Sweeps take only what nobody holds.
 //!
 //! All is right at READ COMMITTED: what decides is the condition of the statement that writes, which the database looks at

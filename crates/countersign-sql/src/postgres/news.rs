@@ -55,7 +55,14 @@ async fn listen_for_ever(pool: &Pool, count: &watch::Sender<u64>) {
     loop {
         match listen(pool, count).await {
             Ok(()) => pause = BACKOFF.0,
-            Err(problem) => tracing::debug!(?problem, "nothing is heard from the database"),
+            Err(problem) => {
+                tracing::debug!(
+                    event = "database",
+                    outcome = "no_news",
+                    ?problem,
+                    "nothing is heard from the database"
+                );
+            }
         }
         // What was said meanwhile was not heard.
         heard(count);

@@ -48,15 +48,16 @@ impl From<Error> for Problem {
             code if [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED].contains(code) => {
                 Self::Conflict(cause)
             }
-            code if *code == SqlState::LOCK_NOT_AVAILABLE => Self::Refused(cause),
-            // Values that do not fit, and rows that are there already.
-            code if code.code().starts_with("22") || code.code().starts_with("23") => Self::Refused(cause),
-            // All else: the database shuts down or only reads since another one took over, the statement took too long,
-            // what was prepared is gone, ….
-            _ => Self::Lost(cause),
+            code if SPOILED.iter().any(|spoiled| code.code().starts_with(spoiled)) => Self::Lost(cause),
+            // The statement took too long, a value does not fit, ….
+            _ => Self::Refused(cause),
         }
     }
 }
+
+/// After these a connection is of no more use: it is broken (08), the database shuts down (57P) or only reads since another
+/// one took over (25006), what was prepared is gone (26) or of tables that have changed (0A).
+const SPOILED: [&str; 5] = ["08", "57P", "25006", "26", "0A"];
 
 const DATA_CORRUPTED: &str = "XX001";
 const INDEX_CORRUPTED: &str = "XX002";

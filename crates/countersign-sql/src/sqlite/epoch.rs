@@ -24,6 +24,6 @@ pub(super) fn begin(connection: &Connection, now: Timestamp) -> Result<Epoch, St
     for (ended, statement) in ended.iter_mut().zip(sql::END_EVERYTHING) {
         *ended = execute(connection, statement, &[])?;
     }
-    let [opaque_tokens, grants, one_time] = ended;
+    let [grants, one_time, opaque_tokens] = ended;
     Ok(Epoch { number, grants, opaque_tokens, one_time, keys })
 }

@@ -86,7 +86,8 @@ async fn columns(home: &Home) -> String {
         Home::Cluster(_) => {
             "SELECT string_agg(table_name || '.' || column_name, ' ' ORDER BY (table_name || '.' || column_name) \
             COLLATE \"C\") FROM information_schema.columns \
-            WHERE table_schema = 'public' AND table_name <> 'oauth2_locks'"
+            WHERE table_schema = 'public' AND table_name NOT IN \
+            ('oauth2_locks', 'oauth2_attempts', 'oauth2_known_pairs')"
         }
     });
     columns.await

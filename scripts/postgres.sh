@@ -13,6 +13,8 @@
 #
 # In DIR: root.crt, the certificate that signed the server's, which is good for localhost and 127.0.0.1; log; url.
 set -euo pipefail
+# What is in DIR is nobody else's: the socket asks for no password.
+umask 077
 
 fail() {
     echo "postgres: $*" >&2
@@ -72,6 +74,7 @@ start() {
     as_user tee -a "$dir/data/postgresql.conf" >/dev/null <<END
 listen_addresses = '127.0.0.1'
 unix_socket_directories = '$dir'
+unix_socket_permissions = 0700
 max_connections = 400
 fsync = ${FSYNC:-off}
 ssl = on

@@ -6,7 +6,7 @@ use std::{
 };
 
 use countersign::Timestamp;
-use countersign_sql::{BackupError, Copied, OpenError, Postgres, Restored, Sqlite};
+use countersign_sql::{BackupError, Copied, MigrateError, Migrated, OpenError, Postgres, Progress, Restored, Sqlite};
 
 use crate::failure::Failure;
 
@@ -80,6 +80,26 @@ pub(crate) async fn restore_in_place(url: &str, now: Timestamp) -> Result<Restor
         false => Sqlite::restore_in_place(url, now).await,
     };
     restored.map_err(failure)
+}
+
+/// Moves all that a database has into another, which must have nothing.
+///
+/// # Errors
+/// Nothing was moved.
+pub(crate) async fn migrate(
+    from: &str,
+    to: &str,
+    progress: impl FnMut(Progress) + Send + 'static,
+) -> Result<Migrated, Failure> {
+    check_existing(from)?;
+    countersign_sql::migrate(from, to, progress).await.map_err(|error| match error {
+        MigrateError::Open(error @ OpenError::OlderSchema { .. }) => {
+            Failure::from(error).hint("start this version's server over the database that you move, once, and stop it")
+        }
+        MigrateError::Open(error) => error.into(),
+        MigrateError::File(error) => error.into(),
+        other => other.into(),
+    })
 }
 
 /// Copies are of files. A server has means of its own, for all that it keeps.

@@ -18,7 +18,8 @@
 //!
 //! # Rooms
 //! `statements` has all SQL, one text for all back ends; `rows` reads and writes records column by column;
-//! `migrations` decides which steps a database still needs; a folder per back end does the rest. To add a back end:
+//! `migrations` decides which steps a database still needs; `tables` lists what moves from one database to another, and
+//! `transfer` moves it; a folder per back end does the rest. To add a back end:
 //! its folder beside `sqlite/`, its files in `migrations/`, its feature, and its line in the conformance test.
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -42,9 +43,11 @@ mod sqlite;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "some statements are SQLite's alone"))]
 mod statements;
-
 #[cfg(all(feature = "sqlite", feature = "postgres"))]
-pub use self::database::Database;
+mod tables;
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
+mod transfer;
+
 #[cfg(feature = "postgres")]
 pub use self::postgres::Postgres;
 #[cfg(feature = "sqlite")]
@@ -53,4 +56,9 @@ pub use self::sqlite::Sqlite;
 pub use self::{
     backup::{BackupError, Copied, Restored},
     open_error::OpenError,
+};
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
+pub use self::{
+    database::Database,
+    transfer::{MigrateError, Migrated, MigratedTable, Progress, Step, migrate},
 };

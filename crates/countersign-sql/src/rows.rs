@@ -403,6 +403,12 @@ pub(crate) fn encoding(row: &dyn Columns) -> Result<String, StoreError> {
     text(row, "encoding")
 }
 
+/// Which database it is, and since when its server runs.
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
+pub(crate) fn identity(row: &dyn Columns) -> Result<String, StoreError> {
+    text(row, "identity")
+}
+
 /// The name of a grant that has ended, and until when its access tokens would live.
 #[cfg(feature = "postgres")]
 pub(crate) fn ended_grant(row: &dyn Columns) -> Result<(String, i64), StoreError> {

@@ -1,4 +1,5 @@
-//! All SQL there is, one named text each, which SQLite and PostgreSQL both understand unless it is named after one of them.
+//! All SQL there is, one named text each, which SQLite and PostgreSQL both understand unless it is named after one of them;
+//! but what moves whole tables, which `tables` makes of its list.
 //!
 //! Parameters are `$1 …`, numbered in the order in which they first occur: SQLite counts them so. Every write that
 //! decides something decides it in the statement itself, and the number of rows it changed is the answer.
@@ -277,6 +278,20 @@ pub(crate) const SQLITE_FIND_SCHEMA_TABLE: &str =
 /// The last number that the feed gave; no row before the first. SQLite's own: where it keeps the sequence of a table.
 pub(crate) const SQLITE_FIND_LAST_NUMBER: &str = "SELECT seq AS number FROM sqlite_sequence WHERE name = 'oauth2_feed'";
 
+/// A transaction by hand, which ends with its connection at the latest.
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
+pub(crate) const SQLITE_BEGIN_ALONE: &str = "BEGIN EXCLUSIVE";
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
+pub(crate) const SQLITE_COMMIT: &str = "COMMIT";
+
+/// The next number of the feed is above this one; never back. There is no row to change before the first number.
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
+pub(crate) const SQLITE_MOVE_NUMBER: &str =
+    "UPDATE sqlite_sequence SET seq = $1 WHERE name = 'oauth2_feed' AND seq < $1";
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
+pub(crate) const SQLITE_PUT_NUMBER: &str = "INSERT INTO sqlite_sequence (name, seq) SELECT 'oauth2_feed', $1 \
+    WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'oauth2_feed')";
+
 /// One row, which says `ok` or the first thing that is wrong with the file.
 pub(crate) const SQLITE_CHECK: &str = "PRAGMA integrity_check(1)";
 
@@ -325,6 +340,13 @@ mod postgres {
         POSTGRES_LOCK_ALL_KEYS = "SELECT COUNT(*) AS locked FROM \
             (SELECT id FROM oauth2_keys ORDER BY position FOR UPDATE) AS keys";
 
+        /// While an epoch begins nothing is granted, renewed or spent.
+        POSTGRES_LOCK_ALL_GRANTS = "LOCK TABLE oauth2_grants, oauth2_one_time, oauth2_opaque_tokens \
+            IN SHARE ROW EXCLUSIVE MODE";
+        /// What ends very much takes its time.
+        POSTGRES_TAKE_TIME = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 60000; \
+            SET LOCAL idle_in_transaction_session_timeout = 60000";
+
         /// What goes and what is told are the same rows, as the last renewal left them.
         POSTGRES_END_GRANT = "DELETE FROM oauth2_grants WHERE id = $1 RETURNING id, access_until";
         POSTGRES_END_GRANTS_OF_OWNER = "DELETE FROM oauth2_grants WHERE subject = $1 RETURNING id, access_until";
@@ -344,8 +366,8 @@ mod postgres {
 
         POSTGRES_DO_NOT_WAIT_FOR_THE_DISK = "SET LOCAL synchronous_commit = off";
         /// Those that are not there are made. In the order of their keys, so that no two wait for each other.
-        POSTGRES_LOCK_ATTEMPTS = "INSERT INTO oauth2_attempts (key, kept_until) \
-            SELECT key, 0 FROM unnest(CAST($1 AS BYTEA[])) AS wanted (key) ORDER BY key \
+        POSTGRES_LOCK_ATTEMPTS = "INSERT INTO oauth2_attempts (key, kind, kept_until) SELECT key, kind, 0 \
+            FROM unnest(CAST($1 AS BYTEA[]), CAST($2 AS TEXT[])) AS wanted (key, kind) ORDER BY key \
             ON CONFLICT (key) DO UPDATE SET key = excluded.key RETURNING key, tally, under_way_until";
         POSTGRES_PUT_ATTEMPTS = "UPDATE oauth2_attempts SET tally = changed.tally, kept_until = changed.kept_until, \
             under_way_until = COALESCE($1, under_way_until) \
@@ -356,8 +378,9 @@ mod postgres {
             WHERE kept_until <= $1 ORDER BY kept_until LIMIT $2 FOR UPDATE SKIP LOCKED)";
         /// Those beyond so many, the ones first that would be forgotten first. The others are looked at and not locked.
         POSTGRES_SWEEP_EXCESS_ATTEMPTS = "DELETE FROM oauth2_attempts WHERE key IN (SELECT key FROM oauth2_attempts \
-            WHERE kept_until <= (SELECT kept_until FROM oauth2_attempts ORDER BY kept_until DESC OFFSET $1 LIMIT 1) \
-            ORDER BY kept_until LIMIT $2 FOR UPDATE SKIP LOCKED)";
+            WHERE kind = $1 AND kept_until <= (SELECT kept_until FROM oauth2_attempts WHERE kind = $1 \
+            ORDER BY kept_until DESC OFFSET $2 LIMIT 1) ORDER BY kept_until LIMIT $3 FOR UPDATE SKIP LOCKED)";
+        POSTGRES_FIND_ATTEMPT = "SELECT key FROM oauth2_attempts WHERE key = $1";
         POSTGRES_FIND_KNOWN_PAIR = "SELECT key FROM oauth2_known_pairs WHERE key = $1 AND kept_until > $2";
         /// What was written within a day is left as it is.
         POSTGRES_PUT_KNOWN_PAIR = "INSERT INTO oauth2_known_pairs (key, kept_until) VALUES ($1, $2) \
@@ -373,6 +396,19 @@ mod postgres {
             'number') AS REGCLASS)), 0) AS number";
         /// The next number is the one after this.
         POSTGRES_MOVE_NUMBER = "SELECT setval(pg_get_serial_sequence('oauth2_feed', 'number'), $1) AS number";
+
+        /// As one moment had it. A large database is given its time.
+        POSTGRES_BEGIN_TO_READ_ALL = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+            SET LOCAL statement_timeout = 600000; SET LOCAL idle_in_transaction_session_timeout = 600000";
+        POSTGRES_BEGIN_TO_FILL = "BEGIN; \
+            SET LOCAL statement_timeout = 600000; SET LOCAL idle_in_transaction_session_timeout = 600000";
+        /// No two databases have the same, unless their servers were started in the same microsecond.
+        POSTGRES_FIND_IDENTITY = "SELECT concat_ws(' ', \
+            date_part('epoch', pg_postmaster_start_time()), current_database(), \
+            current_schema()) AS identity";
+        /// The next position is the one after the last, if there is one.
+        POSTGRES_MOVE_POSITION = "SELECT setval(pg_get_serial_sequence('oauth2_keys', 'position'), MAX(position)) AS number \
+            FROM oauth2_keys HAVING COUNT(*) > 0";
 
         POSTGRES_LISTEN = "LISTEN oauth2_feed";
 

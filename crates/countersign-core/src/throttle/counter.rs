@@ -9,6 +9,9 @@ use crate::clock::Timestamp;
 /// After how long without a failure one of [`Rule::Growing`] or [`Rule::Following`] is forgotten, in seconds: a day.
 pub(super) const FORGOTTEN_AFTER: u32 = 24 * 60 * 60;
 
+/// How far clocks of processes may be apart that count together, in seconds.
+const CLOCKS_APART: i64 = 60;
+
 /// Doublings beyond which every delay is the longest.
 const MAX_DOUBLINGS: u32 = 31;
 
@@ -287,18 +290,19 @@ impl Tally {
         Timestamp::from_seconds(self.last).plus(seconds(self.delay))
     }
 
-    /// Lets time do its work. A clock that went back does not make a delay longer than it is.
+    /// Lets time do its work. A clock that went back does not make a delay longer than it is; but clocks of processes that count
+    /// together are not quite the same, and between them no time passes twice.
     fn turn_to(&mut self, rule: Rule, now: Timestamp) {
-        let passed = u32::try_from(now.seconds().saturating_sub(self.last).max(0)).unwrap_or(u32::MAX);
+        let now = now.seconds();
+        if self.last.saturating_sub(now) > CLOCKS_APART {
+            self.last = now;
+        }
+        let passed = u32::try_from(now.saturating_sub(self.last).max(0)).unwrap_or(u32::MAX);
         match rule {
-            Rule::Growing { .. } | Rule::Following { .. } => {
-                self.last = self.last.min(now.seconds());
-                if passed >= FORGOTTEN_AFTER {
-                    self.forget();
-                }
-            }
+            Rule::Growing { .. } | Rule::Following { .. } if passed >= FORGOTTEN_AFTER => self.forget(),
+            Rule::Growing { .. } | Rule::Following { .. } => {}
             Rule::Leaky { refill, .. } => {
-                self.last = now.seconds();
+                self.last = self.last.max(now);
                 self.level = self.level.saturating_sub(passed.saturating_mul(refill));
                 if self.level == 0 {
                     self.forget();

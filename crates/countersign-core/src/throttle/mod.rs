@@ -120,6 +120,22 @@ pub trait Attempts: fmt::Debug + Send + Sync + 'static {
     /// [`StoreError`] (`temporarily_unavailable`): it cannot be known now.
     async fn begin(&self, counters: &[Counter], clock: &dyn Clock) -> Result<Verdict, StoreError>;
 
+    /// Whether all of `counters` are as if they had never been, where that is cheaper to know than it is to begin: then nothing is
+    /// reserved. `None`, the default: it is not. For secrets that nobody finds by trying; those who ask at once are all looked
+    /// at.
+    ///
+    /// # Errors
+    /// [`StoreError`] (`temporarily_unavailable`): it cannot be known now.
+    async fn are_clean(&self, counters: &[Counter], now: Timestamp) -> Result<Option<bool>, StoreError> {
+        let _ = (counters, now);
+        Ok(None)
+    }
+
+    /// Counts an attempt that failed where nothing was reserved. It must not block.
+    fn fail(&self, counters: &[Counter], now: Timestamp) {
+        let _ = (counters, now);
+    }
+
     /// Ends an attempt that began. It must not block: what is away for a moment is told in the background.
     fn settle(&self, counters: &[Counter], outcome: Outcome, now: Timestamp);
 
@@ -232,7 +248,11 @@ impl Throttle {
         };
         let (what, key) = (What::Client, Key::of(What::Client, &[&network, id.as_bytes()]));
         let own = Counter { what, key, rule: growing(settings) };
-        let counters = match self.attempts.is_known(key, self.clock.now()).await? {
+        let now = self.clock.now();
+        let counters = match self.attempts.is_known(key, now).await? {
+            true if self.attempts.are_clean(&[own], now).await? == Some(true) => {
+                return Ok(Attempt { throttle: self, counters: vec![own], pair: None, place: Place::None });
+            }
             true => vec![own],
             false => vec![own, of_source(settings, network)],
         };
@@ -273,7 +293,7 @@ impl Throttle {
         whose: Whose<'_>,
     ) -> Result<Attempt<'_>, OAuthError> {
         match self.attempts.begin(&counters, &*self.clock).await? {
-            Verdict::Go => Ok(Attempt { throttle: self, counters, pair }),
+            Verdict::Go => Ok(Attempt { throttle: self, counters, pair, place: Place::Reserved }),
             Verdict::Full => Err(OAuthError::TemporarilyUnavailable { retry_after: NO_ROOM_RETRY }),
             Verdict::Delayed { until, news } => {
                 let meter = match counters.first().map(|counter| counter.what) {
@@ -333,11 +353,19 @@ pub(crate) struct Attempt<'a> {
     counters: Vec<Counter>,
     /// The account and the source, if a success makes this known to be good for that.
     pair: Option<Key>,
+    place: Place,
+}
+
+/// Whether an attempt has a place in its counters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Reserved,
+    None,
 }
 
 impl<'a> Attempt<'a> {
     const fn uncounted(throttle: &'a Throttle) -> Self {
-        Self { throttle, counters: Vec::new(), pair: None }
+        Self { throttle, counters: Vec::new(), pair: None, place: Place::None }
     }
 
     /// Says how it ended.
@@ -360,7 +388,11 @@ impl<'a> Attempt<'a> {
             return;
         }
         let now = self.throttle.clock.now();
-        self.throttle.attempts.settle(&counters, outcome, now);
+        match (self.place, outcome) {
+            (Place::Reserved, _) => self.throttle.attempts.settle(&counters, outcome, now),
+            (Place::None, Outcome::Failure) => self.throttle.attempts.fail(&counters, now),
+            (Place::None, _) => {}
+        }
         if let (Some(pair), Outcome::Success) = (self.pair, outcome) {
             self.throttle.attempts.know(pair, now);
         }

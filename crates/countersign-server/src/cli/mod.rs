@@ -7,6 +7,7 @@ mod doctor;
 mod explain;
 mod grant;
 mod key;
+mod migrate;
 mod openapi;
 mod print;
 mod restore;
@@ -62,6 +63,7 @@ enum Command {
     Key(key::Key),
     Backup(backup::Backup),
     Restore(restore::Restore),
+    Migrate(migrate::Migrate),
     Openapi(openapi::Openapi),
     Explain(explain::Explain),
     Doctor(doctor::Doctor),
@@ -90,6 +92,7 @@ async fn obey(cli: Cli) -> Outcome {
         Command::Key(key) => key.run(&global).await,
         Command::Backup(backup) => backup.run(&global).await,
         Command::Restore(restore) => restore.run(&global).await,
+        Command::Migrate(migrate) => migrate.run(&global).await,
         Command::Openapi(openapi) => openapi.run(&global).await,
         Command::Explain(explain) => explain.run(&global).await,
         Command::Doctor(doctor) => doctor.run(&global).await,

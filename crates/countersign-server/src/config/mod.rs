@@ -18,7 +18,7 @@ pub(crate) use self::{
         AccessTokenFormat, CollectorUrl, DatabaseUrl, ListenAddress, LogFormat, LogLevel, Share, SigningAlgorithm,
         Staleness, Switch, Value, Whole, read_described_scope,
     },
-    written::Written,
+    written::{MIGRATE_TO_VARIABLE, Written},
 };
 
 /// Which database and which file, as flags may say.

@@ -16,6 +16,9 @@ use super::{
 /// The name of the variable that names the file. It is no setting, since a file cannot name itself.
 pub(super) const CONFIG_VARIABLE: &str = "COUNTERSIGN_CONFIG";
 
+/// The name of the variable that says where `countersign migrate` moves the database: it may have a password in it.
+pub(crate) const MIGRATE_TO_VARIABLE: &str = "COUNTERSIGN_MIGRATE_TO";
+
 /// One layer of settings, or several laid over one another.
 #[derive(Debug, Default)]
 pub(crate) struct Written(BTreeMap<&'static str, Entry>);
@@ -73,7 +76,10 @@ impl Written {
         let mut layer = Self::default();
         for (name, value) in variables {
             let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
-            if name == CONFIG_VARIABLE || value.is_empty() || is_from_kubernetes(name, &value) {
+            if [CONFIG_VARIABLE, MIGRATE_TO_VARIABLE].contains(&name)
+                || value.is_empty()
+                || is_from_kubernetes(name, &value)
+            {
                 continue;
             }
             let place = Place::Environment(name.to_owned());

@@ -15,6 +15,7 @@ mod keys;
 mod load;
 mod logs;
 mod metrics;
+mod migrate;
 mod oauth2_crate;
 mod postgres;
 mod revocation;

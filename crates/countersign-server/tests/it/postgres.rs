@@ -2,7 +2,7 @@
 
 #[expect(dead_code, reason = "nobody ends it here")]
 #[path = "../../../countersign-sql/tests/it/cluster.rs"]
-mod cluster;
+pub(crate) mod cluster;
 
 use std::time::Duration;
 

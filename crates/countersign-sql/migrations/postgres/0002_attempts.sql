@@ -3,12 +3,14 @@
 -- without a word.
 CREATE TABLE oauth2_attempts (
     key BYTEA NOT NULL PRIMARY KEY,
+    kind TEXT COLLATE "C" NOT NULL,
     tally BYTEA,
     under_way_until BIGINT,
     kept_until BIGINT NOT NULL
 );
 
 CREATE INDEX oauth2_attempts_kept_until ON oauth2_attempts (kept_until);
+CREATE INDEX oauth2_attempts_kind ON oauth2_attempts (kind, kept_until);
 
 -- Accounts and sources from which somebody logged in to them, by the same hashes.
 CREATE TABLE oauth2_known_pairs (

@@ -3,62 +3,146 @@
 //! An attempt reserves and settles in a transaction each. What they count is not worth a wait for the disk: the last moments
 //! before a crash of the database may be forgotten.
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use countersign_core::{
     clock::{Clock, Timestamp},
     meters::StoreOperation,
-    store::StoreError,
+    store::{SWEEP_MARGIN, StoreError},
     throttle::{
-        Attempts, Counter, KNOWN_FOR, Key, Outcome, Tally, Verdict,
+        Attempts, Counter, KNOWN_FOR, Key, MAX_WAITING, Outcome, Tally, Verdict, What,
         steps::{self, Step},
     },
 };
-use tokio::{runtime::Handle, time::Instant};
+use tokio::{
+    runtime::Handle,
+    sync::{Semaphore, oneshot},
+    time::Instant,
+};
 
-use super::{Decision, Postgres, TRIES, connection::Connection, query::Problem};
+use super::{Decision, OPERATION, Postgres, TRIES, connection::Connection, query::Problem};
 use crate::{
-    rows::{self, SharedTally},
+    rows::{self, SharedTally, Value},
     statements as sql,
 };
 
 /// After how long an attempt that is under way counts no more: its process has ended without a word. Longer than any takes.
 const ABANDONED_AFTER: Duration = Duration::from_secs(60);
 
-/// How many counters are kept, and how many pairs that are known to be good: some 200 MB on the disk when full. Those go first
-/// that would be forgotten first.
-const MOST: usize = 1_000_000;
+/// How many counters of a kind are kept, and how many pairs that are known to be good: some 100 MB on the disk for each when
+/// full. Those go first that would be forgotten first; and who fills one kind moves nothing out of another.
+const MOST_OF_A_KIND: usize = 500_000;
+
+/// Kinds of counters, by how cheaply they are made: an account needs a hash for each failure, a client's name none.
+const KINDS: [&str; 3] = ["login", "source", "client"];
+
+const fn kind(what: What) -> &'static str {
+    match what {
+        What::Account | What::KnownPair | What::StrangePair => KINDS[0],
+        What::Source => KINDS[1],
+        What::Client | What::Introspection => KINDS[2],
+    }
+}
 
 /// How long an attempt waits for others that are under way, and how long until it looks again, at first and at most.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(160));
 
-/// How often an end is told, and how long after the first failure again; the pause doubles.
-const TELLS: usize = 5;
-const TELL_AGAIN: Duration = Duration::from_millis(200);
+/// How long after an end could not be told it is tried again, at first and at most.
+const TELL_AGAIN: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
 /// A pair that is known to be good is written again when it has lost so much of its time.
 const KNOWN_ANEW_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How many closed counters a process remembers.
+const MOST_REMEMBERED: usize = 10_000;
+
+/// What a process knows of the counters beside what the database does.
+pub(super) struct Lanes {
+    /// Attempts use part of the connections, so that what has nothing to do with them goes on however many guess.
+    begin: Semaphore,
+    end: Semaphore,
+    waiting: Semaphore,
+    /// Counters that are closed, as was found in this second: who hammers costs the database one question a second.
+    closed: Mutex<HashMap<Key, Closed>>,
+}
+
+#[derive(Clone, Copy)]
+struct Closed {
+    found_at: Timestamp,
+    until: Timestamp,
+}
+
+impl Lanes {
+    pub(super) fn new(connections: usize) -> Self {
+        Self {
+            begin: Semaphore::new((connections / 2).max(1)),
+            end: Semaphore::new((connections / 4).max(1)),
+            waiting: Semaphore::new(MAX_WAITING),
+            closed: Mutex::default(),
+        }
+    }
+
+    /// When an attempt may be tried again, if that was found in this second. Attempts that share their last counter, which is of
+    /// the account and its source, wait for the same.
+    fn closed_until(&self, counters: &[Counter], now: Timestamp) -> Option<Timestamp> {
+        let known = *self.closed().get(&counters.last()?.key)?;
+        (known.found_at == now && now < known.until).then_some(known.until)
+    }
+
+    fn remember(&self, counters: &[Counter], found_at: Timestamp, until: Timestamp) {
+        let Some(last) = counters.last() else { return };
+        let mut closed = self.closed();
+        if closed.len() >= MOST_REMEMBERED {
+            closed.clear();
+        }
+        closed.insert(last.key, Closed { found_at, until });
+    }
+
+    fn closed(&self) -> MutexGuard<'_, HashMap<Key, Closed>> {
+        self.closed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 #[async_trait]
 impl Attempts for Postgres {
     async fn begin(&self, counters: &[Counter], clock: &dyn Clock) -> Result<Verdict, StoreError> {
         let (began, (mut pause, longest)) = (Instant::now(), LOOK_AGAIN);
+        let mut place = None;
         loop {
-            match self.look(counters, clock.now()).await? {
+            match self.look_apart(counters, clock.now()).await? {
                 Step::Go => return Ok(Verdict::Go),
                 Step::Delayed { until, news } => return Ok(Verdict::Delayed { until, news }),
                 Step::Wait(_) if began.elapsed() > LONGEST_WAIT => return Ok(Verdict::Full),
-                Step::Wait(_) => tokio::time::sleep(pause).await,
+                Step::Wait(_) => {}
             }
+            if place.is_none() {
+                let Ok(taken) = self.shared.lanes.waiting.try_acquire() else { return Ok(Verdict::Full) };
+                place = Some(taken);
+            }
+            tokio::time::sleep(pause).await;
             pause = longest.min(pause * 2);
         }
     }
 
+    async fn are_clean(&self, counters: &[Counter], _: Timestamp) -> Result<Option<bool>, StoreError> {
+        let [only] = counters else { return Ok(None) };
+        let found =
+            self.find_one(sql::POSTGRES_FIND_ATTEMPT, &[only.key.as_bytes().as_slice().into()], |_| Ok(())).await?;
+        Ok(Some(found.is_none()))
+    }
+
+    fn fail(&self, counters: &[Counter], now: Timestamp) {
+        self.end_in_background(counters, Ending::Unreserved, now);
+    }
+
     fn settle(&self, counters: &[Counter], outcome: Outcome, now: Timestamp) {
-        let (store, counters) = (self.clone(), counters.to_vec());
-        in_background(async move { store.end_attempt(&counters, outcome, now).await });
+        self.end_in_background(counters, Ending::Reserved(outcome), now);
     }
 
     async fn is_known(&self, pair: Key, now: Timestamp) -> Result<bool, StoreError> {
@@ -70,11 +154,47 @@ impl Attempts for Postgres {
         let store = self.clone();
         let until = now.plus(KNOWN_FOR);
         let values = [pair.as_bytes().as_slice().into(), until.into(), until.minus(KNOWN_ANEW_AFTER).into()];
-        in_background(async move { store.execute(sql::POSTGRES_PUT_KNOWN_PAIR, &values).await.map(drop) });
+        in_background(async move {
+            let _lane = store.shared.lanes.end.acquire().await;
+            store.execute(sql::POSTGRES_PUT_KNOWN_PAIR, &values).await.map(drop)
+        });
     }
 }
 
+/// How an attempt ends.
+#[derive(Clone, Copy)]
+enum Ending {
+    Reserved(Outcome),
+    /// It has failed, and had no place.
+    Unreserved,
+}
+
 impl Postgres {
+    /// As [`Postgres::look`], in a task of its own: where whoever asked has gone when it is decided, the place is given back.
+    async fn look_apart(&self, counters: &[Counter], now: Timestamp) -> Result<Step, StoreError> {
+        if let Some(until) = self.shared.lanes.closed_until(counters, now) {
+            return Ok(Step::Delayed { until, news: None });
+        }
+        let (sender, decided) = oneshot::channel();
+        let (store, counters) = (self.clone(), counters.to_vec());
+        tokio::spawn(async move {
+            let lane = store.shared.lanes.begin.acquire().await;
+            // Nobody waits for it any more, and nothing was asked.
+            if sender.is_closed() {
+                return;
+            }
+            let step = store.look(&counters, now).await;
+            drop(lane);
+            if let Ok(Step::Delayed { until, .. }) = step {
+                store.shared.lanes.remember(&counters, now, until);
+            }
+            if let Err(Ok(Step::Go)) = sender.send(step) {
+                store.settle(&counters, Outcome::Undecided, now);
+            }
+        });
+        decided.await.unwrap_or_else(|gone| Err(StoreError::unavailable(gone)))
+    }
+
     async fn look(&self, counters: &[Counter], now: Timestamp) -> Result<Step, StoreError> {
         transaction!(self, connection => {
             let mut tallies = lock(connection, counters, now).await?;
@@ -91,34 +211,47 @@ impl Postgres {
     /// Forgets what counts no more, and what is beyond what is kept; says how much went.
     pub(super) async fn sweep_attempts(&self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
         let mut gone = 0;
-        for (statement, values) in [
-            (sql::POSTGRES_SWEEP_ATTEMPTS, [now.into(), limit.into()]),
-            (sql::POSTGRES_SWEEP_EXCESS_ATTEMPTS, [MOST.into(), limit.into()]),
-            (sql::POSTGRES_SWEEP_KNOWN_PAIRS, [now.into(), limit.into()]),
-            (sql::POSTGRES_SWEEP_EXCESS_KNOWN_PAIRS, [MOST.into(), limit.into()]),
-        ] {
-            gone += self.execute(statement, &values).await?;
+        let over = Value::from(now.minus(SWEEP_MARGIN));
+        for statement in [sql::POSTGRES_SWEEP_ATTEMPTS, sql::POSTGRES_SWEEP_KNOWN_PAIRS] {
+            gone += self.execute(statement, &[over.clone(), limit.into()]).await?;
         }
-        Ok(gone)
+        for kind in KINDS {
+            let values = [kind.into(), MOST_OF_A_KIND.into(), limit.into()];
+            gone += self.execute(sql::POSTGRES_SWEEP_EXCESS_ATTEMPTS, &values).await?;
+        }
+        Ok(gone + self.execute(sql::POSTGRES_SWEEP_EXCESS_KNOWN_PAIRS, &[MOST_OF_A_KIND.into(), limit.into()]).await?)
     }
 
-    /// Tells the counters how an attempt ended. Who cannot be told hears of it when the attempt counts no more.
-    async fn end_attempt(&self, counters: &[Counter], outcome: Outcome, now: Timestamp) -> Result<(), StoreError> {
-        let mut pause = TELL_AGAIN;
-        for _ in 1..TELLS {
-            if self.end_attempt_once(counters, outcome, now).await.is_ok() {
-                return Ok(());
+    fn end_in_background(&self, counters: &[Counter], ending: Ending, now: Timestamp) {
+        let (store, counters) = (self.clone(), counters.to_vec());
+        in_background(async move {
+            let _lane = store.shared.lanes.end.acquire().await;
+            store.end_attempt(&counters, ending, now).await
+        });
+    }
+
+    /// Tells the counters how an attempt ended, as long as they would not know by themselves.
+    async fn end_attempt(&self, counters: &[Counter], ending: Ending, now: Timestamp) -> Result<(), StoreError> {
+        let (began, (mut pause, longest)) = (Instant::now(), TELL_AGAIN);
+        loop {
+            match self.end_attempt_once(counters, ending, now).await {
+                Err(_) if began.elapsed() < ABANDONED_AFTER => tokio::time::sleep(pause).await,
+                told => return told,
             }
-            tokio::time::sleep(pause).await;
-            pause *= 2;
+            pause = longest.min(pause * 2);
         }
-        self.end_attempt_once(counters, outcome, now).await
     }
 
-    async fn end_attempt_once(&self, counters: &[Counter], outcome: Outcome, now: Timestamp) -> Result<(), StoreError> {
+    async fn end_attempt_once(&self, counters: &[Counter], ending: Ending, now: Timestamp) -> Result<(), StoreError> {
         transaction!(self, connection => {
             let mut tallies = lock(connection, counters, now).await?;
-            steps::settle(&mut tallies, outcome, now);
+            match ending {
+                Ending::Reserved(outcome) => steps::settle(&mut tallies, outcome, now),
+                Ending::Unreserved => {
+                    tallies.iter_mut().for_each(|(_, tally)| tally.reserve());
+                    steps::settle(&mut tallies, Outcome::Failure, now);
+                }
+            }
             write(connection, &tallies, now, None).await?;
             Ok(Decision::Keep(()))
         })
@@ -129,7 +262,8 @@ impl Postgres {
 async fn lock(connection: &Connection, counters: &[Counter], now: Timestamp) -> Result<Vec<(Counter, Tally)>, Problem> {
     connection.batch(sql::POSTGRES_DO_NOT_WAIT_FOR_THE_DISK).await?;
     let keys: Vec<&[u8]> = counters.iter().map(|counter| counter.key.as_bytes().as_slice()).collect();
-    let rows = connection.all_with(sql::POSTGRES_LOCK_ATTEMPTS, &[&keys], rows::shared_tally).await?;
+    let kinds: Vec<&str> = counters.iter().map(|counter| kind(counter.what)).collect();
+    let rows = connection.all_with(sql::POSTGRES_LOCK_ATTEMPTS, &[&keys, &kinds], rows::shared_tally).await?;
     let tally = |counter: &Counter| {
         let row = rows.iter().find(|row| row.key == counter.key.as_bytes());
         row.map_or_else(Tally::default, |row| row.at(now))

@@ -1,5 +1,7 @@
 //! What makes the past powerless in a database that was put back: one transaction.
 
+use std::time::Instant;
+
 use countersign_core::{
     clock::Timestamp,
     meters::StoreOperation,
@@ -7,7 +9,7 @@ use countersign_core::{
 };
 
 use super::{
-    Decision, Postgres, TRIES,
+    Decision, LONG, Postgres, TRIES,
     connection::Connection,
     locks::{self, Only},
     query::Problem,
@@ -21,8 +23,13 @@ use crate::{
 impl Postgres {
     /// Begins an epoch; see [`Feed::begin_epoch`](countersign_core::store::Feed::begin_epoch).
     pub(super) async fn begin_epoch_at(&self, now: Timestamp) -> Result<Epoch, StoreError> {
-        let until = now.plus(LONGEST_ACCESS_TOKEN);
-        transaction!(self, connection => {
+        let asked = Instant::now();
+        transaction!(self, within LONG, connection => {
+            connection.batch(sql::POSTGRES_TAKE_TIME).await?;
+            connection.batch(sql::POSTGRES_LOCK_ALL_GRANTS).await?;
+            // What others issued while this waited is of the past too.
+            let now = now.plus(asked.elapsed());
+            let until = now.plus(LONGEST_ACCESS_TOKEN);
             locks::only(connection, Only::MakesKeys).await?;
             locks::all_keys(connection).await?;
             let mut ended = [0; sql::END_EVERYTHING.len()];
@@ -50,6 +57,7 @@ impl Postgres {
     pub async fn restore_in_place(&self, now: Timestamp) -> Result<Restored, BackupError> {
         let newest_moment = self.find_newest_moment().await?;
         backup::check_clock(newest_moment, now)?;
-        Ok(Restored { epoch: self.begin_epoch_at(now).await?, newest_moment })
+        let cut = newest_moment.map_or(now, |newest| newest.max(now));
+        Ok(Restored { epoch: self.begin_epoch_at(cut).await?, newest_moment })
     }
 }

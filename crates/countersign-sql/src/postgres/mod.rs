@@ -13,8 +13,11 @@
 /// since the compiler cannot see that the future of an async closure goes from thread to thread.
 macro_rules! transaction {
     ($store:expr, $connection:ident => $script:block) => {
+        transaction!($store, within OPERATION, $connection => $script)
+    };
+    ($store:expr, within $time:expr, $connection:ident => $script:block) => {
         $store
-            .measured(StoreOperation::Write, async {
+            .measured(StoreOperation::Write, $time, async {
                 let mut tries = 1..TRIES;
                 loop {
                     let lease = $store.begin().await?;
@@ -41,6 +44,8 @@ mod pool;
 mod ports;
 mod query;
 mod tls;
+#[cfg(feature = "sqlite")]
+pub(crate) mod transfer;
 
 use std::{
     fmt,
@@ -55,6 +60,7 @@ use countersign_core::{
 };
 
 use self::{
+    attempts::Lanes,
     connection::within,
     location::{Access, Location},
     news::News,
@@ -69,6 +75,9 @@ use crate::{
 
 /// How long an operation may take, with all that it waits for.
 const OPERATION: Duration = Duration::from_secs(10);
+
+/// How long what ends very much may take: all grants of a client, or everything.
+const LONG: Duration = Duration::from_secs(10 * 60);
 
 /// How often a transaction is tried that others stand in the way of.
 const TRIES: usize = 5;
@@ -89,6 +98,7 @@ pub struct Postgres {
 
 struct Shared {
     pool: Arc<Pool>,
+    lanes: Lanes,
     meters: StoreMeters,
     /// From when on somebody wants to hear of it.
     news: OnceLock<News>,
@@ -142,7 +152,8 @@ impl Postgres {
 
     fn start(url: &str, access: Access) -> Result<Self, OpenError> {
         let pool = Pool::new(Location::parse(url, access)?);
-        let shared = Shared { pool, meters: StoreMeters::new(), news: OnceLock::new() };
+        let lanes = Lanes::new(pool.location().connections);
+        let shared = Shared { pool, lanes, meters: StoreMeters::new(), news: OnceLock::new() };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -181,7 +192,7 @@ impl Postgres {
         if values.iter().any(cannot_be_kept) {
             return Ok(Vec::new());
         }
-        self.measured(StoreOperation::Read, self.read(sql, values, read)).await
+        self.measured(StoreOperation::Read, OPERATION, self.read(sql, values, read)).await
     }
 
     async fn read<T>(&self, sql: &'static str, values: &[Value], read: Read<T>) -> Result<Vec<T>, Problem> {
@@ -203,7 +214,7 @@ impl Postgres {
 
     /// How many rows a statement changed that is a transaction of its own.
     async fn execute(&self, sql: &'static str, values: &[Value]) -> Result<usize, StoreError> {
-        self.measured(StoreOperation::Write, async {
+        self.measured(StoreOperation::Write, OPERATION, async {
             let mut tries = 1..TRIES;
             loop {
                 let lease = self.shared.pool.lease().await?;
@@ -246,9 +257,17 @@ impl Postgres {
     async fn measured<T>(
         &self,
         operation: StoreOperation,
+        time: Duration,
         work: impl Future<Output = Result<T, Problem>>,
     ) -> Result<T, StoreError> {
-        let work = async { within(OPERATION, work).await.map_err(StoreError::from) };
+        let work = async {
+            let done = within(time, work).await;
+            // Where one connection is dead, those that wait are too.
+            if let Err(Problem::Lost(_)) = done {
+                self.shared.pool.forget_idle();
+            }
+            done.map_err(StoreError::from)
+        };
         self.shared.meters.measure(operation, work).await
     }
 }

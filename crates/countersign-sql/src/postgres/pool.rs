@@ -23,7 +23,7 @@ use crate::statements;
 const WAIT: Duration = Duration::from_secs(5);
 
 /// How long a connection may take to undo what its user left behind.
-const RECOVERY: Duration = Duration::from_secs(10);
+const RECOVERY: Duration = Duration::from_secs(2);
 
 /// The connections of a store.
 pub(super) struct Pool {

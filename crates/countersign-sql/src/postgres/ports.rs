@@ -22,7 +22,7 @@ use countersign_core::{
 };
 
 use super::{
-    Decision, Postgres, TRIES,
+    Decision, LONG, OPERATION, Postgres, TRIES,
     connection::Connection,
     locks::{self, Only},
     news::News,
@@ -177,6 +177,7 @@ fn cut(id: &ClientId, now: Timestamp) -> Vec<Value> {
 /// clock was ahead before, up to the last use.
 async fn end_grants_to(connection: &Connection, id: &ClientId, now: Timestamp) -> Result<(), Problem> {
     let name = [Value::from(id.as_str())];
+    connection.batch(sql::POSTGRES_TAKE_TIME).await?;
     // Nor is any of it renewed, or gets a token.
     connection.all(sql::POSTGRES_LOCK_GRANTS_TO_CLIENT, &name, |_| Ok(())).await?;
     let last = connection.all(sql::FIND_LAST_USE_OF_CLIENT, &name, rows::newest_moment).await?;
@@ -215,7 +216,7 @@ impl Clients for Postgres {
         status: ClientStatus,
         now: Timestamp,
     ) -> Result<Found, StoreError> {
-        transaction!(self, connection => {
+        transaction!(self, within LONG, connection => {
             let values = [rows::client_status_name(status).into(), id.as_str().into()];
             let changed = connection.execute(sql::SET_CLIENT_STATUS, &values).await?;
             if changed > 0 && status == ClientStatus::Disabled {
@@ -242,7 +243,7 @@ impl Clients for Postgres {
 
     async fn remove_client(&self, id: &ClientId, now: Timestamp) -> Result<Found, StoreError> {
         let name = [Value::from(id.as_str())];
-        transaction!(self, connection => {
+        transaction!(self, within LONG, connection => {
             let removed = connection.execute(sql::REMOVE_CLIENT, &name).await?;
             if removed > 0 {
                 end_grants_to(connection, id, now).await?;

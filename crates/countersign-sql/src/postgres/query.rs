@@ -110,7 +110,7 @@ impl Connection {
 }
 
 /// The values as the statement takes them. One of another type is refused by the driver before it is sent.
-fn bound<'a>(statement: &Statement, values: &'a [Value]) -> Vec<&'a (dyn ToSql + Sync)> {
+pub(super) fn bound<'a>(statement: &Statement, values: &'a [Value]) -> Vec<&'a (dyn ToSql + Sync)> {
     let kinds = statement.params().iter();
     values.iter().zip(kinds).map(|(value, kind)| parameter(value, kind)).collect()
 }

@@ -105,7 +105,7 @@ fn restore(from: &Path, to: &Path, now: Timestamp) -> Result<(Copied, Restored),
     Ok((copied, restored))
 }
 
-fn refuse_existing(path: &Path) -> Result<(), BackupError> {
+pub(super) fn refuse_existing(path: &Path) -> Result<(), BackupError> {
     match fs::symlink_metadata(path) {
         Err(missing) if missing.kind() == ErrorKind::NotFound => Ok(()),
         Err(source) => Err(BackupError::Write { path: path.to_owned(), source }),
@@ -145,7 +145,7 @@ fn count(copy: &Connection, has_sealed: bool, part: &Part) -> Result<Copied, Bac
 }
 
 /// Whether this program, or an older one, made the tables: the first step that is missing, if one is.
-fn check_ours(connection: &Connection, path: &Path) -> Result<Option<i64>, BackupError> {
+pub(super) fn check_ours(connection: &Connection, path: &Path) -> Result<Option<i64>, BackupError> {
     match migrate::check(connection) {
         Ok(()) => Ok(None),
         Err(OpenError::OlderSchema { missing: 1 }) => Err(BackupError::NotOurs { path: path.to_owned() }),
@@ -154,7 +154,7 @@ fn check_ours(connection: &Connection, path: &Path) -> Result<Option<i64>, Backu
     }
 }
 
-fn check_whole(connection: &Connection, path: &Path) -> Result<(), BackupError> {
+pub(super) fn check_whole(connection: &Connection, path: &Path) -> Result<(), BackupError> {
     let found = match connection.query_row(sql::SQLITE_CHECK, [], |row| row.get::<_, String>(0)) {
         Ok(whole) if whole == "ok" => return Ok(()),
         Ok(found) => found,
@@ -178,25 +178,27 @@ fn make_powerless(path: &Path, now: Timestamp) -> Result<Restored, BackupError> 
     backup::check_clock(newest_moment, now)?;
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Exclusive).map_err(query::store_error)?;
-    let epoch = epoch::begin(&transaction, now)?;
+    let epoch = epoch::begin(&transaction, newest_moment.map_or(now, |newest| newest.max(now)))?;
     transaction.commit().map_err(query::store_error)?;
     connection.close().map_err(|(_, problem)| query::store_error(problem))?;
     Ok(Restored { epoch, newest_moment })
 }
 
 /// A file that is not whole yet. It goes with this value, unless it got its name.
-struct Part {
-    path: PathBuf,
+pub(super) struct Part {
+    pub(super) path: PathBuf,
+    /// Whether the file has its name, and nothing of it is left under this one.
+    is_renamed: bool,
 }
 
 impl Part {
     /// An empty file beside the one that it will be, readable by its owner alone.
-    fn create(to: &Path) -> Result<Self, BackupError> {
+    pub(super) fn create(to: &Path) -> Result<Self, BackupError> {
         let mut name = OsString::from(to);
         name.push(UNFINISHED);
         let path = PathBuf::from(name);
         match file::create(&path) {
-            Ok(()) => Ok(Self { path }),
+            Ok(()) => Ok(Self { path, is_renamed: false }),
             Err(problem) if problem.kind() == ErrorKind::AlreadyExists => Err(BackupError::Unfinished { path }),
             Err(source) => Err(BackupError::Write { path, source }),
         }
@@ -207,7 +209,7 @@ impl Part {
     }
 
     /// Gives it its name once it is on the disk, if nothing has that name.
-    fn take_name(self, to: &Path) -> Result<(), BackupError> {
+    pub(super) fn take_name(mut self, to: &Path) -> Result<(), BackupError> {
         // SQLite has closed it: no lock of its goes with this descriptor.
         File::options()
             .write(true)
@@ -223,6 +225,7 @@ impl Part {
             Err(_) => {
                 refuse_existing(to)?;
                 fs::rename(&self.path, to).map_err(|source| self.failed(source))?;
+                self.is_renamed = true;
             }
         }
         drop(self);
@@ -233,6 +236,10 @@ impl Part {
 
 impl Drop for Part {
     fn drop(&mut self) {
+        // Somebody else's may have the name by now.
+        if self.is_renamed {
+            return;
+        }
         for path in file::with_companions(&self.path) {
             // Most are not there, and whoever reads the directory sees what could not be removed.
             let _ = fs::remove_file(path);

@@ -10,6 +10,8 @@ mod ports;
 mod query;
 mod readers;
 mod threads;
+#[cfg(feature = "postgres")]
+pub(crate) mod transfer;
 mod version;
 mod writer;
 

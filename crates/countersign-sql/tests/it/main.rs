@@ -16,3 +16,4 @@ mod renewal;
 mod schema;
 mod sources;
 mod support;
+mod transfer;

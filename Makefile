@@ -18,9 +18,9 @@ setup: ## what the tests need beside Rust
 fuzz: ## every parser of outside input under libFuzzer, SECONDS each (60)
 	@SECONDS_EACH=$(or $(SECONDS),60) TARGETS="$(TARGETS)" bash scripts/fuzz.sh
 
-faults: setup ## kills the program, cuts its power, fills its disk, turns its clock, some 40 minutes; FAULTS="kill" SEED=N ROUNDS=N
+faults: setup ## kills the program, cuts its power, fills its disk, turns its clock, some 40 minutes; FAULTS=, STORE=, SEED=, ROUNDS=
 	cargo build -p countersign-server --bin countersign --locked
-	.venv/bin/python faults/run.py $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(FAULTS)
+	.venv/bin/python faults/run.py $(if $(STORE),--store $(STORE)) $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(FAULTS)
 
 cluster: ## two replicas over PostgreSQL behind a proxy, on this machine, until Ctrl-C; PORT=8000 is the proxy's
 	cargo build --release --locked -p countersign-server

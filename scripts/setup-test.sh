@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # Brings what `make test` needs beside Rust: a C compiler, curl, Python with a virtual environment, Node.js, Chromium,
-# the command line `jose`, two tools that attack, `slowhttptest` and `hydra`, two for faults, `strace` and `faketime`, a proxy,
-# `haproxy`, and PostgreSQL, of which the tests make clusters of their own. Installs Debian packages only for what is
+# the command line `jose`, two tools that attack, `slowhttptest` and `hydra`, three for faults, `strace`, `faketime` and `ip`, a
+# proxy, `haproxy`, and PostgreSQL, of which the tests make clusters of their own. Installs Debian packages only for what is
 # missing; done again, it does nothing. Versions of the rest are pinned.
+#
+# On Debian the packages `postgresql` and `haproxy` start services of their own, now and at each boot. No test needs or touches
+# them: `systemctl disable --now postgresql haproxy` ends that.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -31,6 +34,11 @@ find_postgresql() {
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null
 }
 
+# The library that turns the clock of a program, where faults/rig/clock.py looks for it; the command is not enough.
+find_libfaketime() {
+    ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || ls /usr/lib64/faketime/libfaketimeMT.so.1 >/dev/null 2>&1
+}
+
 missing_packages() {
     command -v cc >/dev/null || echo gcc libc6-dev
     command -v curl >/dev/null || echo curl ca-certificates
@@ -45,7 +53,8 @@ missing_packages() {
     find_postgresql || echo postgresql
     command -v openssl >/dev/null || echo openssl
     command -v strace >/dev/null || echo strace
-    command -v faketime >/dev/null || echo faketime
+    find_libfaketime || echo faketime
+    { command -v ip || [ -x /usr/sbin/ip ]; } >/dev/null || echo iproute2
 }
 
 apt() {

@@ -10,7 +10,6 @@ from rig.load import new_password
 from rig.probe import Probe
 from rig.server import Broken, Countersign
 
-STORES = ("sqlite",)
 ROUNDS = 5
 CROWD = 1000
 PATIENCE = 120  # seconds until all of the crowd have an answer

@@ -11,7 +11,7 @@ from rig.probe import Probe
 from rig.replica import Replica
 from rig.server import Countersign
 
-from .database_away import ACCOUNTS, BEFORE, LEEWAY, THREADS, until_it_answers
+from .database_away import ACCOUNTS, BEFORE, LEEWAY, THREADS, check_answers, until_it_answers
 
 STORES = ("postgres",)
 ROUNDS = 10
@@ -52,6 +52,7 @@ def one_round(trial, store, replica, seed):
     check_accounts(load, journal, server.port, seed, share=1.0, restarted=False)
     check_keys(server.port, keys)
     check_store(store)
+    check_answers(journal)
     server.stop()
     trial.servers.remove(server)
     return back, times, journal.acknowledged

@@ -13,7 +13,7 @@ from rig.server import Countersign
 from rig.trial import OPAQUE
 
 ROUNDS = 1000
-RACERS = 6  # that use one token at once, half of them at each process
+RACERS = 50  # that use one token at once, half of them at each process
 TOGETHER = 25  # rounds that share a wait, until the other process has heard of what has ended
 LEEWAY = 10  # seconds
 

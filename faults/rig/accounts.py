@@ -257,6 +257,8 @@ class Account:
             self.password = unsettled.value
         if kind in (Kind.ADD, Kind.ENABLE):
             self.status = Is.LIVE if happened else Is.ENDED
+            # Nobody goes on guessing at who never was: PostgreSQL counts failures over every kill, and slows them.
+            self.gone = kind is Kind.ADD and not happened
         elif kind in (Kind.DISABLE, Kind.REMOVE):
             self.status = Is.ENDED if happened else Is.LIVE
             self.gone = happened and kind is Kind.REMOVE

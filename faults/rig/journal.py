@@ -25,6 +25,8 @@ class Journal:
         self.file = open(file, "w", encoding="utf-8")
         self.entries = [] if keeps else None
         self.counts = Counter()
+        # Seconds that an answer took, at most.
+        self.longest = 0.0
         self._number, self._lock = 0, threading.Lock()
 
     def sent(self, operation):
@@ -43,6 +45,7 @@ class Journal:
         entry.answer, entry.is_over = answer, True
         status = None if answer is None else answer.status
         with self._lock:
+            self.longest = max(self.longest, time.monotonic() - entry.sent_at)
             kind = entry.operation.kind.value
             self.counts["acknowledged" if status not in UNKNOWN else "503" if status else "lost"] += 1
             if status in (200, 204):

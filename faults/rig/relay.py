@@ -7,11 +7,11 @@ HOST = "127.0.0.1"
 
 
 class Relay:
-    """Passes on what comes to its port, and what is answered."""
+    """Passes on what comes to its port, and what is answered. It may listen at the far end of a cable."""
 
-    def __init__(self, to_port):
+    def __init__(self, to_port, cable=None):
         self.to_port = to_port
-        self.listener = socket.create_server((HOST, 0), backlog=256)
+        self.listener = cable.listen() if cable else socket.create_server((HOST, 0), backlog=256)
         self.port = self.listener.getsockname()[1]
         self._passing = threading.Event()
         self._passing.set()

@@ -1,20 +1,26 @@
 """The stores that faults are tried on, each a class of one shape: where it is, and whether it is whole.
 
-How to add one: a class with `name`, `url`, `check()`, `fresh(folder)` and `stop()`, made by `Class(folder)`, and its
-line in `STORES`.
+How to add one: a class with `name`, `url`, `check()`, `fresh(folder)`, `without_certificates()` and `stop()`, made by
+`Class(folder)`, and its line in `STORES`.
 """
 
 import itertools
+import os
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
 import tempfile
+import time
 from contextlib import closing
 from pathlib import Path
 
 from . import ROOT
+from .network import lay
 from .relay import Relay
+
+PATIENCE = 10  # seconds until what was killed is gone
 
 
 class Sqlite:
@@ -38,22 +44,29 @@ class Sqlite:
         """Another that is empty."""
         return Sqlite(folder)
 
+    def without_certificates(self):
+        """The same; it has none."""
+        return self
+
     def stop(self):
         """Nothing runs for it."""
 
 
 class Cluster:
-    """A PostgreSQL of its own, by scripts/postgres.sh, behind a relay that can be cut."""
+    """A PostgreSQL of its own, by scripts/postgres.sh, behind a relay that can be cut, if that may be over a cable."""
 
     SCRIPT = ROOT / "scripts" / "postgres.sh"
 
     def __init__(self):
         # Not in the folder of the trial: it belongs to the user that PostgreSQL runs as.
         self.folder = Path(tempfile.mkdtemp(prefix="countersign-fault-postgres-"))
+        self.cable = lay()
         self.url = self._script("start").strip()
         port = re.search(r":(\d+)/", self.url)
-        self.relay = Relay(int(port[1]))
+        self.relay = Relay(int(port[1]), self.cable)
         self.url = self.url[:port.start(1)] + str(self.relay.port) + self.url[port.end(1):]
+        if self.cable:
+            self.url += f"&hostaddr={self.cable.address}"
         self.numbers = itertools.count(1)
 
     def _script(self, verb):
@@ -71,11 +84,35 @@ class Cluster:
     def crash(self):
         self._script("crash")
 
+    def kill(self):
+        """SIGKILL, to all its processes."""
+        first = int((self.folder / "data" / "postmaster.pid").read_text(encoding="utf-8").split()[0])
+        # Its first process is stopped before, so that it starts no others meanwhile.
+        os.kill(first, signal.SIGSTOP)
+        others = Path(f"/proc/{first}/task/{first}/children").read_text(encoding="ascii").split()
+        for process in [*map(int, others), first]:
+            try:
+                os.kill(process, signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # it had ended
+        end = time.monotonic() + PATIENCE
+        while Path(f"/proc/{first}").exists():
+            if time.monotonic() > end:
+                raise RuntimeError("what was killed is there still")
+            time.sleep(0.005)
+
+    def kill_one(self, database, rng):
+        """SIGKILL, to one process that serves a connection; the others are ended for it, and all is recovered."""
+        serving = self.ask(f"SELECT pid FROM pg_stat_activity WHERE datname = '{database}' ORDER BY pid")
+        os.kill(int(rng.choice(serving)), signal.SIGKILL)
+
     def resume(self):
         self._script("resume")
 
     def stop(self):
         self.relay.stop()
+        if self.cable:
+            self.cable.stop()
         self._script("stop")
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -109,6 +146,11 @@ class Postgres:
     def fresh(self, folder):
         """Another that is empty, in the same cluster."""
         return Postgres(folder, self.cluster)
+
+    def without_certificates(self):
+        """The same without TLS: a clock that is wrong takes no certificate."""
+        self.url = re.sub(r"sslrootcert=[^&]*", "sslmode=disable", self.url)
+        return self
 
     def stop(self):
         if self.is_owner:

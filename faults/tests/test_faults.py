@@ -14,12 +14,16 @@ from rig.trial import conduct  # noqa: E402
 
 SEED = int(os.environ.get("FAULTS_SEED", random.SystemRandom().randrange(10**6)))
 
-# Rounds of each, so that all together take about a minute.
-SHORT = {"kill": 8, "power": 15, "disk_full": 2, "clock": 3, "race": 40, "crowd": 1}
+# Rounds of each, so that all together take about two minutes.
+SHORT = {
+    ("sqlite", "kill"): 8, ("sqlite", "power"): 15, ("sqlite", "disk_full"): 2, ("sqlite", "clock"): 3,
+    ("sqlite", "race"): 40, ("sqlite", "crowd"): 1,
+    ("postgres", "kill"): 3, ("postgres", "race"): 8, ("postgres", "database_away"): 5, ("postgres", "failover"): 1,
+}
 
 
-@pytest.mark.parametrize("fault", SHORT)
-def test_after_a_fault_what_was_acknowledged_holds(fault):
-    report = conduct(fault, importlib.import_module(f"cases.{fault}"), "sqlite", SHORT[fault], SEED)
+@pytest.mark.parametrize(("store", "fault"), SHORT)
+def test_after_a_fault_what_was_acknowledged_holds(store, fault):
+    report = conduct(fault, importlib.import_module(f"cases.{fault}"), store, SHORT[store, fault], SEED)
     print(report)
     assert not report.problem, str(report)

@@ -1,7 +1,10 @@
 """The rig itself: it sees what is wrong, reads traces as they are, and loses what a disk may lose and nothing else."""
 
+import os
 import random
 import shutil
+import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,6 +18,7 @@ from rig import disk, tracing  # noqa: E402
 from rig.accounts import Account, Is, Kind, Operation, Violated  # noqa: E402
 from rig.asking import Answer  # noqa: E402
 from rig.checks import check_accounts  # noqa: E402
+from rig.network import Cable  # noqa: E402
 from rig.server import Countersign  # noqa: E402
 from rig.trial import Trial, conduct  # noqa: E402
 
@@ -49,6 +53,25 @@ def test_i2_a_store_that_went_back_is_found(trial):
     server = trial.keep(Countersign(trial.store, trial.folder))
     with pytest.raises(Violated):
         check_accounts(load, load.journal, server.port, "seed", share=1.0)
+
+
+def test_i2_a_database_of_postgresql_that_went_back_is_found():
+    trial = Trial("test", "postgres", 1, 1)
+    try:
+        load = trial.people(trial.silent(), threads=2, each=2, leeway=60)
+        server = trial.keep(Countersign(trial.store, trial.folder))
+        saved = subprocess.run(["pg_dump", "--clean", trial.store.url], capture_output=True, check=True)
+        load.start([server.port], "seed")
+        time.sleep(1)
+        load.stop()
+        check_accounts(load, load.journal, server.port, "seed", share=1.0, restarted=False)
+        server.kill()
+        subprocess.run(["psql", "-X", "-q", trial.store.url], input=saved.stdout, capture_output=True, check=True)
+        server = trial.replace(server, Countersign(trial.store, trial.folder))
+        with pytest.raises(Violated):
+            check_accounts(load, load.journal, server.port, "seed", share=1.0)
+    finally:
+        trial.end(trial.report())
 
 
 def logged_in():
@@ -97,6 +120,34 @@ def test_a_second_successor_is_found():
     retry = Operation("alice", Kind.RETRY, 0, 0)
     with pytest.raises(Violated, match="^I1"):
         account.answered(retry, Answer(200, {"refresh_token": "r2", "access_token": "a2"}), 0)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may lay a cable")
+def test_n5_what_is_sent_over_a_cable_that_is_pulled_arrives_when_it_is_plugged_and_not_before():
+    cable = Cable()
+    try:
+        with cable.listen() as listener, socket.create_connection(listener.getsockname(), timeout=5) as near:
+            far, _ = listener.accept()
+            with far:
+                far.settimeout(0.5)
+                cable.pull()
+                near.sendall(b"lost at first")
+                with pytest.raises(TimeoutError):
+                    far.recv(100)
+                cable.plug()
+                far.settimeout(5)
+                assert far.recv(100) == b"lost at first"
+    finally:
+        cable.stop()
+
+
+def test_i5_a_user_whose_adding_was_undone_is_gone():
+    account = Account("alice", "password", leeway=0, exists=Is.ENDED)
+    account.sent(Operation("alice", Kind.ADD, value="password"), 0)
+    login = Operation("alice", Kind.LOGIN, value="password")
+    account.sent(login, 1)
+    account.answered(login, Answer(400, {}), 1)
+    assert account.gone and account.status is Is.ENDED
 
 
 TRACE = r"""

@@ -44,6 +44,21 @@ pub(crate) fn is_server(url: &str) -> bool {
     Postgres::is_meant_by(url)
 }
 
+/// The file that should have the password of a server, if the URL names one.
+pub(crate) fn password_file(url: &str) -> Option<PathBuf> {
+    if is_server(url) { Postgres::password_file(url).ok().flatten() } else { None }
+}
+
+/// Whether the URL has the password of a server in it.
+pub(crate) fn has_password(url: &str) -> bool {
+    is_server(url) && Postgres::has_password(url).unwrap_or(false)
+}
+
+/// Whether others on the network can read what goes to the database; nothing if the URL cannot be read.
+pub(crate) fn is_readable_on_the_way(url: &str) -> Option<bool> {
+    if is_server(url) { Postgres::is_readable_on_the_way(url).ok() } else { Some(false) }
+}
+
 /// Copies the database into a new file, while others use it.
 ///
 /// # Errors

@@ -88,8 +88,15 @@ pub enum OpenError {
         source: BoxError,
     },
     /// No connection came about: the database is away, speaks no TLS, has a certificate that is not trusted, or refuses us.
-    #[error("there is no connection to the database")]
-    Connect(#[source] BoxError),
+    #[error(
+        "there is no connection to the database {place} (does it run there, and are user and password those of the URL?)"
+    )]
+    Connect {
+        /// The hosts with their ports, and the name of the database: `db.example:5432/name`.
+        place: String,
+        /// What the network, or the database, said.
+        source: BoxError,
+    },
     /// The database keeps text in another encoding than ours.
     #[error(
         "the database has the encoding {found}, and must have UTF8: make it with CREATE DATABASE … ENCODING 'UTF8'"

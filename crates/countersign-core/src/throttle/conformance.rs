@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test suite")]
 #![expect(missing_docs, reason = "each function is named by the fact that it tests")]
 
-use std::{sync::Arc, time::Duration};
+use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use tokio::{task::JoinSet, time::timeout};
 
@@ -25,6 +25,8 @@ macro_rules! attempts_conformance {
             d13_a_known_source_is_known_to_all
             d15_of_many_wrong_guesses_at_once_ten_are_looked_at
             d15_many_right_ones_at_once_all_pass
+            d15_who_goes_while_an_attempt_begins_leaves_nothing_behind
+            h5_a_client_that_is_known_is_slowed_as_soon_as_it_has_failed
         }
     };
     ($make:path: $($fact:ident)*) => {$(
@@ -153,6 +155,39 @@ async fn race(rig: Arc<Rig>, outcome: Outcome) -> usize {
         });
     }
     racers.join_all().await.into_iter().sum()
+}
+
+pub async fn d15_who_goes_while_an_attempt_begins_leaves_nothing_behind(one: impl Attempts, other: impl Attempts) {
+    let rig = Rig::new(one, other);
+    for number in 0..RACERS {
+        let mut begins = Box::pin(rig.servers[number % 2].login("alice", Source::Unknown, None));
+        let _is_pending: bool = poll_fn(|context| Poll::Ready(begins.as_mut().poll(context).is_pending())).await;
+    }
+    let mut under_way = Vec::new();
+    for server in 0..10 {
+        under_way.push(rig.begin(server, Source::Unknown).await.unwrap());
+    }
+}
+
+pub async fn h5_a_client_that_is_known_is_slowed_as_soon_as_it_has_failed(one: impl Attempts, other: impl Attempts) {
+    let rig = Rig::new(one, other);
+    let ask =
+        async |server: usize| timeout(PATIENCE, rig.servers[server % 2].client("app", at(1), None)).await.unwrap();
+    ask(0).await.unwrap().settle(Outcome::Success);
+    timeout(PATIENCE, async {
+        for server in 0.. {
+            match ask(server).await {
+                Ok(attempt) => attempt.settle(Outcome::Failure),
+                Err(refused) => return assert!(matches!(refused, OAuthError::Throttled { .. })),
+            }
+            // What is told in the background has its turn.
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+    rig.forward(24 * 60 * 60);
+    ask(1).await.unwrap().settle(Outcome::Success);
 }
 
 /// For counters that outlive the process that began an attempt.

@@ -1,8 +1,12 @@
 //! `GET /health/live` and `/health/ready`: whether the process runs, and whether it can do its work.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use axum::{
     Json,
-    extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -14,14 +18,32 @@ pub(super) async fn live() -> Response {
     answer(StatusCode::OK, "ok")
 }
 
-/// The store answers. The log has the cause if it does not.
-pub(super) async fn ready(State(oauth2): State<OAuth2>) -> Response {
+/// Whether the last probe was told that the store does not answer.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told(Arc<AtomicBool>);
+
+impl Told {
+    /// Whether this is another thing than the last time.
+    fn is_new(&self, is_away: bool) -> bool {
+        self.0.swap(is_away, Ordering::Relaxed) != is_away
+    }
+}
+
+/// The store answers. The log has the cause if it does not, once: probes come twice a second.
+pub(super) async fn ready(oauth2: OAuth2, told: Told) -> Response {
     let Some(server) = oauth2.server() else { return answer(StatusCode::OK, "ok") };
     match server.store().has_clients().await {
-        Ok(_) => answer(StatusCode::OK, "ok"),
+        Ok(_) => {
+            if told.is_new(false) {
+                tracing::info!(event = "health", outcome = "success", "ready again");
+            }
+            answer(StatusCode::OK, "ok")
+        }
         Err(error) => {
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            tracing::error!(event = "health", outcome = "failure", %error, cause, "not ready");
+            if told.is_new(true) {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::error!(event = "health", outcome = "failure", %error, cause, "not ready");
+            }
             answer(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
         }
     }

@@ -9,6 +9,7 @@ use std::any::Any;
 
 use axum::{
     Json, Router,
+    extract::State,
     http::StatusCode,
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
@@ -33,10 +34,12 @@ pub(crate) fn router(oauth2: &OAuth2) -> Result<Router, StartError> {
 
 /// Every route there is, the answer to unknown paths among them: what the document and the audit tell of.
 pub(crate) fn routes(oauth2: &OAuth2) -> countersign::Router {
+    let told = health::Told::default();
+    let ready = async move |State(oauth2)| health::ready(oauth2, told.clone()).await;
     oauth2
         .router()
         .route("/health/live", public(get(health::live).undocumented()))
-        .route("/health/ready", public(get(health::ready).undocumented()))
+        .route("/health/ready", public(get(ready).undocumented()))
         .fallback(public(any(async || refusal(StatusCode::NOT_FOUND, "Not Found"))))
 }
 

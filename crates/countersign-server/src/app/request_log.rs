@@ -22,6 +22,9 @@ const ID_BYTES: usize = 16;
 /// The longest path that is logged, in bytes; the rest says nothing new.
 const MAX_PATH_BYTES: usize = 200;
 
+/// How the paths of probes begin.
+const HEALTH: &str = "/health/";
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What is needed to tell of a request.
@@ -32,7 +35,8 @@ pub(super) struct RequestLog {
 }
 
 /// Logs method, path, source, status and time: never the query (OAuth 2.1 §7.5 keeps credentials out of it, but not everybody
-/// reads that), nor headers or bodies. Of those who must wait (429) only `debug` tells. An id that a request brings is not used: anybody can send one.
+/// reads that), nor headers or bodies. Of those who must wait (429), and of probes that found all
+/// well, only `debug` tells. An id that a request brings is not used: anybody can send one.
 pub(super) async fn log(State(kept): State<RequestLog>, request: Request, next: Next) -> Response {
     let id = request_id();
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -53,11 +57,13 @@ pub(super) async fn log(State(kept): State<RequestLog>, request: Request, next: 
         kept.meters.answered(route.as_ref().map(MatchedPath::as_str), status, latency);
         let latency_us = latency.as_micros() as u64;
         // Who is told to wait was named by the event `throttle`, once: a flood of guesses is not to fill the log.
-        match (status, status.as_u16()) {
-            (StatusCode::TOO_MANY_REQUESTS, status) => {
-                tracing::debug!(event = "request", status, latency_us, "answered");
-            }
-            (_, status) => tracing::info!(event = "request", status, latency_us, "answered"),
+        // So are probes, which come twice a second from each proxy.
+        let is_probe = matched.is_some_and(|route| route.starts_with(HEALTH));
+        let is_quiet = status == StatusCode::TOO_MANY_REQUESTS || (is_probe && status == StatusCode::OK);
+        let status = status.as_u16();
+        match is_quiet {
+            true => tracing::debug!(event = "request", status, latency_us, "answered"),
+            false => tracing::info!(event = "request", status, latency_us, "answered"),
         }
         response
     };

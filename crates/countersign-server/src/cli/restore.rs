@@ -27,7 +27,8 @@ pub(super) struct Restore {
     /// The copy, as `countersign backup` made it. It stays as it is.
     #[arg(required_unless_present = "in_place")]
     file: Option<PathBuf>,
-    /// The database is there already, put back by other means: do the rest. No server may have it open.
+    /// The database is there already, put back by other means: do the rest. No server may have an SQLite file open; over
+    /// PostgreSQL they may run.
     #[arg(long, conflicts_with = "file")]
     in_place: bool,
     /// Print JSON.
@@ -83,12 +84,16 @@ fn in_words(settings: &Settings, copied: Option<Copied>, restored: Restored) -> 
     let has = copied
         .map_or_else(String::new, |copied| format!(", with users: {}, clients: {}", copied.owners, copied.clients));
     let newest = newest_moment.map_or_else(String::new, |newest| format!(" (its newest moment is {})", utc(newest)));
+    let (who, when) = match store::is_server(settings.database.as_str()) {
+        true => ("A server that runs, or the next start, makes", "At once"),
+        false => ("The next start makes", "Before you start the server"),
+    };
     format!(
         "{} is put back{has}.\n\
          What was issued before is worth nothing: logins that ended: {}, opaque tokens: {}, one-time things: {}, keys that \
-         were withdrawn: {}. The next start makes a key, and everybody logs in again.\n\
+         were withdrawn: {}. {who} a key, and everybody logs in again.\n\
          Nobody knows what changed after the copy was made{newest}. Users who were removed or disabled since, or got \
-         another password, are as they were; so are clients and their secrets. Before you start the server, look through \
+         another password, are as they were; so are clients and their secrets. {when}, look through \
          `countersign user list` and `countersign client list`.",
         settings.database, epoch.grants, epoch.opaque_tokens, epoch.one_time, epoch.keys,
     )

@@ -6,6 +6,7 @@ use crate::{
     config::{Global, Settings, Switch},
     failure::Outcome,
     listen::Listening,
+    store,
 };
 
 /// Serve for real use. There are no default accounts: add users with `countersign user add`.
@@ -41,8 +42,10 @@ impl Serve {
 }
 
 fn how_to_add_a_user(settings: &Settings) -> String {
-    format!(
-        "There are no users yet. Add one: countersign --database {} user add NAME",
-        shell_word(&settings.database.to_string())
-    )
+    // The URL of a server is not printed whole: it may have a password in it.
+    let command = match store::is_server(settings.database.as_str()) {
+        true => "countersign user add NAME, with the same settings".to_owned(),
+        false => format!("countersign --database {} user add NAME", shell_word(settings.database.as_str())),
+    };
+    format!("There are no users yet. Add one: {command}")
 }

@@ -21,6 +21,9 @@ pub(crate) use self::{
     written::{MIGRATE_TO_VARIABLE, Written},
 };
 
+/// The variable that names the database.
+const DATABASE_VARIABLE: &str = "COUNTERSIGN_DATABASE";
+
 /// Which database and which file, as flags may say.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Global {
@@ -41,8 +44,7 @@ impl Global {
         &self,
         flags: impl IntoIterator<Item = (&'static str, Option<String>)>,
     ) -> Result<Settings, Problem> {
-        let named = env::var_os(written::CONFIG_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
-        let file = match self.config.clone().or(named) {
+        let file = match self.file() {
             Some(path) => Written::in_file(TABLE, &path)?,
             None => Written::default(),
         };
@@ -51,6 +53,18 @@ impl Global {
         let settings = Settings::read(&written)?;
         settings.check()?;
         Ok(settings)
+    }
+
+    /// The settings file.
+    fn file(&self) -> Option<PathBuf> {
+        let named = env::var_os(written::CONFIG_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
+        self.config.clone().or(named)
+    }
+
+    /// The settings file, if no flag or variable names another database than it does.
+    pub(crate) fn file_with_database(&self) -> Option<PathBuf> {
+        let is_variable = env::var_os(DATABASE_VARIABLE).is_some_and(|url| !url.is_empty());
+        if self.database.is_some() || is_variable { None } else { self.file() }
     }
 }
 

@@ -92,6 +92,7 @@ fn a_new_installation_has_no_problem() {
         "replaced-secrets",
         "disabled-clients",
         "database",
+        "database-tls",
         "database-files",
         "secret-files",
         "blocklist-file",
@@ -238,6 +239,47 @@ fn n10_files_that_others_can_reach_are_told_and_left_as_they_are() {
     let beside = place.write("countersign.db-journal", "");
     set_mode(&beside, "644");
     expect(&doctor(&place, &[], &[]), "database-files", "problem", &["countersign.db-journal has mode 644"]);
+}
+
+#[test]
+fn n10_of_a_server_its_password_and_the_way_to_it_are_looked_at() {
+    let place = place();
+    let secret = place.write("password", "canary\n");
+    set_mode(&secret, "644");
+    let url = format!("postgres://u@127.0.0.1:1/d?password_file={}", secret.display());
+    let ran = doctor(&place, &[("DATABASE", &url)], &[]);
+    expect(&ran, "database", "problem", &["127.0.0.1:1/d"]);
+    expect(&ran, "secret-files", "problem", &["password has mode 644", "chmod 600"]);
+    expect(&ran, "database-files", "fine", &["a server has it"]);
+    expect(&ran, "database-tls", "fine", &["this machine"]);
+    let clock = finding(&ran, "clock");
+    assert!(!clock["found"].as_str().unwrap().contains("written"), "nothing was read: {clock}");
+    set_mode(&secret, "600");
+    expect(&doctor(&place, &[("DATABASE", &url)], &[]), "secret-files", "fine", &[]);
+    // An address that stands for no machine (RFC 5737).
+    let url = "postgres://u@127.0.0.1:1/d?hostaddr=192.0.2.1&sslmode=disable&connect_timeout=1";
+    expect(&doctor(&place, &[("DATABASE", url)], &[]), "database-tls", "problem", &["sslmode=disable", "sslrootcert"]);
+    let misspelt = doctor(&place, &[("DATABASE", "postgres://u@h/d?sslmod=x")], &[]);
+    expect(&misspelt, "database", "problem", &["not known"]);
+    assert!(!misspelt.stdout.contains("database-tls"), "what cannot be read is not fine: {misspelt:?}");
+}
+
+#[test]
+fn n10_settings_with_a_password_in_them_are_a_secret() {
+    let place = place();
+    for (user, mode, severity) in [("u:canary", "644", "problem"), ("u:canary", "600", "fine"), ("u", "644", "fine")] {
+        let file = place.write("settings", format!("database = \"postgres://{user}@127.0.0.1:1/d\"\n"));
+        set_mode(&file, mode);
+        let arguments = ["--config", file.to_str().unwrap()];
+        let ran = doctor(&place, &[], &arguments);
+        expect(&ran, "secret-files", severity, if severity == "fine" { &[] } else { &["settings has mode 644"] });
+        assert!(!ran.stdout.contains("canary") && !ran.stderr.contains("canary"), "{ran:?}");
+        // Another database is used, and the file is none of its secrets.
+        let other = doctor(&place, &[("DATABASE", "sqlite://countersign.db")], &arguments);
+        expect(&other, "secret-files", "fine", &[]);
+        let other = doctor(&place, &[], &["--config", file.to_str().unwrap(), "--database", "countersign.db"]);
+        expect(&other, "secret-files", "fine", &[]);
+    }
 }
 
 #[test]

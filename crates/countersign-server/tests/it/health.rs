@@ -129,14 +129,21 @@ async fn l6_a_broken_store_is_503_that_tells_nothing_and_the_server_lives_on() {
         assert_eq!(body["error"], "temporarily_unavailable", "{body}");
         assert!(!body.to_string().contains("oauth2_") && !body.to_string().contains("table"), "{body}");
     }
-    let ready = expect_json(server.get("/health/ready").await, StatusCode::SERVICE_UNAVAILABLE).await;
-    assert_eq!(ready, serde_json::json!({ "status": "unavailable" }));
+    for _ in 0..2 {
+        let ready = expect_json(server.get("/health/ready").await, StatusCode::SERVICE_UNAVAILABLE).await;
+        assert_eq!(ready, serde_json::json!({ "status": "unavailable" }));
+    }
     assert_eq!(server.get("/health/live").await.status(), StatusCode::OK);
     assert_eq!(server.get_with("/users/me", "forged").await.status(), StatusCode::UNAUTHORIZED);
     rename_tables(&place, "gone", "oauth2");
-    assert_eq!(server.get("/health/ready").await.status(), StatusCode::OK);
+    for _ in 0..2 {
+        assert_eq!(server.get("/health/ready").await.status(), StatusCode::OK);
+    }
     assert_eq!(server.get_with("/users/me", &token).await.status(), StatusCode::OK);
     server.token_of("alice", PASSWORD).await;
     let ran = server.stop().expect_code(0);
     assert!(ran.stderr.contains("no such table"), "the log has the cause: {ran:?}");
+    for words in ["\"not ready\"", "\"ready again\""] {
+        assert_eq!(ran.stderr.matches(words).count(), 1, "probes are told what changed, once: {ran:?}");
+    }
 }

@@ -208,10 +208,28 @@ fn raw(server: &Server, bytes: &[u8]) {
 async fn the_text_of_the_log_is_for_people_and_has_the_same_in_it() {
     let place = Place::new();
     let server = serve(&place, "text", "info");
-    let id = header(&server.get("/health/live").await, "x-request-id").to_owned();
+    let id = header(&server.get("/openapi.json").await, "x-request-id").to_owned();
     let line = server.wait_for_log(&[&id]);
-    for word in ["INFO", "answered", "status=200", "method=\"GET\"", "path=\"/health/live\""] {
+    for word in ["INFO", "answered", "status=200", "method=\"GET\"", "path=\"/openapi.json\""] {
         assert!(line.contains(word), "{word} is not in {line}");
+    }
+}
+
+#[tokio::test]
+async fn probes_that_find_all_well_fill_no_log() {
+    for (level, lines) in [("info", 0), ("debug", 2)] {
+        let place = Place::new();
+        let server = serve(&place, "json", level);
+        for path in ["/health/live", "/health/ready", "/health/nothing"] {
+            server.get(path).await;
+        }
+        let ran = server.stop();
+        let of = |path: &str| {
+            let requests = entries(&ran.stderr).into_iter().filter(|entry| entry["event"] == "request");
+            requests.filter(|entry| entry["span"]["path"] == path).count()
+        };
+        assert_eq!(of("/health/live") + of("/health/ready"), lines, "{ran:?}");
+        assert_eq!(of("/health/nothing"), 1, "what is no probe is told: {ran:?}");
     }
 }
 

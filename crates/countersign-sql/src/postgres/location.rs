@@ -19,6 +19,9 @@ use crate::open_error::OpenError;
 /// How a URL begins.
 pub(super) const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
+/// The port of a URL that has none.
+const DEFAULT_PORT: u16 = 5432;
+
 /// How many connections a store holds at most, beside the one that listens.
 const CONNECTIONS: usize = 10;
 
@@ -60,10 +63,7 @@ impl Location {
     /// have a password in it.
     pub(super) fn parse(url: &str, access: Access) -> Result<Self, OpenError> {
         let written = Written::parse(url)?;
-        let mut config = Config::from_str(&written.url).map_err(|_| OpenError::Url(NOT_A_URL))?;
-        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-            return Err(OpenError::Url("it names no host"));
-        }
+        let mut config = written.config()?;
         if let Some(path) = &written.password_file {
             config.password(password(path)?);
         }
@@ -79,12 +79,40 @@ impl Location {
             config.tcp_user_timeout(TCP_USER_TIMEOUT);
         }
         let (idle, interval, retries) = KEEPALIVE;
-        config.keepalives(true).keepalives_idle(idle).keepalives_interval(interval).keepalives_retries(retries);
+        if !written.has("keepalives_idle") {
+            config.keepalives_idle(idle);
+        }
+        if config.get_keepalives_interval().is_none() {
+            config.keepalives_interval(interval);
+        }
+        if config.get_keepalives_retries().is_none() {
+            config.keepalives_retries(retries);
+        }
         // Of several hosts, the one that takes writes.
-        if access == Access::Write {
+        if access == Access::Write && !written.has("target_session_attrs") {
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
         Ok(Self { config, tls, connections: written.connections, access })
+    }
+
+    /// Where it is and what it is called, for people: `db.example:5432/name`, and no user or password.
+    pub(super) fn place(&self) -> String {
+        let (names, addresses) = (self.config.get_hosts().iter(), self.config.get_hostaddrs().iter());
+        let names = names.map(|host| match host {
+            Host::Tcp(name) => name.clone(),
+            #[cfg(unix)]
+            Host::Unix(path) => path.display().to_string(),
+        });
+        let mut hosts: Vec<_> = names.collect();
+        if hosts.is_empty() {
+            hosts = addresses.map(ToString::to_string).collect();
+        }
+        let ports = self.config.get_ports();
+        let port = |index| ports.get(index).or(ports.first()).copied().unwrap_or(DEFAULT_PORT);
+        let hosts: Vec<_> = hosts.iter().enumerate().map(|(i, host)| format!("{host}:{}", port(i))).collect();
+        // Without a name, it is called as its user.
+        let name = self.config.get_dbname().or(self.config.get_user()).unwrap_or_default();
+        format!("{}/{name}", hosts.join(","))
     }
 }
 
@@ -104,17 +132,55 @@ impl fmt::Debug for Location {
 const NOT_A_URL: &str = "it is not of the form postgres://user:password@host:5432/name?sslmode=require, where special \
     characters of the user and the password are written as %40 and the like";
 
+/// The parameters that are the driver's. It answers for their values.
+const DRIVERS: [&str; 17] = [
+    "application_name",
+    "channel_binding",
+    "connect_timeout",
+    "dbname",
+    "host",
+    "hostaddr",
+    "keepalives",
+    "keepalives_idle",
+    "keepalives_interval",
+    "keepalives_retries",
+    "load_balance_hosts",
+    "options",
+    "password",
+    "port",
+    "target_session_attrs",
+    "tcp_user_timeout",
+    "user",
+];
+
+/// Parameters by name, each with what is said of it: another text of the URL may be part of a password.
+macro_rules! unknown {
+    ($($name:literal)+) => {
+        [$(($name, concat!("the parameter ", $name, " is not known"))),+]
+    };
+}
+
+/// Parameters of PostgreSQL's own programs that are not known here.
+const UNKNOWN: [(&str, &str); 21] = unknown!(
+    "client_encoding" "fallback_application_name" "gssencmode" "keepalives_count" "krbsrvname"
+    "passfile" "replication" "require_auth" "requirepeer" "service" "servicefile" "ssl_max_protocol_version"
+    "ssl_min_protocol_version" "sslcert" "sslcertmode" "sslcompression" "sslcrl" "sslkey" "sslnegotiation" "sslpassword"
+    "sslsni"
+);
+
 /// A URL, and what we took out of it.
-struct Written {
+pub(super) struct Written {
     url: String,
     ssl_mode: Option<String>,
     root_certificate: Option<PathBuf>,
-    password_file: Option<PathBuf>,
+    pub(super) password_file: Option<PathBuf>,
+    /// The names of the driver's parameters.
+    others: Vec<String>,
     connections: usize,
 }
 
 impl Written {
-    fn parse(url: &str) -> Result<Self, OpenError> {
+    pub(super) fn parse(url: &str) -> Result<Self, OpenError> {
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
         if !SCHEMES.iter().any(|scheme| base.starts_with(scheme)) {
             return Err(OpenError::Url(NOT_A_URL));
@@ -124,6 +190,7 @@ impl Written {
             ssl_mode: None,
             root_certificate: None,
             password_file: None,
+            others: Vec::new(),
             connections: CONNECTIONS,
         };
         let mut others = Vec::new();
@@ -138,7 +205,14 @@ impl Written {
                     let count = value()?.parse().ok().filter(|count| (1..=1000).contains(count));
                     written.connections = count.ok_or(OpenError::Url("pool_max_conns is not between 1 and 1000"))?;
                 }
-                _ => others.push(pair),
+                known if DRIVERS.contains(&known) => {
+                    written.others.push(known.to_owned());
+                    others.push(pair);
+                }
+                other => {
+                    let said = UNKNOWN.iter().find(|(name, _)| *name == other);
+                    return Err(OpenError::Url(said.map_or("a parameter in it is not known", |(_, said)| said)));
+                }
             }
         }
         if !others.is_empty() {
@@ -147,26 +221,41 @@ impl Written {
         Ok(written)
     }
 
-    fn tls(&self, config: &Config) -> Result<Tls, OpenError> {
-        let is_wanted = match self.ssl_mode.as_deref() {
+    /// Whether a parameter of the driver's is in it.
+    fn has(&self, name: &str) -> bool {
+        self.others.iter().any(|other| other == name)
+    }
+
+    /// As the driver reads it, without what we took out of it.
+    pub(super) fn config(&self) -> Result<Config, OpenError> {
+        let config = Config::from_str(&self.url).map_err(|_| OpenError::Url(NOT_A_URL))?;
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            return Err(OpenError::Url("it names no host"));
+        }
+        Ok(config)
+    }
+
+    pub(super) fn has_tls(&self, config: &Config) -> Result<bool, OpenError> {
+        match self.ssl_mode.as_deref() {
             Some("disable") if self.root_certificate.is_some() => {
-                return Err(OpenError::Url("it has sslrootcert, and sslmode=disable, which would not look at it"));
+                Err(OpenError::Url("it has sslrootcert, and sslmode=disable, which would not look at it"))
             }
-            Some("disable") => {
-                if !is_local(config) {
-                    tracing::warn!(
-                        event = "database",
-                        outcome = "unencrypted",
-                        "passwords and keys go to the database unencrypted (sslmode=disable)"
-                    );
-                }
-                false
+            Some("disable") => Ok(false),
+            None | Some("allow" | "prefer") => Ok(self.root_certificate.is_some() || !is_local(config)),
+            Some("require" | "verify-ca" | "verify-full") => Ok(true),
+            Some(_) => Err(OpenError::Url("sslmode is none of disable, require, verify-ca and verify-full")),
+        }
+    }
+
+    fn tls(&self, config: &Config) -> Result<Tls, OpenError> {
+        if !self.has_tls(config)? {
+            if !is_local(config) {
+                tracing::warn!(
+                    event = "database",
+                    outcome = "unencrypted",
+                    "passwords and keys go to the database unencrypted (sslmode=disable)"
+                );
             }
-            None | Some("allow" | "prefer") => self.root_certificate.is_some() || !is_local(config),
-            Some("require" | "verify-ca" | "verify-full") => true,
-            Some(_) => return Err(OpenError::Url("sslmode is none of disable, require, verify-ca and verify-full")),
-        };
-        if !is_wanted {
             return Ok(Tls::off());
         }
         let roots = match &self.root_certificate {
@@ -178,7 +267,7 @@ impl Written {
 }
 
 /// Whether no network lies between us and the database.
-fn is_local(config: &Config) -> bool {
+pub(super) fn is_local(config: &Config) -> bool {
     let is_loopback = |host: &Host| match host {
         Host::Tcp(name) => name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback()),
         #[cfg(unix)]
@@ -248,6 +337,44 @@ mod tests {
     }
 
     #[test]
+    fn a_parameter_that_is_not_known_is_named_if_it_is_one_of_postgresqls() {
+        let refused = |query: &str| parse(&format!("postgres://u@h/d?{query}")).unwrap_err().to_string();
+        for name in ["sslcert", "passfile", "service", "keepalives_count"] {
+            let said = refused(&format!("{name}=x"));
+            assert!(said.contains(&format!("the parameter {name} is not known")), "{said}");
+        }
+        assert!(refused("sslmod=require").contains("a parameter in it is not known"));
+    }
+
+    #[test]
+    fn every_parameter_of_the_drivers_is_known_to_it_and_what_is_written_stays() {
+        for name in DRIVERS {
+            let value = match name {
+                "hostaddr" => "127.0.0.1",
+                "channel_binding" | "load_balance_hosts" => "disable",
+                "target_session_attrs" => "any",
+                _ => "7",
+            };
+            let written = Written::parse(&format!("postgres://h/d?{name}={value}")).unwrap();
+            assert!(written.has(name) && Config::from_str(&written.url).is_ok(), "{name}");
+        }
+        let ours = parse("postgres://u@localhost/d").unwrap().config;
+        assert_eq!((ours.get_keepalives(), ours.get_keepalives_idle()), (true, KEEPALIVE.0));
+        assert_eq!(
+            (ours.get_keepalives_interval(), ours.get_keepalives_retries()),
+            (Some(KEEPALIVE.1), Some(KEEPALIVE.2))
+        );
+        assert_eq!(ours.get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
+        let theirs =
+            "keepalives=0&keepalives_idle=7200&keepalives_interval=7&keepalives_retries=9&target_session_attrs=any";
+        let theirs = parse(&format!("postgres://u@localhost/d?{theirs}")).unwrap().config;
+        assert_eq!((theirs.get_keepalives(), theirs.get_keepalives_idle()), (false, Duration::from_secs(7200)));
+        assert_eq!(theirs.get_keepalives_interval(), Some(Duration::from_secs(7)));
+        assert_eq!(theirs.get_keepalives_retries(), Some(9));
+        assert_eq!(theirs.get_target_session_attrs(), TargetSessionAttrs::Any);
+    }
+
+    #[test]
     fn there_is_tls_with_every_other_machine_unless_it_is_written_that_there_is_none() {
         for (url, is_on) in [
             ("postgres://u@db.example/d", true),
@@ -273,6 +400,19 @@ mod tests {
         assert_eq!(location.config.get_password(), Some(b"canary".as_slice()));
         let said = format!("{location:?}");
         assert!(said.contains("user") && said.contains("name") && !said.contains("canary"), "{said}");
+    }
+
+    #[test]
+    fn the_place_is_told_with_every_host_and_no_user() {
+        for (url, place) in [
+            ("postgres://user:canary@db.example/name", "db.example:5432/name"),
+            ("postgres://user@one.example:6000,two.example:6001/name", "one.example:6000,two.example:6001/name"),
+            ("postgres://user@one.example,two.example:6001/name", "one.example:5432,two.example:6001/name"),
+            ("postgres://user@%2Frun%2Fpostgresql/name", "/run/postgresql:5432/name"),
+            ("postgres://canary@/name?hostaddr=192.0.2.1&sslmode=disable", "192.0.2.1:5432/name"),
+        ] {
+            assert_eq!(parse(url).unwrap().place(), place, "{url}");
+        }
     }
 
     #[test]

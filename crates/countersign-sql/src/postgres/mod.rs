@@ -46,6 +46,7 @@ mod query;
 mod tls;
 #[cfg(feature = "sqlite")]
 pub(crate) mod transfer;
+mod url;
 
 use std::{
     fmt,
@@ -158,7 +159,11 @@ impl Postgres {
     }
 
     async fn lease_to_open(&self) -> Result<Lease, OpenError> {
-        self.shared.pool.lease().await.map_err(|problem| OpenError::Connect(StoreError::from(problem).into()))
+        let pool = &self.shared.pool;
+        pool.lease().await.map_err(|problem| OpenError::Connect {
+            place: pool.location().place(),
+            source: StoreError::from(problem).into(),
+        })
     }
 
     /// The newest moment at which a grant was used or a client registered: no clock that is right is behind it.

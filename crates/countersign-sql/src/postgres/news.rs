@@ -6,7 +6,7 @@ use tokio::{sync::watch, task::AbortHandle};
 use tokio_postgres::AsyncMessage;
 
 use super::{
-    connection::{Connection, Driver, within},
+    connection::{Driver, within},
     pool::Pool,
     query::Problem,
 };
@@ -73,7 +73,7 @@ async fn listen_for_ever(pool: &Pool, count: &watch::Sender<u64>) {
 
 /// Returns when the connection has ended, or cannot be had.
 async fn listen(pool: &Pool, count: &watch::Sender<u64>) -> Result<(), Problem> {
-    let (client, driver) = Connection::open_bare(pool.location()).await?;
+    let (client, driver) = pool.open_bare().await?;
     let (sender, mut receiver) = watch::channel(());
     let driving = tokio::spawn(drive(driver, sender));
     let listening =

@@ -1,6 +1,7 @@
 //! Connections that wait to be used: never more than so many, and none that failed.
 
 use std::{
+    error::Error as _,
     ops::Deref,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -11,9 +12,10 @@ use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
 };
+use tokio_postgres::Client;
 
 use super::{
-    connection::{Connection, within},
+    connection::{Connection, Driver, within},
     location::Location,
     query::Problem,
 };
@@ -31,12 +33,22 @@ pub(super) struct Pool {
     idle: Mutex<Vec<Connection>>,
     /// One for each connection that may be used at once.
     permits: Arc<Semaphore>,
+    reach: Mutex<Reach>,
+}
+
+/// What became of the last new connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// There was none yet.
+    Untried,
+    Reached,
+    Away,
 }
 
 impl Pool {
     pub(super) fn new(location: Location) -> Arc<Self> {
         let permits = Arc::new(Semaphore::new(location.connections));
-        Arc::new(Self { location, idle: Mutex::default(), permits })
+        Arc::new(Self { location, idle: Mutex::default(), permits, reach: Mutex::new(Reach::Untried) })
     }
 
     pub(super) const fn location(&self) -> &Location {
@@ -51,9 +63,37 @@ impl Pool {
         let waiting = self.take();
         let connection = match waiting {
             Some(connection) => connection,
-            None => Connection::open(&self.location).await?,
+            None => self.told(Connection::open(&self.location).await)?,
         };
         Ok(Lease { connection: Some(connection), state: State::Dirty, pool: Arc::clone(self), permit: Some(permit) })
+    }
+
+    /// A connection that nobody else uses, without a session of ours; whoever asked polls the driver.
+    pub(super) async fn open_bare(&self) -> Result<(Client, Driver), Problem> {
+        self.told(Connection::open_bare(&self.location).await)
+    }
+
+    /// What became of a new connection, which the log hears where it is another thing than the last time. Of the first of
+    /// all, who opens the store hears.
+    fn told<T>(&self, opened: Result<T, Problem>) -> Result<T, Problem> {
+        let mut reach = self.reach.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&opened, *reach) {
+            (Ok(_), before) => {
+                *reach = Reach::Reached;
+                if before == Reach::Away {
+                    let host = self.location.place();
+                    tracing::info!(event = "database", outcome = "back", host, "the database can be reached again");
+                }
+            }
+            (Err(problem), Reach::Reached) => {
+                *reach = Reach::Away;
+                let (host, cause) = (self.location.place(), cause(problem));
+                tracing::warn!(event = "database", outcome = "away", host, cause, "the database cannot be reached");
+            }
+            (Err(_), Reach::Untried | Reach::Away) => {}
+        }
+        drop(reach);
+        opened
     }
 
     /// Ends those that wait: one of them turned out to be lost, and the others are of the same age.
@@ -77,6 +117,17 @@ impl Pool {
     fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Why, with the causes of it.
+fn cause(problem: &Problem) -> String {
+    let (Problem::Conflict(error) | Problem::Refused(error) | Problem::Lost(error)) = problem;
+    let (mut causes, mut next) = (Vec::new(), error.source());
+    while let Some(cause) = next {
+        causes.push(cause.to_string());
+        next = cause.source();
+    }
+    causes.join(": ")
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -126,6 +126,8 @@ checks! {
         "A client that nobody needs any more is one slip away from being enabled.";
     Database "database"
         "Users, clients and keys rest in it: without it they are not looked at.";
+    DatabaseTls "database-tls"
+        "Hashes, private keys and whatever else rests in the database travel there: between two machines by TLS (OWASP ASVS 5.0, 12.3.1).";
     DatabaseFiles "database-files"
         "Whoever reads the database has hashes to guess at, and keys to sign with; whoever writes it is anybody (OWASP ASVS 5.0, 13.3.2).";
     SecretFiles "secret-files"

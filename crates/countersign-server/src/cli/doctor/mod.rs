@@ -58,7 +58,7 @@ impl Doctor {
             (None, url) => url,
         };
         telemetry::start(settings.log_format, LogLevel::Error);
-        let mut findings = checks::run(&settings, url.as_ref()).await;
+        let mut findings = checks::run(&settings, global.file_with_database(), url.as_ref()).await;
         // In each kind they stay in the order of the page.
         findings.sort_by_key(|finding| finding.severity);
         announce::line(&if self.json { print::json(&findings)? } else { print::text(&findings) })?;

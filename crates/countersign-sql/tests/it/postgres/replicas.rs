@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use countersign::{HashingSettings, NewUser, OAuth2};
 use countersign_core::{
     authorization_server::Request, clock::TurnableClock, error::OAuthError, form::Form, password::Argon2Cost,
-    throttle::Source, token::BearerToken,
+    store::Grants as _, throttle::Source, token::BearerToken,
 };
 use tokio::time::timeout;
 
@@ -64,4 +64,20 @@ async fn n7_guesses_at_two_replicas_are_counted_together() {
     for replica in &replicas {
         assert!(matches!(log_in(replica, "correct+horse").await, Err(OAuthError::Throttled { .. })));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn m6_a_sweep_touches_no_counter_that_stays() {
+    let server = Server::new().await;
+    let counters = "INSERT INTO oauth2_attempts (key, kind, kept_until) \
+        SELECT decode(lpad(to_hex(n), 32, '0'), 'hex'), 'login', 2000000000 + n FROM generate_series(1, 500) AS n";
+    server.run(counters).await;
+    server.run("INSERT INTO oauth2_known_pairs (key, kept_until) SELECT key, kept_until FROM oauth2_attempts").await;
+    assert_eq!(server.store.sweep(NOW, Duration::ZERO, 100).await.unwrap(), 0);
+    for table in ["oauth2_attempts", "oauth2_known_pairs"] {
+        // A row that was locked has its mark.
+        assert_eq!(server.count(&format!("SELECT count(*) FROM {table} WHERE xmax <> '0'")).await, 0, "{table}");
+        server.run(&format!("UPDATE {table} SET kept_until = 5")).await;
+    }
+    assert_eq!(server.store.sweep(NOW, Duration::ZERO, 100).await.unwrap(), 200, "in steps");
 }

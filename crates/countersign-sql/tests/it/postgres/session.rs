@@ -9,6 +9,16 @@ use crate::{
     support::{NOW, owner},
 };
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_not_there_is_told_with_where_it_should_be() {
+    // Nobody listens at a port that was just given back.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let refused = Postgres::open(&format!("postgres://user:canary@127.0.0.1:{port}/name")).await.unwrap_err();
+    let said = said(&refused);
+    assert!(said.contains(&format!("127.0.0.1:{port}/name")) && said.contains("Connection refused"), "{said}");
+    assert!(!said.contains("canary"), "{said}");
+}
+
 /// An error with its causes, as an operator reads it.
 fn said(problem: &dyn std::error::Error) -> String {
     let mut said = format!("{problem} {problem:?}");
@@ -32,7 +42,7 @@ async fn a_certificate_that_is_not_trusted_or_of_another_name_is_refused() {
         format!("{elsewhere}?hostaddr=127.0.0.1&sslmode=verify-full"),
     ] {
         let refused = Postgres::open(&refused).await.unwrap_err();
-        assert!(matches!(refused, OpenError::Connect(_)), "{refused:?}");
+        assert!(matches!(refused, OpenError::Connect { .. }), "{refused:?}");
         let said = said(&refused);
         assert!(said.contains("certificate") && !said.contains(password), "{said}");
     }
@@ -49,10 +59,12 @@ async fn a_wrong_password_and_a_missing_database_are_told_without_the_password()
     let password = url.split([':', '@']).nth(2).unwrap();
     for wrong in [url.replace(password, "canary"), url.replace("/test_", "/canary_")] {
         let refused = Postgres::open(&wrong).await.unwrap_err();
-        assert!(matches!(refused, OpenError::Connect(_)), "{refused:?}");
+        assert!(matches!(refused, OpenError::Connect { .. }), "{refused:?}");
         let said = said(&refused);
         assert!(!said.contains(password) && (!said.contains("canary") || wrong.contains("/canary_")), "{said}");
         assert!(said.contains("SQLSTATE"), "{said}");
+        let place = wrong.split(['@', '?']).nth(1).unwrap();
+        assert!(said.contains(place), "where it looked: {said}");
     }
 }
 

@@ -6,6 +6,7 @@ use crate::{
     cli::doctor::finding::{Check, Finding},
     config::{CollectorUrl, ListenAddress, Settings, Switch},
     listen::{Place, is_this_machine},
+    store,
 };
 
 /// Where a URL is.
@@ -25,7 +26,7 @@ pub(super) async fn find(settings: &Settings) -> Vec<Finding> {
     let place = Place::find(settings).await.ok();
     let listens_to_others = place.as_ref().is_some_and(Place::listens_to_others);
     let others_reach_it = listens_to_others || matches!(reached, Reached::ByTls | Reached::Readable);
-    vec![
+    let mut findings = vec![
         issuer(settings, reached),
         allow_insecure_issuer(settings),
         listening(settings, listens_to_others),
@@ -33,7 +34,24 @@ pub(super) async fn find(settings: &Settings) -> Vec<Finding> {
         otel_endpoint(settings.otel_endpoint.as_ref().map(CollectorUrl::as_str)),
         developer_mode(settings, others_reach_it),
         docs(settings, others_reach_it),
-    ]
+    ];
+    findings.extend(database_tls(settings));
+    findings
+}
+
+/// Of a URL that cannot be read, `database` tells.
+fn database_tls(settings: &Settings) -> Option<Finding> {
+    let is_readable = store::is_readable_on_the_way(settings.database.as_str())?;
+    Some(match is_readable {
+        true => Check::DatabaseTls.problem(
+            format!("{} is on another machine, and the URL has sslmode=disable", settings.database),
+            "leave sslmode out of the URL; sslrootcert=FILE names the certificates to trust",
+        ),
+        false if store::is_server(settings.database.as_str()) => {
+            Check::DatabaseTls.fine(format!("{} is on this machine, or reached by TLS", settings.database))
+        }
+        false => Check::DatabaseTls.fine("it is a file"),
+    })
 }
 
 fn reached(url: Option<&str>) -> Reached {

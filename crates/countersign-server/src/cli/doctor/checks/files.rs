@@ -15,14 +15,19 @@ const ANYTHING: u32 = 0o077;
 /// Or read it, where it is no secret.
 const WRITE: u32 = 0o022;
 
-pub(super) fn find(settings: &Settings) -> [Finding; 3] {
-    let secrets = [&settings.hs256_secret_file, &settings.key_encryption_key_file];
-    let secrets: Vec<PathBuf> = secrets.into_iter().flatten().cloned().collect();
-    [
-        judge(Check::DatabaseFiles, &store::files(settings.database.as_str())),
-        judge(Check::SecretFiles, &secrets),
-        blocklist(settings.password_blocklist_file.as_deref()),
-    ]
+/// `file` names the database, if one does.
+pub(super) fn find(settings: &Settings, file: Option<PathBuf>) -> [Finding; 3] {
+    let url = settings.database.as_str();
+    let mut secrets = vec![settings.hs256_secret_file.clone(), settings.key_encryption_key_file.clone()];
+    secrets.push(store::password_file(url));
+    // With the password in it, the settings are a secret.
+    secrets.push(file.filter(|_| store::has_password(url)));
+    let secrets: Vec<_> = secrets.into_iter().flatten().collect();
+    let database = match store::is_server(url) {
+        true => Check::DatabaseFiles.fine("there are none: a server has it"),
+        false => judge(Check::DatabaseFiles, &store::files(url)),
+    };
+    [database, judge(Check::SecretFiles, &secrets), blocklist(settings.password_blocklist_file.as_deref())]
 }
 
 /// Files that are not there, others tell of.

@@ -12,7 +12,7 @@ mod passwords;
 mod start;
 mod throttle;
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use countersign::{Clock as _, core::clock::System};
 
@@ -25,8 +25,8 @@ use crate::{cli::explain::IssuerUrl, config::Settings, failure::Failure, store};
 /// A replaced secret may go on for a week: longer is no overlap, but a second secret.
 const LONGEST_OVERLAP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// Everything that is found. `url` is asked for the time.
-pub(super) async fn run(settings: &Settings, url: Option<&IssuerUrl>) -> Vec<Finding> {
+/// Everything that is found. `file` names the database, if one does; `url` is asked for the time.
+pub(super) async fn run(settings: &Settings, file: Option<PathBuf>, url: Option<&IssuerUrl>) -> Vec<Finding> {
     let mut findings = vec![start::find(settings).await];
     findings.extend(exposure::find(settings).await);
     findings.extend(throttle::find(settings));
@@ -35,7 +35,7 @@ pub(super) async fn run(settings: &Settings, url: Option<&IssuerUrl>) -> Vec<Fin
     findings.extend(keys::of_settings(settings));
     findings.extend(passwords::of_settings(settings));
     // Before the database is opened: what SQLite puts beside it meanwhile is not what is there otherwise.
-    findings.extend(files::find(settings));
+    findings.extend(files::find(settings, file));
     findings.extend(in_database(settings).await);
     if let Some(url) = url {
         findings.push(clock::elsewhere(url).await);

@@ -100,7 +100,7 @@ class Cluster:
     """PostgreSQL, two replicas and the proxy; ends them when it is left."""
 
     def __init__(self, programs, port=None, environment=None):
-        self.programs, self.port = Path(programs), port or free_port()
+        self.programs, self.port = Path(programs).resolve(), port or free_port()
         self.more, self.running, self.replicas = environment or {}, [], []
         self.program = self.programs / "countersign"
 

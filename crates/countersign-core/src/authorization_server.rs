@@ -83,8 +83,8 @@ pub struct Ports {
     pub rng: Arc<dyn Rng>,
     /// What the author adds to access tokens.
     pub claims: Option<Arc<dyn ExtraClaims>>,
-    /// Where failed guesses are counted, if neither where the [store](OwnerRegistry::attempts) says nor in the memory of this
-    /// process.
+    /// Where failed guesses are counted, if neither where [the store says](crate::store::OwnerRegistry::attempts) nor in the
+    /// memory of this process.
     pub attempts: Option<Arc<dyn Attempts>>,
 }
 

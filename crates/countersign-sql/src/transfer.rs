@@ -166,7 +166,7 @@ pub async fn migrate(
     to: &str,
     progress: impl FnMut(Progress) + Send + 'static,
 ) -> Result<Migrated, MigrateError> {
-    let runtime = Handle::try_current().map_err(|problem| OpenError::Connect(problem.into()))?;
+    let runtime = Handle::try_current().map_err(StoreError::unavailable)?;
     let (from, to) = (from.to_owned(), to.to_owned());
     let (answer, answered) = oneshot::channel();
     // A file is nothing for the thread of an async runtime, and a thread can wait for a server.

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::time::timeout;
-
 use super::{AuthorizationServer, Request};
 use crate::{
     client::Client,
@@ -23,10 +21,6 @@ use crate::{
 /// For how long a verifier may not have heard of what has ended by default: a minute, against the second at which it
 /// normally hears of it.
 const DEFAULT_MAX_STALENESS: Duration = Duration::from_secs(60);
-
-/// How long a token waits for what may have ended: what was heard before is good enough meanwhile, for
-/// [`RevocationSettings::max_staleness`].
-const LONGEST_LOOK: Duration = Duration::from_secs(1);
 
 /// What is done while nobody knows what has ended, because the store is away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,11 +204,7 @@ impl AuthorizationServer {
         if self.is_up_to(now) {
             return Ok(());
         }
-        let hearing = self.revoked.keep_up(&*self.ports.store, now);
-        let heard = timeout(LONGEST_LOOK, hearing).await.unwrap_or_else(|late| {
-            self.revoked.gave_up(now);
-            Err(StoreError::unavailable(late))
-        });
+        let heard = self.revoked.keep_up(&*self.ports.store, now).await;
         self.heed_withdrawals();
         let Err(error) = heard else { return self.refuse_if_stale(now) };
         tracing::warn!(event = "feed", outcome = "failure", %error, heard_at = self.revoked.heard_at().map(Timestamp::seconds),

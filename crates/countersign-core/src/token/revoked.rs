@@ -253,13 +253,10 @@ impl Revoked {
             return Ok(());
         }
         // Only a try that failed counts: one that was given up, because whoever waited for it went away, is made again.
-        self.follow(feed, now).await.inspect_err(|_| self.gave_up(now))
-    }
-
-    /// Says that nobody tries again within this second: the store takes its time.
-    pub fn gave_up(&self, now: Timestamp) {
-        self.tried_at.store(now.seconds(), Ordering::Release);
-        self.heard_nothing(now);
+        self.follow(feed, now).await.inspect_err(|_| {
+            self.tried_at.store(now.seconds(), Ordering::Release);
+            self.heard_nothing(now);
+        })
     }
 
     /// Reads the feed to its end: who has just ended something does, before saying so.

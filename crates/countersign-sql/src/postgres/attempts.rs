@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -22,7 +22,7 @@ use countersign_core::{
 use tokio::{
     runtime::Handle,
     sync::{Semaphore, oneshot},
-    time::Instant,
+    time::{Instant, timeout_at},
 };
 
 use super::{Decision, OPERATION, Postgres, TRIES, connection::Connection, query::Problem};
@@ -68,6 +68,8 @@ pub(super) struct Lanes {
     begin: Semaphore,
     end: Semaphore,
     waiting: Semaphore,
+    /// For each counter whom the others wait for who wait in this process.
+    turns: Mutex<HashMap<Key, Weak<tokio::sync::Mutex<()>>>>,
     /// Counters that are closed, as was found in this second: who hammers costs the database one question a second.
     closed: Mutex<HashMap<Key, Closed>>,
 }
@@ -84,8 +86,21 @@ impl Lanes {
             begin: Semaphore::new((connections / 2).max(1)),
             end: Semaphore::new((connections / 4).max(1)),
             waiting: Semaphore::new(MAX_WAITING),
+            turns: Mutex::default(),
             closed: Mutex::default(),
         }
+    }
+
+    /// Whoever has it looks at this counter; what nobody waits for is not kept.
+    fn turn(&self, key: Key) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turn) = turns.get(&key).and_then(Weak::upgrade) {
+            return turn;
+        }
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        let turn = Arc::default();
+        turns.insert(key, Arc::downgrade(&turn));
+        turn
     }
 
     /// When an attempt may be tried again, if that was found in this second. Attempts that share their last counter, which is of
@@ -112,21 +127,25 @@ impl Lanes {
 #[async_trait]
 impl Attempts for Postgres {
     async fn begin(&self, counters: &[Counter], clock: &dyn Clock) -> Result<Verdict, StoreError> {
-        let (began, (mut pause, longest)) = (Instant::now(), LOOK_AGAIN);
-        let mut place = None;
+        let (deadline, (mut pause, longest)) = (Instant::now() + LONGEST_WAIT, LOOK_AGAIN);
+        let mut waiting = None;
         loop {
-            match self.look_apart(counters, clock.now()).await? {
+            let key = match self.look_apart(counters, clock.now()).await? {
                 Step::Go => return Ok(Verdict::Go),
                 Step::Delayed { until, news } => return Ok(Verdict::Delayed { until, news }),
-                Step::Wait(_) if began.elapsed() > LONGEST_WAIT => return Ok(Verdict::Full),
-                Step::Wait(_) => {}
+                Step::Wait(_) if Instant::now() > deadline => return Ok(Verdict::Full),
+                Step::Wait(key) => key,
+            };
+            if waiting.is_some() {
+                tokio::time::sleep(pause).await;
+                pause = longest.min(pause * 2);
+                continue;
             }
-            if place.is_none() {
-                let Ok(taken) = self.shared.lanes.waiting.try_acquire() else { return Ok(Verdict::Full) };
-                place = Some(taken);
-            }
-            tokio::time::sleep(pause).await;
-            pause = longest.min(pause * 2);
+            let Ok(place) = self.shared.lanes.waiting.try_acquire() else { return Ok(Verdict::Full) };
+            // One at a time looks again: the others of this process wait for it, which costs the database nothing.
+            let turn = timeout_at(deadline, self.shared.lanes.turn(key).lock_owned()).await;
+            let Ok(turn) = turn else { return Ok(Verdict::Full) };
+            waiting = Some((place, turn));
         }
     }
 

@@ -77,6 +77,9 @@ use crate::{
 /// How long an operation may take, with all that it waits for.
 const OPERATION: Duration = Duration::from_secs(10);
 
+/// How long a look at the feed may take.
+const FEED: Duration = Duration::from_secs(2);
+
 /// How long what ends very much may take: all grants of a client, or everything.
 const LONG: Duration = Duration::from_secs(10 * 60);
 

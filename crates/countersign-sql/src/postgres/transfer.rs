@@ -50,7 +50,10 @@ impl AtServer {
     fn open(url: &str, access: Access, runtime: &Handle) -> Result<Self, OpenError> {
         let location = Location::parse(url, access)?;
         let connection = runtime.block_on(Connection::open(&location));
-        let connection = connection.map_err(|problem| OpenError::Connect(StoreError::from(problem).into()))?;
+        let connection = connection.map_err(|problem| OpenError::Connect {
+            place: location.place(),
+            source: StoreError::from(problem).into(),
+        })?;
         Ok(Self { runtime: runtime.clone(), connection, prepared: HashMap::new(), identity: None })
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{Json, Router, routing::get};
-use countersign::{HashingSettings, OAuth2, User};
+use countersign::{Connections, HashingSettings, OAuth2, User};
 use countersign_sql::Sqlite;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -45,10 +45,21 @@ pub(crate) async fn open(
 /// The same route without a guard, in an axum router with nothing else: it has the user at hand and writes the JSON.
 #[tokio::main]
 pub(crate) async fn bare(listen: &str, body: &str) -> Outcome {
-    let user: &'static User = Box::leak(Box::new(read(body)?));
-    let router = Router::new().route("/users/me", get(async move || Json(user)));
     let listener = TcpListener::bind(listen).await?;
-    Ok(axum::serve(listener, router).await?)
+    Ok(axum::serve(listener, bare_router(body)?).await?)
+}
+
+/// The bare route, served as the library serves: with bounds, times and places.
+#[tokio::main]
+pub(crate) async fn served(listen: &str, body: &str) -> Outcome {
+    let listener = TcpListener::bind(listen).await?;
+    Connections::default().serve(listener, bare_router(body)?, std::future::pending()).await;
+    Ok(())
+}
+
+fn bare_router(body: &str) -> Result<Router, Box<dyn std::error::Error + Send + Sync>> {
+    let user: &'static User = Box::leak(Box::new(read(body)?));
+    Ok(Router::new().route("/users/me", get(async move || Json(user))))
 }
 
 /// The user whose JSON `body` is.

@@ -13,7 +13,7 @@ use std::{env, error::Error, process::ExitCode};
 type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 
 const USAGE: &str = "countersign-bench api DATABASE LISTEN [REMEMBERED]
-countersign-bench bare LISTEN BODY
+countersign-bench bare|served LISTEN BODY
 countersign-bench tokens DATABASE FILE COUNT
 countersign-bench load DATABASE GRANTS REVOKED
 countersign-bench alone BYTES
@@ -36,6 +36,7 @@ fn obey(arguments: &[&str]) -> Outcome {
         ["api", database, listen] => api::guarded(database, listen, None),
         ["api", database, listen, remembered] => api::guarded(database, listen, Some(remembered.parse()?)),
         ["bare", listen, body] => api::bare(listen, body),
+        ["served", listen, body] => api::served(listen, body),
         ["tokens", database, file, count] => seed::tokens(database, file, count.parse()?),
         ["load", database, grants, revoked] => seed::load(database, grants.parse()?, revoked.parse()?),
         ["alone", bytes] => alone::measure(bytes.parse()?),

@@ -27,6 +27,8 @@ mod backup;
 #[cfg(all(feature = "sqlite", feature = "postgres"))]
 mod database;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod facts;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod hex;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod migrations;

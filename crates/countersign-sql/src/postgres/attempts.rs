@@ -243,17 +243,18 @@ impl Postgres {
 
     fn end_in_background(&self, counters: &[Counter], ending: Ending, now: Timestamp) {
         let (store, counters) = (self.clone(), counters.to_vec());
-        in_background(async move {
-            let _lane = store.shared.lanes.end.acquire().await;
-            store.end_attempt(&counters, ending, now).await
-        });
+        in_background(async move { store.end_attempt(&counters, ending, now).await });
     }
 
     /// Tells the counters how an attempt ended, as long as they would not know by themselves.
     async fn end_attempt(&self, counters: &[Counter], ending: Ending, now: Timestamp) -> Result<(), StoreError> {
         let (began, (mut pause, longest)) = (Instant::now(), TELL_AGAIN);
         loop {
-            match self.end_attempt_once(counters, ending, now).await {
+            let lane = self.shared.lanes.end.acquire().await;
+            let told = self.end_attempt_once(counters, ending, now).await;
+            // Who has to try again holds up nobody else meanwhile.
+            drop(lane);
+            match told {
                 Err(_) if began.elapsed() < ABANDONED_AFTER => tokio::time::sleep(pause).await,
                 told => return told,
             }

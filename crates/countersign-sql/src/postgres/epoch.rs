@@ -26,12 +26,12 @@ impl Postgres {
         let asked = Instant::now();
         transaction!(self, within LONG, connection => {
             connection.batch(sql::POSTGRES_TAKE_TIME).await?;
+            locks::only(connection, Only::MakesKeys).await?;
+            locks::all_keys(connection).await?;
             connection.batch(sql::POSTGRES_LOCK_ALL_GRANTS).await?;
             // What others issued while this waited is of the past too.
             let now = now.plus(asked.elapsed());
             let until = now.plus(LONGEST_ACCESS_TOKEN);
-            locks::only(connection, Only::MakesKeys).await?;
-            locks::all_keys(connection).await?;
             let mut ended = [0; sql::END_EVERYTHING.len()];
             for (ended, statement) in ended.iter_mut().zip(sql::END_EVERYTHING) {
                 *ended = connection.execute(statement, &[]).await?;

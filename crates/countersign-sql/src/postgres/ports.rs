@@ -12,10 +12,9 @@ use countersign_core::{
     password::PasswordHash,
     resource_owner::{OwnerStatus, ResourceOwner, ResourceOwners, Upgraded},
     store::{
-        Added, Clients, Ended, Epoch, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys,
-        LONGEST_ACCESS_TOKEN, OWNER_CHANGES_TOLD, OneTime, OneTimeKind, OpaqueToken, Origin, OwnerRegistry,
-        RETIRED_KEYS_KEPT, Redeemed, Remembered, Rotated, SWEEP_MARGIN, SealedKey, Spend, Standing, StoreError,
-        Succession,
+        Added, Clients, Ended, Epoch, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys, OneTime,
+        OneTimeKind, OpaqueToken, Origin, OwnerRegistry, RETIRED_KEYS_KEPT, Redeemed, Remembered, Rotated,
+        SWEEP_MARGIN, SealedKey, Spend, Standing, StoreError, Succession,
     },
     throttle::Attempts,
     username::Username,
@@ -29,6 +28,7 @@ use super::{
     query::Problem,
 };
 use crate::{
+    facts::{self, cut, found, owner_changed},
     rows::{self, Value},
     statements as sql,
 };
@@ -116,11 +116,6 @@ impl OwnerRegistry for Postgres {
     }
 }
 
-/// What the feed is told of an owner who changes at `now`.
-fn owner_changed(subject: &Subject, now: Timestamp) -> Vec<Value> {
-    rows::feed_values(&Ended::Owner(subject.clone()), now.plus(OWNER_CHANGES_TOLD))
-}
-
 /// Ends the owner's grants, and tells the feed of the change, if the owner was there to be changed.
 async fn end_grants_if(
     changed: usize,
@@ -168,11 +163,6 @@ async fn end_grants(
     Ok(ended.len())
 }
 
-/// What the feed is told of a client whose tokens up to `now` end.
-fn cut(id: &ClientId, now: Timestamp) -> Vec<Value> {
-    rows::feed_values(&Ended::Client(id.clone(), now), now.plus(LONGEST_ACCESS_TOKEN))
-}
-
 /// Ends what was granted to a client, who was locked before, so that nothing is granted meanwhile: up to `now`, or where the
 /// clock was ahead before, up to the last use.
 async fn end_grants_to(connection: &Connection, id: &ClientId, now: Timestamp) -> Result<(), Problem> {
@@ -185,10 +175,6 @@ async fn end_grants_to(connection: &Connection, id: &ClientId, now: Timestamp) -
         connection.execute(statement, &name).await?;
     }
     tell(connection, &cut(id, last.into_iter().flatten().fold(now, Timestamp::max))).await
-}
-
-fn found(changed: usize) -> Found {
-    if changed == 0 { Found::No } else { Found::Yes }
 }
 
 #[async_trait]
@@ -306,22 +292,8 @@ impl Grants for Postgres {
         token: Option<&OpaqueToken>,
     ) -> Result<Redeemed, StoreError> {
         let (owner, client) = (Value::from(grant.subject.as_str()), Value::from(grant.client_id.as_str()));
-        let grant_id = grant.id.as_str();
-        let spend = spend.map(|spend| {
-            [grant_id.into(), spend.kind.as_str().into(), spend.handle.as_bytes().into(), spend.now.into()]
-        });
-        let mut grant = rows::grant_values(grant);
-        let record = match standing {
-            Standing::Elsewhere => sql::RECORD_GRANT,
-            Standing::Active => {
-                grant.push(Value::Null);
-                sql::RECORD_GRANT_OF_OWNER
-            }
-            Standing::ActiveWith(hash) => {
-                grant.push(hash.secret().into());
-                sql::RECORD_GRANT_OF_OWNER
-            }
-        };
+        let spend = spend.map(|spend| facts::spending(spend, grant));
+        let (record, grant) = facts::recording(standing, grant);
         transaction!(self, connection => {
             if *standing != Standing::Elsewhere {
                 locks::owner(connection, &owner).await?;

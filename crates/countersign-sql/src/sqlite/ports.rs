@@ -11,9 +11,9 @@ use countersign_core::{
     password::PasswordHash,
     resource_owner::{OwnerStatus, ResourceOwner, ResourceOwners, Upgraded},
     store::{
-        Added, Clients, Ended, Epoch, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys,
-        LONGEST_ACCESS_TOKEN, OWNER_CHANGES_TOLD, OneTime, OneTimeKind, OpaqueToken, OwnerRegistry, RETIRED_KEYS_KEPT,
-        Redeemed, Remembered, Rotated, SWEEP_MARGIN, SealedKey, Spend, Standing, StoreError, Succession,
+        Added, Clients, Ended, Epoch, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys, OneTime,
+        OneTimeKind, OpaqueToken, OwnerRegistry, RETIRED_KEYS_KEPT, Redeemed, Remembered, Rotated, SWEEP_MARGIN,
+        SealedKey, Spend, Standing, StoreError, Succession,
     },
     username::Username,
 };
@@ -25,6 +25,7 @@ use super::{
     writer::Decision,
 };
 use crate::{
+    facts::{self, cut, found, owner_changed},
     rows::{self, Value},
     statements as sql,
 };
@@ -113,11 +114,6 @@ impl OwnerRegistry for Sqlite {
     }
 }
 
-/// What the feed is told of an owner who changes at `now`.
-fn owner_changed(subject: &Subject, now: Timestamp) -> Vec<Value> {
-    rows::feed_values(&Ended::Owner(subject.clone()), now.plus(OWNER_CHANGES_TOLD))
-}
-
 /// Ends the owner's grants, and tells the feed of the change, if the owner was there to be changed.
 fn end_grants_if(
     changed: usize,
@@ -148,11 +144,6 @@ fn end_grants(connection: &Connection, statements: [&str; 3], name: &Value) -> R
     Ok(changed)
 }
 
-/// What the feed is told of a client whose tokens up to `now` end.
-fn cut(id: &ClientId, now: Timestamp) -> Vec<Value> {
-    rows::feed_values(&Ended::Client(id.clone(), now), now.plus(LONGEST_ACCESS_TOKEN))
-}
-
 /// Ends what was granted to a client: up to `now`, or where the clock was ahead before, up to the last use.
 fn end_grants_to(connection: &Connection, id: &ClientId, now: Timestamp) -> Result<(), StoreError> {
     let name = [Value::from(id.as_str())];
@@ -161,10 +152,6 @@ fn end_grants_to(connection: &Connection, id: &ClientId, now: Timestamp) -> Resu
         execute(connection, statement, &name)?;
     }
     execute(connection, sql::APPEND_FEED, &cut(id, last.map_or(now, |last| last.max(now)))).map(drop)
-}
-
-fn found(changed: usize) -> Found {
-    if changed == 0 { Found::No } else { Found::Yes }
 }
 
 #[async_trait]
@@ -290,22 +277,8 @@ impl Grants for Sqlite {
         token: Option<&OpaqueToken>,
     ) -> Result<Redeemed, StoreError> {
         let token = token.map(rows::opaque_token_values);
-        let grant_id = grant.id.as_str();
-        let spend = spend.map(|spend| {
-            [grant_id.into(), spend.kind.as_str().into(), spend.handle.as_bytes().into(), spend.now.into()]
-        });
-        let mut grant = rows::grant_values(grant);
-        let record = match standing {
-            Standing::Elsewhere => sql::RECORD_GRANT,
-            Standing::Active => {
-                grant.push(Value::Null);
-                sql::RECORD_GRANT_OF_OWNER
-            }
-            Standing::ActiveWith(hash) => {
-                grant.push(hash.secret().into());
-                sql::RECORD_GRANT_OF_OWNER
-            }
-        };
+        let spend = spend.map(|spend| facts::spending(spend, grant));
+        let (record, grant) = facts::recording(standing, grant);
         self.write(move |connection| {
             if execute(connection, record, &grant)? == 0 {
                 return Ok(Decision::Undo(Redeemed::OwnerChanged));

@@ -33,9 +33,6 @@ pub enum FeedProblem {
     /// No JSON object that says each thing once and each of its type, or not in order.
     #[error("the page of the feed cannot be read")]
     Malformed,
-    /// An entry tells of something that nobody here knows. Who leaves it out goes on believing what has ended.
-    #[error("the feed tells of something of another kind")]
-    OtherKind,
 }
 
 impl FeedPage {
@@ -58,7 +55,8 @@ impl FeedPage {
         json!({ "entries": self.entries.iter().filter_map(write).collect::<Vec<_>>(), "next": self.next })
     }
 
-    /// Reads a page. Members of other names are ignored; an entry of another kind is not.
+    /// Reads a page. Members of other names are ignored; an entry that tells of something nobody here knows is not, but is
+    /// [`Ended::Other`]: who leaves it out goes on believing what has ended.
     ///
     /// # Errors
     /// [`FeedProblem`]: nothing of the page is taken, since nobody would know what is missing.
@@ -96,6 +94,11 @@ fn write(entry: &FeedEntry) -> Option<Value> {
             object["issued_until"] = issued_until.seconds().into();
         }
         Ended::Key(id) => object["key_id"] = id.as_str().into(),
+        Ended::Other(issued_until) => {
+            if let Some(issued_until) = issued_until {
+                object["issued_until"] = issued_until.seconds().into();
+            }
+        }
         Ended::Owner(_) => return None,
     }
     Some(object)
@@ -111,7 +114,8 @@ fn read(entry: &Value) -> Result<FeedEntry, FeedProblem> {
         told.extend(named(kind)?.map(|id| (kind, id)));
     }
     let ended = match (told.pop(), entry.get("everything")) {
-        (None, None) => return Err(FeedProblem::OtherKind),
+        (None, None) if entry.contains_key("issued_until") => Ended::Other(Some(time(entry, "issued_until")?)),
+        (None, None) => Ended::Other(None),
         (None, Some(Value::Bool(true))) => Ended::Everything(time(entry, "issued_until")?),
         (Some(_), _) if !told.is_empty() => return Err(FeedProblem::Malformed),
         (_, Some(_)) => return Err(FeedProblem::Malformed),
@@ -175,6 +179,17 @@ mod tests {
     }
 
     #[test]
+    fn n8_what_is_of_another_kind_is_read_and_told_on() {
+        let page = br#"{"entries":[{"number":1,"owner_id":"o","until":9},
+            {"number":2,"session_id":"s","issued_until":5,"until":9},{"number":3,"grant_id":"g","until":9}],"next":3}"#;
+        let page = FeedPage::parse(page).unwrap();
+        let ended: Vec<_> = page.entries.iter().map(|entry| entry.ended.clone()).collect();
+        let issued_until = Timestamp::from_seconds(5);
+        assert_eq!(ended, [Ended::Other(None), Ended::Other(Some(issued_until)), Ended::Grant(GrantId::new("g"))]);
+        assert_eq!(FeedPage::parse(page.to_json().to_string().as_bytes()), Ok(page), "who asks us hears of it");
+    }
+
+    #[test]
     fn what_is_no_page_is_not_taken_in_part() {
         let good = r#"{"number":1,"grant_id":"g","until":9}"#;
         for (bad, problem) in [
@@ -206,7 +221,11 @@ mod tests {
                     .to_owned(),
                 FeedProblem::Malformed,
             ),
-            (r#"{"entries":[{"number":1,"owner_id":"o","until":9}],"next":1}"#.to_owned(), FeedProblem::OtherKind),
+            (r#"{"entries":[{"number":1,"owner_id":"o"}],"next":1}"#.to_owned(), FeedProblem::Malformed),
+            (
+                r#"{"entries":[{"number":1,"owner_id":"o","issued_until":"5","until":9}],"next":1}"#.to_owned(),
+                FeedProblem::Malformed,
+            ),
             (format!(r#"{{"entries":[],"next":1}}{}"#, " ".repeat(MAX_FEED_BYTES)), FeedProblem::TooLarge),
         ] {
             assert_eq!(FeedPage::parse(bad.as_bytes()), Err(problem), "{}", &bad[..bad.len().min(100)]);

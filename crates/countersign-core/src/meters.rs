@@ -5,6 +5,8 @@
 //!
 //! To add a meter: a line in the table, a handle, and its panel in `contrib/grafana/countersign.json`.
 
+mod database;
+
 use std::{
     future::Future,
     time::{Duration, Instant},
@@ -13,6 +15,7 @@ use std::{
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Unit, with_recorder};
 use tracing::Instrument;
 
+pub use self::database::{Counted, DatabaseMeters};
 use crate::{
     error::{BearerError, OAuthError},
     grant_type::GrantType,
@@ -77,6 +80,9 @@ const HASH_BUCKETS: &[f64] = &[0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0
 /// Of a store beside us or in the next room: microseconds to seconds.
 const STORE_BUCKETS: &[f64] = &[0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0];
 
+/// Of a wait for others, which is given up after five seconds.
+const WAIT_BUCKETS: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
+
 const GRANT_TYPES: &[&str] = &["password", "refresh_token", "client_credentials"];
 
 /// What a token turns out to be: good, or why not, by the codes of [`Reason`].
@@ -135,6 +141,15 @@ meters! {
     /// How long the store took, waiting and committing included.
     STORE: HISTOGRAM(STORE_BUCKETS), "countersign_store_seconds",
         "operation" = &["read", "write"], "result" = &["ok", "error"];
+    /// Connections to PostgreSQL that are open, without the one that listens.
+    DATABASE_CONNECTIONS: GAUGE, "countersign_database_connections";
+    /// Connections to PostgreSQL that are in use, or about to be opened for it.
+    DATABASE_CONNECTIONS_IN_USE: GAUGE, "countersign_database_connections_in_use";
+    /// How long somebody waited for a connection to PostgreSQL because all were in use; beyond the last bucket are those who
+    /// gave up.
+    DATABASE_WAIT: HISTOGRAM(WAIT_BUCKETS), "countersign_database_wait_seconds";
+    /// Connections to PostgreSQL that could not be opened.
+    DATABASE_FAILURES: COUNTER, "countersign_database_connect_failures_total";
     /// Connections that are open, upgraded ones and those that read the metrics among them.
     CONNECTIONS: GAUGE, "countersign_connections";
     /// How often there was no place for a connection: all were taken, so that whoever came had to wait (`full`), or its source

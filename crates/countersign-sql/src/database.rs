@@ -19,7 +19,7 @@ use countersign_core::{
     username::Username,
 };
 
-use crate::{OpenError, Postgres, Sqlite};
+use crate::{OpenError, Postgres, Schema, Sqlite};
 
 /// A store in SQLite or in PostgreSQL, by the scheme of its URL. Clones share it.
 #[derive(Clone, Debug)]
@@ -54,6 +54,15 @@ impl Database {
             Postgres::open_to_look(url).await.map(Self::Postgres)
         } else {
             Sqlite::open_to_look(url).await.map(Self::Sqlite)
+        }
+    }
+
+    /// Which version the tables had when they were opened.
+    #[must_use]
+    pub fn schema(&self) -> Schema {
+        match self {
+            Self::Sqlite(store) => store.schema(),
+            Self::Postgres(store) => store.schema(),
         }
     }
 

@@ -18,8 +18,8 @@
 //!
 //! # Rooms
 //! `statements` has all SQL, one text for all back ends; `rows` reads and writes records column by column;
-//! `migrations` decides which steps a database still needs; `tables` lists what moves from one database to another, and
-//! `transfer` moves it; a folder per back end does the rest. To add a back end:
+//! `migrations` decides which steps a database still needs, and beside which newer ones this program works; `tables` lists
+//! what moves from one database to another, and `transfer` moves it; a folder per back end does the rest. To add a back end:
 //! its folder beside `sqlite/`, its files in `migrations/`, its feature, and its line in the conformance test.
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -57,6 +57,7 @@ pub use self::sqlite::Sqlite;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use self::{
     backup::{BackupError, Copied, Restored},
+    migrations::Schema,
     open_error::OpenError,
 };
 #[cfg(all(feature = "sqlite", feature = "postgres"))]

@@ -54,9 +54,25 @@ pub enum OpenError {
         /// The first step that was not made.
         missing: i64,
     },
-    /// A newer program made the tables; this one would misread them.
-    #[error("the database has schema version {found}, this program knows none after {known}: use the newer program")]
+    /// A newer program made the tables, and this one would misread them, or write what the newer one cannot use.
+    #[error(
+        "the database has schema version {found}, beside which only programs work that know version {oldest}, and this one \
+        knows none after {known}: use the newer program, or put a backup from before the update back"
+    )]
     NewerSchema {
+        /// The version of the database.
+        found: i64,
+        /// The last version that this program knows.
+        known: i64,
+        /// The oldest version whose programs work beside all that this one does not know.
+        oldest: i64,
+    },
+    /// A newer program made the tables. This one can work beside it, but not do what takes knowing all there is.
+    #[error(
+        "the database has schema version {found}, and this program knows none after {known}: it cannot move, or make \
+        powerless, what it does not know; use the newer program"
+    )]
+    UnlikeSchema {
         /// The version of the database.
         found: i64,
         /// The last version that this program knows.

@@ -8,14 +8,13 @@ use countersign_core::{
     clock::Timestamp,
     grant_record::{Grant, Refresh},
     grant_type::GrantType,
-    jose::Algorithm,
     names::{Audience, ClientId, GrantId, KeyId, Subject},
     password::PasswordHash,
     resource_owner::{OwnerStatus, ResourceOwner},
     scope::Scope,
     store::{
-        Ended, FeedEntry, HandleHash, KeyRecord, OneTime, OpaqueToken, Origin, PrivateKey, RestingKey, SealedKey,
-        StoreError, Succession,
+        Ended, FeedEntry, HandleHash, KeyRecord, OneTime, OpaqueToken, Origin, PrivateKey, RestingAlgorithm,
+        RestingKey, SealedKey, StoreError, Succession,
     },
     token_format::TokenFormat,
     username::Username,
@@ -102,9 +101,8 @@ pub(crate) fn client(row: &dyn Columns) -> Result<Client, StoreError> {
         name: row.text("name")?,
         authentication: authentication(row)?,
         party: named("party", &text(row, "party")?, &PARTIES)?,
-        grant_types: list(&text(row, "grant_types")?)
-            .map(|name| GrantType::find_by_name(name).ok_or_else(|| unreadable("grant_types")))
-            .collect::<Result<_, _>>()?,
+        // One that only a newer program knows is nothing that the client could use here.
+        grant_types: list(&text(row, "grant_types")?).filter_map(GrantType::find_by_name).collect(),
         scope: match row.text("scope")? {
             None => AllowedScope::Any,
             Some(text) => AllowedScope::Only(scope(&text)?),
@@ -212,12 +210,13 @@ pub(crate) fn key(row: &dyn Columns) -> Result<KeyRecord, StoreError> {
     let private_key = row.blob("private_key")?.ok_or_else(|| unreadable("private_key"))?;
     Ok(KeyRecord {
         id: KeyId::new(text(row, "id")?),
-        algorithm: Algorithm::find_by_name(&text(row, "algorithm")?).ok_or_else(|| unreadable("algorithm"))?,
+        algorithm: RestingAlgorithm::from_name(&text(row, "algorithm")?),
         private_key: match (withdrawn_at, row.integer("sealed")?) {
             (Some(_), _) => RestingKey::Gone,
             (None, Some(0)) => PrivateKey::from_pkcs8(private_key).into(),
             (None, Some(1)) => RestingKey::Sealed(SealedKey::from_bytes(private_key)),
-            _ => return Err(unreadable("sealed")),
+            (None, Some(_)) => RestingKey::Other,
+            (None, None) => return Err(unreadable("sealed")),
         },
         signs_from: time(row, "signs_from")?,
         verifies_until: row.integer("verifies_until")?.map(Timestamp::from_seconds),
@@ -230,7 +229,7 @@ pub(crate) fn key_values(key: &KeyRecord) -> Vec<Value> {
     let (private_key, sealed) = match &key.private_key {
         RestingKey::Plain(private) => (private.secret().to_vec(), 0),
         RestingKey::Sealed(sealed) => (sealed.as_bytes().to_vec(), 1),
-        RestingKey::Gone => (Vec::new(), 0),
+        RestingKey::Gone | RestingKey::Other => (Vec::new(), 0),
     };
     vec![
         key.id.as_str().into(),
@@ -349,7 +348,7 @@ pub(crate) fn feed_entry(row: &dyn Columns) -> Result<FeedEntry, StoreError> {
             "key" => Ended::Key(KeyId::new(name)),
             "owner" => Ended::Owner(Subject::new(name)),
             "everything" => Ended::Everything(time(row, "issued_until")?),
-            _ => return Err(unreadable("kind")),
+            _ => Ended::Other(row.integer("issued_until")?.map(Timestamp::from_seconds)),
         },
         until: time(row, "until")?,
     })
@@ -364,6 +363,7 @@ pub(crate) fn feed_values(ended: &Ended, until: Timestamp) -> Vec<Value> {
         Ended::Key(id) => ("key", id.as_str(), Value::Null),
         Ended::Owner(subject) => ("owner", subject.as_str(), Value::Null),
         Ended::Everything(issued_until) => ("everything", "", (*issued_until).into()),
+        Ended::Other(issued_until) => ("other", "", issued_until.map_or(Value::Null, Value::from)),
     };
     vec![kind.into(), name.into(), issued_until, until.into()]
 }
@@ -389,8 +389,16 @@ pub(crate) fn one_time_values(thing: &OneTime) -> Vec<Value> {
 }
 
 pub(crate) fn applied(row: &dyn Columns) -> Result<Applied, StoreError> {
-    let version = row.integer("version")?.ok_or_else(|| unreadable("version"))?;
-    Ok(Applied { version, checksum: text(row, "checksum")? })
+    Ok(Applied {
+        version: row.integer("version")?.ok_or_else(|| unreadable("version"))?,
+        checksum: text(row, "checksum")?,
+        welcomes: row.integer("welcomes")?.ok_or_else(|| unreadable("welcomes"))?,
+    })
+}
+
+/// In the order of [`crate::statements::RECORD_APPLIED`].
+pub(crate) fn applied_values(applied: &Applied) -> [Value; 3] {
+    [Value::Integer(applied.version), applied.checksum.as_str().into(), Value::Integer(applied.welcomes)]
 }
 
 pub(crate) fn newest_moment(row: &dyn Columns) -> Result<Option<Timestamp>, StoreError> {
@@ -422,6 +430,8 @@ pub(crate) struct SharedTally {
     pub(crate) tally: Tally,
     /// Until when what it counts as under way is believed to be.
     pub(crate) under_way_until: Option<Timestamp>,
+    /// The transaction that locked it.
+    pub(crate) transaction: i64,
 }
 
 #[cfg(feature = "postgres")]
@@ -431,7 +441,14 @@ pub(crate) fn shared_tally(row: &dyn Columns) -> Result<SharedTally, StoreError>
         key: row.blob("key")?.ok_or_else(|| unreadable("key"))?,
         tally: tally.transpose()?.unwrap_or_default(),
         under_way_until: row.integer("under_way_until")?.map(Timestamp::from_seconds),
+        transaction: row.integer("transaction")?.ok_or_else(|| unreadable("transaction"))?,
     })
+}
+
+/// What became of a transaction, if anybody remembers.
+#[cfg(feature = "postgres")]
+pub(crate) fn fate(row: &dyn Columns) -> Result<Option<String>, StoreError> {
+    row.text("fate")
 }
 
 /// In the order of [`crate::statements::BEGIN_EPOCH`].

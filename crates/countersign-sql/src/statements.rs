@@ -265,9 +265,9 @@ statements! {
     COUNT_PLAIN_KEYS = "SELECT COUNT(*) AS plain_keys FROM oauth2_keys WHERE sealed = 0 AND LENGTH(private_key) > 0";
 
     CREATE_SCHEMA_TABLE = "CREATE TABLE IF NOT EXISTS oauth2_schema \
-        (version INTEGER NOT NULL PRIMARY KEY, checksum TEXT NOT NULL)";
-    FIND_APPLIED = "SELECT version, checksum FROM oauth2_schema ORDER BY version";
-    RECORD_APPLIED = "INSERT INTO oauth2_schema (version, checksum) VALUES ($1, $2)";
+        (version INTEGER NOT NULL PRIMARY KEY, checksum TEXT NOT NULL, welcomes INTEGER NOT NULL)";
+    FIND_APPLIED = "SELECT version, checksum, welcomes FROM oauth2_schema ORDER BY version";
+    RECORD_APPLIED = "INSERT INTO oauth2_schema (version, checksum, welcomes) VALUES ($1, $2, $3)";
 }
 
 /// Whether `CREATE_SCHEMA_TABLE` was ever run. SQLite's own: its catalogue is no other engine's.
@@ -304,8 +304,9 @@ pub(crate) use self::postgres::*;
 /// PostgreSQL's own, most of them locks: SQLite has one writer and needs none.
 ///
 /// Other engines that speak PostgreSQL's protocol share all that is above and, of these, the locks of rows (`FOR UPDATE`,
-/// `FOR SHARE`, `SKIP LOCKED`) and arrays. What some of them lack: `POSTGRES_BEGIN_TO_MIGRATE` (advisory locks),
-/// `POSTGRES_LOCK_FEED` and `POSTGRES_LISTEN` (notifications), `POSTGRES_SESSION` (the names of its settings).
+/// `FOR SHARE`, `SKIP LOCKED`) and arrays. What some of them lack: `POSTGRES_BEGIN_TO_MIGRATE`, and the
+/// queues before owners and clients (advisory locks), `POSTGRES_LOCK_FEED` and `POSTGRES_LISTEN` (notifications),
+/// `POSTGRES_SESSION` (the names of its settings), `POSTGRES_LOCK_ATTEMPTS` (the numbers of transactions).
 #[cfg(feature = "postgres")]
 mod postgres {
     statements! {
@@ -329,10 +330,18 @@ mod postgres {
         /// order, and who follows by number misses none. At the commit those hear it who listen.
         POSTGRES_LOCK_FEED = "SELECT pg_notify('oauth2_feed', '') FROM oauth2_locks WHERE name = 'feed' FOR UPDATE";
         /// Until the end of the transaction the owner stays as found; who changes the owner waits, or has to be waited for.
-        POSTGRES_LOCK_OWNER = "SELECT subject FROM oauth2_owners WHERE subject = $1 FOR SHARE";
-        POSTGRES_LOCK_CLIENT = "SELECT id FROM oauth2_clients WHERE id = $1 FOR SHARE";
-        /// So that no token is added to a grant while it ends.
-        POSTGRES_LOCK_GRANT = "SELECT id FROM oauth2_grants WHERE id = $1 FOR SHARE";
+        ///
+        /// A row that many share is never free for who changes it: the database lets others share it who come later. So there
+        /// is a queue before the row, in which nobody overtakes; it has to be passed before the row is locked.
+        POSTGRES_LOCK_OWNER = "SELECT subject FROM oauth2_owners WHERE subject = $1 \
+            AND (SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 1))) IS NOT NULL FOR SHARE";
+        POSTGRES_LOCK_CLIENT = "SELECT id FROM oauth2_clients WHERE id = $1 \
+            AND (SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 2))) IS NOT NULL FOR SHARE";
+        /// Who changes an owner, or a client, stands in the same queue first.
+        POSTGRES_CHANGE_OWNER = "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))";
+        POSTGRES_CHANGE_CLIENT = "SELECT pg_advisory_xact_lock(hashtextextended($1, 2))";
+        /// So that no token is added to a grant while it ends. Not shared: few come at once, and who ends it gets there.
+        POSTGRES_LOCK_GRANT = "SELECT id FROM oauth2_grants WHERE id = $1 FOR UPDATE";
         POSTGRES_LOCK_GRANTS_TO_CLIENT = "SELECT COUNT(*) AS locked FROM \
             (SELECT id FROM oauth2_grants WHERE client_id = $1 ORDER BY id FOR UPDATE) AS grants";
 
@@ -342,7 +351,7 @@ mod postgres {
 
         /// While an epoch begins nothing is granted, renewed or spent.
         POSTGRES_LOCK_ALL_GRANTS = "LOCK TABLE oauth2_grants, oauth2_one_time, oauth2_opaque_tokens \
-            IN SHARE ROW EXCLUSIVE MODE";
+            IN EXCLUSIVE MODE";
         /// What ends very much takes its time.
         POSTGRES_TAKE_TIME = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 60000; \
             SET LOCAL idle_in_transaction_session_timeout = 60000";
@@ -368,7 +377,10 @@ mod postgres {
         /// Those that are not there are made. In the order of their keys, so that no two wait for each other.
         POSTGRES_LOCK_ATTEMPTS = "INSERT INTO oauth2_attempts (key, kind, kept_until) SELECT key, kind, 0 \
             FROM unnest(CAST($1 AS BYTEA[]), CAST($2 AS TEXT[])) AS wanted (key, kind) ORDER BY key \
-            ON CONFLICT (key) DO UPDATE SET key = excluded.key RETURNING key, tally, under_way_until";
+            ON CONFLICT (key) DO UPDATE SET key = excluded.key \
+            RETURNING key, tally, under_way_until, txid_current() AS transaction";
+        /// What became of a transaction: `committed`, `aborted`, or `in progress`; NULL of one that nobody remembers.
+        POSTGRES_FIND_TRANSACTION = "SELECT txid_status($1) AS fate";
         POSTGRES_PUT_ATTEMPTS = "UPDATE oauth2_attempts SET tally = changed.tally, kept_until = changed.kept_until, \
             under_way_until = COALESCE($1, under_way_until) \
             FROM unnest(CAST($2 AS BYTEA[]), CAST($3 AS BYTEA[]), CAST($4 AS BIGINT[])) AS changed (key, tally, kept_until) \
@@ -383,8 +395,14 @@ mod postgres {
         POSTGRES_FIND_ATTEMPT = "SELECT key FROM oauth2_attempts WHERE key = $1";
         POSTGRES_FIND_KNOWN_PAIR = "SELECT key FROM oauth2_known_pairs WHERE key = $1 AND kept_until > $2";
         /// What was written within a day is left as it is.
-        POSTGRES_PUT_KNOWN_PAIR = "INSERT INTO oauth2_known_pairs (key, kept_until) VALUES ($1, $2) \
-            ON CONFLICT (key) DO UPDATE SET kept_until = excluded.kept_until WHERE oauth2_known_pairs.kept_until < $3";
+        POSTGRES_PUT_KNOWN_PAIR = "INSERT INTO oauth2_known_pairs (key, whose, kept_until) VALUES ($1, $2, $3) \
+            ON CONFLICT (key) DO UPDATE SET whose = excluded.whose, kept_until = excluded.kept_until \
+            WHERE oauth2_known_pairs.kept_until < $4";
+        /// Beside the pair that was just put, so many of the same account or client stay: the newest.
+        POSTGRES_FORGET_KNOWN_PAIRS = "DELETE FROM oauth2_known_pairs WHERE key IN (SELECT key FROM oauth2_known_pairs \
+            WHERE whose = $1 AND key <> $2 AND (kept_until, key) <= (SELECT kept_until, key FROM oauth2_known_pairs \
+            WHERE whose = $1 AND key <> $2 ORDER BY kept_until DESC, key DESC OFFSET $3 LIMIT 1) \
+            ORDER BY kept_until, key FOR UPDATE SKIP LOCKED)";
         POSTGRES_SWEEP_KNOWN_PAIRS = "DELETE FROM oauth2_known_pairs WHERE key IN (SELECT key FROM oauth2_known_pairs \
             WHERE kept_until <= $1 ORDER BY kept_until LIMIT $2 FOR UPDATE SKIP LOCKED)";
         POSTGRES_SWEEP_EXCESS_KNOWN_PAIRS = "DELETE FROM oauth2_known_pairs WHERE key IN (SELECT key FROM \
@@ -420,7 +438,7 @@ mod postgres {
         POSTGRES_FIND_SCHEMA_TABLE = "SELECT relname FROM pg_catalog.pg_class \
             WHERE oid = to_regclass('oauth2_schema') AND relkind IN ('r', 'p')";
         POSTGRES_CREATE_SCHEMA_TABLE = "CREATE TABLE IF NOT EXISTS oauth2_schema \
-            (version BIGINT NOT NULL PRIMARY KEY, checksum TEXT NOT NULL)";
+            (version BIGINT NOT NULL PRIMARY KEY, checksum TEXT NOT NULL, welcomes BIGINT NOT NULL)";
     }
 
     /// How many statements there are for PostgreSQL, at most.
@@ -481,6 +499,17 @@ mod tests {
             for word in ["INSERT OR ", "REPLACE INTO", "ROWID", "IFNULL", "GLOB", "PRAGMA", "?", "::", "NOW(", "SERIAL"]
             {
                 assert!(!upper.contains(word), "{word}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn n8_statements_name_their_columns_so_that_others_may_come() {
+        for text in all().chain(END_EVERYTHING) {
+            assert!(!text.replace("COUNT(*)", "").contains('*'), "{text}");
+            for rest in text.split("INSERT INTO ").skip(1) {
+                let (_, columns) = rest.split_once(' ').unwrap();
+                assert!(columns.starts_with('('), "{text}");
             }
         }
     }

@@ -150,6 +150,9 @@ impl AuthorizationServer {
         if self.has_ended(&token) || !self.may_still_ask(asker, token.client_id()).await? {
             return Ok(Told::Nothing);
         }
+        if self.revoked.may_have_ended(&token) {
+            return Err(StoreError::unavailable("only a newer program knows whether the token has ended"));
+        }
         let username = match token.whose() {
             TokenSubject::Client => None,
             TokenSubject::Owner => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::AuthorizationServer;
 use crate::{
     clock::Timestamp,
-    jose::JwkSet,
+    jose::{JwkSet, read_key_id},
     key::{KeyRing, KeyRingError, NextKey},
     names::KeyId,
     store::{Found, StoreError},
@@ -75,16 +75,33 @@ impl AuthorizationServer {
         if let Some(token) = self.seen.recall_issued(token, self.expected(&keys), now) {
             return Ok(Ok(IssuedToken { token, handle: None }));
         }
-        let found = verify::find_issued(token, self.expected(&keys), &*self.ports.store, now).await?;
+        let mut found = verify::find_issued(token, self.expected(&keys), &*self.ports.store, now).await?;
         // An opaque one is asked for each time, so that it ends everywhere at once.
         if let Ok(IssuedToken { token: verified, handle: None }) = &found {
             self.seen.remember_issued(token, verified, self.expected(&keys), now);
         }
-        if !matches!(found, Err(TokenProblem::UnknownKey)) || !self.has_newer_keys(keys.number(), now).await? {
+        if !matches!(found, Err(TokenProblem::UnknownKey)) {
             return Ok(found);
         }
-        let keys = self.keys.ring();
-        verify::find_issued(token, self.expected(&keys), &*self.ports.store, now).await
+        if self.has_newer_keys(keys.number(), now).await? {
+            let keys = self.keys.ring();
+            found = verify::find_issued(token, self.expected(&keys), &*self.ports.store, now).await?;
+        }
+        if matches!(found, Err(TokenProblem::UnknownKey)) {
+            self.check_no_key_of_newer(token, now)?;
+        }
+        Ok(found)
+    }
+
+    /// Makes sure that a token of an unknown key does not name one of ours that only a newer program can use: whether it holds
+    /// cannot be known here.
+    pub(super) fn check_no_key_of_newer(&self, token: BorrowedToken<'_>, now: Timestamp) -> Result<(), StoreError> {
+        let keys = self.keys.glance();
+        let is_ours = |id: &KeyId| keys.is_of_newer(id, now);
+        if keys.has_of_newer() && read_key_id(token.secret()).as_ref().is_some_and(is_ours) {
+            return Err(StoreError::unavailable("only a newer program can verify with the key of the token"));
+        }
+        Ok(())
     }
 
     /// Hears at most once a second which keys were withdrawn. While that fails, those in memory are as good as they were.

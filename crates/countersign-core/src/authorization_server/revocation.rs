@@ -219,6 +219,14 @@ impl AuthorizationServer {
         Err(BearerError::TemporarilyUnavailable { retry_after: Duration::from_secs(1) })
     }
 
+    /// What cannot be known because only a newer program knows what ended is as what cannot be heard.
+    pub(super) fn refuse_if_uncertain(&self, token: &AccessToken) -> Result<(), BearerError> {
+        if self.settings.revocation.when_stale == WhenStale::Refuse && self.revoked.may_have_ended(token) {
+            return Err(BearerError::TemporarilyUnavailable { retry_after: Duration::from_secs(1) });
+        }
+        Ok(())
+    }
+
     /// Whether a token has ended before its time, as far as is known here.
     #[must_use]
     pub fn has_ended(&self, token: &AccessToken) -> bool {

@@ -21,7 +21,8 @@ impl AuthorizationServer {
     /// # Errors
     /// - [`BearerError::InvalidToken`], with the reason.
     /// - [`BearerError::TemporarilyUnavailable`]: nobody knows, because the store is away: whether it is one of ours, if
-    ///   it is opaque; or for too long what has ended (see [`RevocationSettings`](super::RevocationSettings)).
+    ///   it is opaque; or for too long what has ended (see [`RevocationSettings`](super::RevocationSettings)). Or because only
+    ///   a newer program on the same store knows: what ended there, or the key that signed it.
     pub async fn verify<'t>(&self, token: impl Into<BorrowedToken<'t>>) -> Result<AccessToken, BearerError> {
         let token = token.into();
         match self.recall(token.secret().as_bytes()) {
@@ -79,6 +80,9 @@ impl AuthorizationServer {
         } else {
             self.verify_signed(token, now).await?
         };
+        if let Ok(token) = &believed {
+            self.refuse_if_uncertain(token)?;
+        }
         believed.map_err(|problem| {
             let reason = Reason::from(problem);
             tracing::debug!(event = "verify", outcome = "denied", %reason, "a token was refused");
@@ -99,10 +103,14 @@ impl AuthorizationServer {
                 decided => return Ok(decided),
             }
         };
-        if !self.has_newer_keys(tried, now).await? {
-            return Ok(Err(TokenProblem::UnknownKey));
+        let mut decided = Err(TokenProblem::UnknownKey);
+        if self.has_newer_keys(tried, now).await? {
+            decided = self.seen.verify_lasting(token, self.expected(&self.keys.glance()), &self.revoked, now);
         }
-        Ok(self.seen.verify_lasting(token, self.expected(&self.keys.glance()), &self.revoked, now))
+        if matches!(decided, Err(TokenProblem::UnknownKey)) {
+            self.check_no_key_of_newer(token, now)?;
+        }
+        Ok(decided)
     }
 
     /// What a token for this API must be.

@@ -21,7 +21,7 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
-pub(crate) use self::jws::{media_type, sign, verify};
+pub(crate) use self::jws::{media_type, read_key_id, sign, verify};
 pub use self::{
     hmac::{HmacSecret, WeakSecret},
     jwk::{Jwk, JwkSet, KeyProblem},

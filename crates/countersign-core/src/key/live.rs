@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::{
     KeyEncryptionKey, KeyRing, KeyRingError, KeyRotation, MAX_TOKEN_LIFETIME, PUBLISHED_BEFORE, PUBLISHED_KEYS_MAX_AGE,
-    SigningChoice,
+    SigningChoice, rotation::is_of_newer,
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -114,6 +114,7 @@ impl LiveKeys {
             ring = KeyRing::read(&records, algorithm, settings.encryption.as_ref())?;
             told(&records, &first, "made");
         }
+        tell_of_newer(&ring);
         let live = Self::of(ring.of_life(settings.token_life), settings, now);
         if live.ring().signing(now).is_none() {
             live.make_next(store, &records, now).await?;
@@ -223,7 +224,8 @@ impl LiveKeys {
         let records = self.load(store, now).await?;
         let algorithm = self.ring.load().algorithm();
         let waits = |record: &&KeyRecord| {
-            record.algorithm == algorithm && record.withdrawn_at.is_none() && record.signs_from > now
+            let is_ours = record.algorithm == algorithm && !is_of_newer(record);
+            is_ours && record.withdrawn_at.is_none() && record.signs_from > now
         };
         if let Some(KeyRecord { id, signs_from, .. }) = records.iter().rfind(waits).cloned() {
             return Ok(NextKey { id, algorithm, signs_from, made: Made::Before });
@@ -343,6 +345,7 @@ impl LiveKeys {
         let left = records.iter().filter(|record| !withdrawn.contains(&record.id));
         let next = ring.read_again(left, self.settings.encryption.as_ref())?;
         if !next.is_as(&ring) {
+            tell_of_newer(&next);
             self.ring.store(Arc::new(next));
         }
         self.loaded_at.store(now.seconds(), Ordering::Release);
@@ -382,6 +385,17 @@ impl LiveKeys {
         let made = if told(&records, &next, "rotated") { Made::Now } else { Made::Before };
         let newest = records.iter().rfind(|record| record.algorithm == algorithm).ok_or(KeyRingError::NoKey)?;
         Ok(NextKey { id: newest.id.clone(), algorithm, signs_from: newest.signs_from, made })
+    }
+}
+
+/// Says that there are keys that only a newer program can use.
+fn tell_of_newer(ring: &KeyRing) {
+    if ring.has_of_newer() {
+        tracing::warn!(
+            event = "key",
+            outcome = "unknown_kind",
+            "there are keys that only a newer program can use: what they sign cannot be verified here"
+        );
     }
 }
 
@@ -427,6 +441,7 @@ async fn make(
         Some(encryption) => RestingKey::Sealed(encryption.seal(&id, &private)?),
         None => private.into(),
     };
+    let algorithm = algorithm.into();
     Ok(KeyRecord { id, algorithm, private_key, signs_from, verifies_until: None, withdrawn_at: None })
 }
 

@@ -8,13 +8,13 @@ use std::{
 
 use super::{
     KeyEncryptionKey, KeyRingError, VerifyingKeys,
-    rotation::{Times, choose, is_usable},
+    rotation::{Times, choose, is_of_newer, is_usable},
 };
 use crate::{
     clock::Timestamp,
     jose::{self, Algorithm, HmacSecret, JwkSet, SigningKey, VerifyingKey},
     names::KeyId,
-    store::{KeyRecord, PrivateKey, RestingKey},
+    store::{KeyRecord, PrivateKey, RestingAlgorithm, RestingKey},
 };
 
 /// The keys of one authorization server. It never changes: where keys do, another ring takes its place.
@@ -25,6 +25,8 @@ use crate::{
 pub struct KeyRing {
     algorithm: Algorithm,
     keys: Vec<RingKey>,
+    /// Those that only a newer program can use, and their times.
+    of_newer: Vec<(KeyId, Times)>,
     /// How long the tokens live that it signs, with the leeway of those who verify them.
     life: Duration,
     /// Another for each ring that takes the place of one.
@@ -39,7 +41,8 @@ struct RingKey {
 }
 
 impl KeyRing {
-    /// Reads the ring out of records. It signs with `algorithm`, if there is a key of it.
+    /// Reads the ring out of records. It signs with `algorithm`, if there is a key of it. Keys that only a newer program can use
+    /// are left out.
     ///
     /// # Errors
     /// [`KeyRingError`]: a key cannot be used.
@@ -48,7 +51,7 @@ impl KeyRing {
         algorithm: Algorithm,
         encryption: Option<&KeyEncryptionKey>,
     ) -> Result<Self, KeyRingError> {
-        let empty = Self { algorithm, keys: Vec::new(), life: Duration::ZERO, number: 0 };
+        let empty = Self { algorithm, keys: Vec::new(), of_newer: Vec::new(), life: Duration::ZERO, number: 0 };
         empty.read_again(records.iter(), encryption)
     }
 
@@ -60,7 +63,7 @@ impl KeyRing {
         let keys = Arc::new(jose::load(Algorithm::Hs256, &secret.private_key())?);
         let times = Times { signs_from: Timestamp::from_seconds(i64::MIN), verifies_until: None };
         let keys = vec![RingKey { keys, times }];
-        Ok(Self { algorithm: Algorithm::Hs256, keys, life: Duration::ZERO, number: 0 })
+        Ok(Self { algorithm: Algorithm::Hs256, keys, of_newer: Vec::new(), life: Duration::ZERO, number: 0 })
     }
 
     pub(super) fn of_life(self, life: Duration) -> Self {
@@ -74,7 +77,10 @@ impl KeyRing {
         encryption: Option<&KeyEncryptionKey>,
     ) -> Result<Self, KeyRingError> {
         let known: HashMap<_, _> = self.keys.iter().map(|key| (key.id(), key)).collect();
-        let keys = records.filter(|record| is_usable(record)).map(|record| {
+        let (of_newer, ours): (Vec<_>, Vec<_>) =
+            records.filter(|record| is_usable(record)).partition(|record| is_of_newer(record));
+        let of_newer = of_newer.into_iter().map(|record| (record.id.clone(), Times::of(record))).collect();
+        let keys = ours.into_iter().map(|record| {
             let keys = match known.get(&record.id) {
                 Some(known) => known.keys.clone(),
                 None => Arc::new(load(record, encryption)?),
@@ -82,19 +88,30 @@ impl KeyRing {
             Ok(RingKey { keys, times: Times::of(record) })
         });
         let keys = keys.collect::<Result<Vec<_>, KeyRingError>>()?;
-        Ok(Self { keys, number: self.number + 1, ..*self })
+        Ok(Self { keys, of_newer, number: self.number + 1, ..*self })
     }
 
     /// The ring that takes the place of this one once some keys are gone.
     pub(super) fn without(&self, gone: &HashSet<KeyId>) -> Self {
         let keys = self.keys.iter().filter(|key| !gone.contains(key.id())).cloned().collect();
-        Self { keys, number: self.number + 1, ..*self }
+        let of_newer = self.of_newer.iter().filter(|(id, _)| !gone.contains(id)).cloned().collect();
+        Self { keys, of_newer, number: self.number + 1, ..*self }
     }
 
     /// Whether both have the same keys with the same times.
     pub(super) fn is_as(&self, other: &Self) -> bool {
         let all = |ring: &Self| ring.keys.iter().map(|key| (key.id().clone(), key.times)).collect::<Vec<_>>();
-        all(self) == all(other)
+        all(self) == all(other) && self.of_newer == other.of_newer
+    }
+
+    /// Whether there is a key that only a newer program can use.
+    pub(crate) const fn has_of_newer(&self) -> bool {
+        !self.of_newer.is_empty()
+    }
+
+    /// Whether this is one, and in use.
+    pub(crate) fn is_of_newer(&self, id: &KeyId, now: Timestamp) -> bool {
+        self.of_newer.iter().any(|(known, times)| known == id && times.is_in_use(now))
     }
 
     /// Which ring it is: of two that a server has one after the other, another.
@@ -160,9 +177,12 @@ fn load(record: &KeyRecord, encryption: Option<&KeyEncryptionKey>) -> Result<jos
             opened = key.open(&record.id, sealed).ok_or(KeyRingError::OtherEncryptionKey)?;
             &opened
         }
-        RestingKey::Gone => return Err(jose::KeyProblem::Malformed.into()),
+        RestingKey::Gone | RestingKey::Other => return Err(jose::KeyProblem::Malformed.into()),
     };
-    let keys = jose::load(record.algorithm, private)?;
+    let RestingAlgorithm::Known(algorithm) = record.algorithm else {
+        return Err(jose::KeyProblem::Unsupported.into());
+    };
+    let keys = jose::load(algorithm, private)?;
     // RFC 8725 §3.2: a secret and published keys never share a validator.
     if keys.public.is_none() {
         return Err(KeyRingError::SecretAmongKeyPairs);

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::KeyPairAlgorithm;
 use crate::{
     clock::Timestamp,
     jose::Algorithm,
-    store::{KeyRecord, RestingKey},
+    store::{KeyRecord, RestingAlgorithm, RestingKey},
 };
 
 /// How long others may keep our published keys (`max-age` of the JWK set), and how old what we publish may be while the
@@ -56,6 +57,8 @@ pub enum KeyState {
     Retired,
     /// It was withdrawn.
     Withdrawn,
+    /// Only a newer program on the same store can use it.
+    OfNewer,
 }
 
 /// From when on a key signs, and until when it verifies.
@@ -103,16 +106,30 @@ pub(super) fn choose<'t, T>(
 /// What each of these keys is for, where tokens of this `life` are signed with `signing`; `None` if with a secret.
 #[must_use]
 pub fn states(records: &[KeyRecord], signing: Option<Algorithm>, life: Duration, now: Timestamp) -> Vec<KeyState> {
-    let candidates = records.iter().filter(|record| Some(record.algorithm) == signing && is_usable(record));
+    let is_ours = |record: &KeyRecord| signing.is_some_and(|signing| record.algorithm == signing);
+    let candidates = records.iter().filter(|record| is_ours(record) && is_usable(record) && !is_of_newer(record));
     let chosen = choose(candidates.map(|record| (record, Times::of(record))), life, now).map(|record| &record.id);
     let state = |record: &KeyRecord| match Times::of(record) {
         _ if !is_usable(record) => KeyState::Withdrawn,
         times if !times.is_in_use(now) => KeyState::Retired,
+        _ if is_of_newer(record) => KeyState::OfNewer,
         _ if chosen == Some(&record.id) => KeyState::Signing,
         times if !times.is_due(now) => KeyState::Next,
         _ => KeyState::Verifying,
     };
     records.iter().map(state).collect()
+}
+
+/// Whether only a newer program can use the key: of an algorithm that nobody here signs with, or not to be read here. A secret
+/// among key pairs is none of these.
+pub(super) fn is_of_newer(record: &KeyRecord) -> bool {
+    let is_known = match record.algorithm {
+        RestingAlgorithm::Known(algorithm) => {
+            algorithm == Algorithm::Hs256 || KeyPairAlgorithm::find(algorithm).is_some()
+        }
+        RestingAlgorithm::Other(_) => false,
+    };
+    !is_known || record.private_key == RestingKey::Other
 }
 
 /// Whether there is still a key: one that was withdrawn is none.

@@ -140,7 +140,7 @@ fn i1_the_generation_of_a_ring_changes_when_a_key_retires() {
         let (id, private_key) = jose::generate(Algorithm::Es256).unwrap();
         KeyRecord {
             id,
-            algorithm: Algorithm::Es256,
+            algorithm: Algorithm::Es256.into(),
             private_key: private_key.into(),
             signs_from: NOW,
             verifies_until,

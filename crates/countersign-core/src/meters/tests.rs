@@ -38,16 +38,16 @@ impl CounterFn for Number {
     }
 }
 
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and not negative in these tests")]
 impl GaugeFn for Number {
-    fn increment(&self, _: f64) {}
+    fn increment(&self, value: f64) {
+        self.0.fetch_add(value as u64, Ordering::SeqCst);
+    }
 
-    fn decrement(&self, _: f64) {}
+    fn decrement(&self, value: f64) {
+        self.0.fetch_sub(value as u64, Ordering::SeqCst);
+    }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "whole and not negative in these tests"
-    )]
     fn set(&self, value: f64) {
         self.0.store(value as u64, Ordering::SeqCst);
     }
@@ -246,4 +246,21 @@ async fn a_store_is_measured_whether_it_answers_or_not() {
         ("countersign_store_seconds operation=read result=ok", 1),
         ("countersign_store_seconds operation=write result=error", 1),
     ]);
+}
+
+#[test]
+fn connections_to_a_database_are_counted_as_long_as_they_are_there() {
+    let kept = Kept::default();
+    let meters = with_local_recorder(&kept, DatabaseMeters::new);
+    let (open, another, in_use) = (meters.opened(), meters.opened(), meters.used());
+    meters.waited(Duration::ZERO);
+    meters.failed();
+    kept.expect(&[
+        ("countersign_database_connect_failures_total", 1),
+        ("countersign_database_connections", 2),
+        ("countersign_database_connections_in_use", 1),
+        ("countersign_database_wait_seconds", 1),
+    ]);
+    drop((open, another, in_use));
+    kept.expect(&[("countersign_database_connect_failures_total", 1), ("countersign_database_wait_seconds", 1)]);
 }

@@ -314,7 +314,7 @@ fn key(id: &(impl ToString + ?Sized), algorithm: Algorithm) -> KeyRecord {
     KeyRecord {
         private_key: PrivateKey::from_pkcs8(id.as_str().repeat(20)).into(),
         id,
-        algorithm,
+        algorithm: algorithm.into(),
         signs_from: NOW,
         verifies_until: None,
         withdrawn_at: None,

@@ -20,8 +20,8 @@ use async_trait::async_trait;
 pub use self::epoch::Epoch;
 pub use self::error::{BoxError, StoreError};
 pub use self::record::{
-    Ended, FeedEntry, HandleHash, KeyRecord, OneTime, OneTimeKind, OpaqueToken, Origin, PrivateKey, RestingKey,
-    SealedKey, Spend, Succession,
+    Ended, FeedEntry, HandleHash, KeyRecord, OneTime, OneTimeKind, OpaqueToken, Origin, PrivateKey, RestingAlgorithm,
+    RestingKey, SealedKey, Spend, Succession,
 };
 use crate::{
     client::{Client, ClientSecrets, ClientStatus},

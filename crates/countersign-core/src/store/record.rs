@@ -17,7 +17,7 @@ pub struct KeyRecord {
     /// The thumbprint of its public half (RFC 7638).
     pub id: KeyId,
     /// The one algorithm it signs with.
-    pub algorithm: Algorithm,
+    pub algorithm: RestingAlgorithm,
     /// The private half.
     pub private_key: RestingKey,
     /// From when on it signs: the newest key whose time has come does.
@@ -26,6 +26,50 @@ pub struct KeyRecord {
     pub verifies_until: Option<Timestamp>,
     /// When it was withdrawn, if it was: it verifies nothing any more, and its private half is gone.
     pub withdrawn_at: Option<Timestamp>,
+}
+
+/// The algorithm of a key as it rests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RestingAlgorithm {
+    /// One that this program knows.
+    Known(Algorithm),
+    /// One that only a newer program on the same store knows, by its name.
+    Other(String),
+}
+
+impl RestingAlgorithm {
+    /// The algorithm of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Self {
+        Algorithm::find_by_name(name).map_or_else(|| Self::Other(name.to_owned()), Self::Known)
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Known(algorithm) => algorithm.name(),
+            Self::Other(name) => name,
+        }
+    }
+}
+
+impl From<Algorithm> for RestingAlgorithm {
+    fn from(algorithm: Algorithm) -> Self {
+        Self::Known(algorithm)
+    }
+}
+
+impl PartialEq<Algorithm> for RestingAlgorithm {
+    fn eq(&self, algorithm: &Algorithm) -> bool {
+        matches!(self, Self::Known(known) if known == algorithm)
+    }
+}
+
+impl fmt::Display for RestingAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// A private key as it rests.
@@ -37,6 +81,8 @@ pub enum RestingKey {
     Sealed(SealedKey),
     /// Nowhere any more: the key was withdrawn.
     Gone,
+    /// In a way that only a newer program on the same store knows.
+    Other,
 }
 
 impl From<PrivateKey> for RestingKey {
@@ -209,7 +255,7 @@ pub struct FeedEntry {
     pub number: u64,
     /// What has ended.
     pub ended: Ended,
-    /// When the last token that it stops expires: then it may go.
+    /// When the last token that it stops expires: then it may go. Who does not know what ended goes by this.
     pub until: Timestamp,
 }
 
@@ -230,4 +276,8 @@ pub enum Ended {
     /// Whatever was issued up to this moment, to whomever and by whichever key: the store was put back to an earlier state,
     /// and nobody knows what had ended since. What was known of any owner is worth nothing either.
     Everything(Timestamp),
+    /// Something that this program does not know, since a newer one told of it: nobody here can say which tokens it stops, but
+    /// for what holds for all entries. None of them expires after [`FeedEntry::until`]; nor was one issued after the moment
+    /// that is named here, if one is.
+    Other(Option<Timestamp>),
 }

@@ -7,7 +7,7 @@ use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use tokio::{task::JoinSet, time::timeout};
 
-use super::{Attempt, Attempts, Outcome, Source, Throttle, ThrottleSettings};
+use super::{Attempt, Attempts, KNOWN_OF_ACCOUNT, Outcome, Source, Throttle, ThrottleSettings};
 use crate::{
     clock::{Timestamp, TurnableClock},
     error::OAuthError,
@@ -23,6 +23,7 @@ macro_rules! attempts_conformance {
             d13_ten_failures_are_free_whoever_counts_them
             d13_a_success_forgets_what_others_counted
             d13_a_known_source_is_known_to_all
+            d13_of_many_sources_of_an_account_those_are_known_that_were_good_last
             d15_of_many_wrong_guesses_at_once_ten_are_looked_at
             d15_many_right_ones_at_once_all_pass
             d15_who_goes_while_an_attempt_begins_leaves_nothing_behind
@@ -44,7 +45,7 @@ const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How many guess at once.
-const RACERS: usize = 60;
+const RACERS: usize = 20;
 
 /// Two servers that share their counters.
 struct Rig {
@@ -140,6 +141,44 @@ pub async fn d13_a_known_source_is_known_to_all(one: impl Attempts, other: impl 
     .await
     .unwrap();
     assert!(rig.begin(1, elsewhere).await.is_err());
+}
+
+pub async fn d13_of_many_sources_of_an_account_those_are_known_that_were_good_last(
+    one: impl Attempts,
+    other: impl Attempts,
+) {
+    let rig = Rig::new(one, other);
+    let is_known = async |pair| rig.servers[1].attempts.is_known(pair, NOW).await.unwrap();
+    let log_in = async |name: &str, from: Source, server: usize| {
+        let attempt = timeout(PATIENCE, rig.servers[server % 2].login(name, from, None)).await.unwrap().unwrap();
+        let pair = attempt.pair.unwrap();
+        attempt.settle(Outcome::Success);
+        timeout(PATIENCE, async {
+            // It may be told in the background.
+            while !is_known(pair).await {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .unwrap();
+        pair
+    };
+    let other_account = log_in("bob", at(0), 0).await;
+    let mut pairs = Vec::new();
+    for number in 0..=KNOWN_OF_ACCOUNT {
+        rig.forward(1);
+        pairs.push(log_in("alice", at(number.try_into().unwrap()), number).await);
+    }
+    timeout(PATIENCE, async {
+        while is_known(pairs[0]).await {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+    for pair in pairs.into_iter().skip(1).chain([other_account]) {
+        assert!(is_known(pair).await);
+    }
 }
 
 pub async fn d15_of_many_wrong_guesses_at_once_ten_are_looked_at(one: impl Attempts, other: impl Attempts) {

@@ -13,7 +13,7 @@ use indexmap::IndexMap;
 use tokio::sync::Notify;
 
 use super::{
-    Attempts, KNOWN_FOR, MAX_WAITING, Verdict,
+    Attempts, KNOWN_FOR, MAX_WAITING, Pair, Verdict,
     counter::{Counter, Key, Outcome, Room, Rule, Tally},
     steps::{self, Step},
 };
@@ -39,8 +39,10 @@ pub struct MemoryAttempts {
 
 struct Inner {
     counters: IndexMap<Key, Entry>,
-    /// Sources that are known to be good for an account, with the last login from there.
-    known: IndexMap<Key, Timestamp>,
+    /// By account, the sources that are known to be good for it, with the last login from there, which was the last of all at the
+    /// end; and how many there are in all.
+    known: IndexMap<Key, Vec<(Key, Timestamp)>>,
+    pairs: usize,
     most: usize,
     hand: Hand,
 }
@@ -56,7 +58,8 @@ impl MemoryAttempts {
     /// Room for `most` counters, and for as many sources that are known to be good.
     #[must_use]
     pub fn new(most: usize) -> Self {
-        let inner = Inner { counters: IndexMap::new(), known: IndexMap::new(), most: most.max(1), hand: Hand(0) };
+        let (counters, known) = (IndexMap::new(), IndexMap::new());
+        let inner = Inner { counters, known, pairs: 0, most: most.max(1), hand: Hand(0) };
         Self { inner: Mutex::new(inner), waiting: AtomicUsize::new(0) }
     }
 
@@ -126,11 +129,13 @@ impl Attempts for MemoryAttempts {
         self.lock().settle(counters, outcome, now);
     }
 
-    async fn is_known(&self, pair: Key, now: Timestamp) -> Result<bool, StoreError> {
-        Ok(self.lock().known.get(&pair).is_some_and(|since| now < since.plus(KNOWN_FOR)))
+    async fn is_known(&self, pair: Pair, now: Timestamp) -> Result<bool, StoreError> {
+        let inner = self.lock();
+        let mut of_same = inner.known.get(&pair.whose).into_iter().flatten();
+        Ok(of_same.any(|(key, since)| *key == pair.key && now < since.plus(KNOWN_FOR)))
     }
 
-    fn know(&self, pair: Key, now: Timestamp) {
+    fn know(&self, pair: Pair, now: Timestamp) {
         self.lock().know(pair, now);
     }
 }
@@ -218,15 +223,33 @@ impl Inner {
         }
     }
 
-    fn know(&mut self, pair: Key, now: Timestamp) {
-        let Self { known, most, hand, .. } = self;
-        if known.len() >= *most && !known.contains_key(&pair) {
-            let sample = (0..SAMPLE).map(|_| hand.next(known.len()));
-            if let Some(oldest) = sample.min_by_key(|at| known[*at]) {
-                known.swap_remove_index(oldest);
-            }
+    fn know(&mut self, pair: Pair, now: Timestamp) {
+        let mut of_same = self.known.swap_remove(&pair.whose).unwrap_or_else(|| Vec::with_capacity(1));
+        self.pairs -= of_same.len();
+        of_same.retain(|(key, _)| *key != pair.key);
+        if of_same.len() >= pair.most.min(self.most) {
+            of_same.remove(0);
         }
-        known.insert(pair, now);
+        of_same.push((pair.key, now));
+        self.pairs += of_same.len();
+        if self.pairs > self.most {
+            self.forget_oldest_of_a_few();
+        }
+        self.known.insert(pair.whose, of_same);
+    }
+
+    /// Forgets the source that was good longest ago, of a few accounts.
+    fn forget_oldest_of_a_few(&mut self) {
+        let Self { known, pairs, hand, .. } = self;
+        let sample = (0..SAMPLE).map(|_| hand.next(known.len()));
+        let first = |at: &usize| known.get_index(*at).and_then(|(_, of_same)| of_same.first()).map(|(_, since)| *since);
+        let Some(at) = sample.min_by_key(first) else { return };
+        let Some((_, of_same)) = known.get_index_mut(at) else { return };
+        of_same.remove(0);
+        *pairs -= 1;
+        if of_same.is_empty() {
+            known.swap_remove_index(at);
+        }
     }
 }
 

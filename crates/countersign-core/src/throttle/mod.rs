@@ -57,6 +57,13 @@ const INTROSPECTION_PER_SECOND: u32 = 50;
 /// For how long a source is known to be good for an account after a login: 30 days.
 pub const KNOWN_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
+/// How many sources are known to be good for one account, those that were good last: more than people have. Else whoever has one
+/// password and many addresses would move the sources of all others out.
+const KNOWN_OF_ACCOUNT: usize = 64;
+
+/// As of an account, of a client, which may be many machines.
+const KNOWN_OF_CLIENT: usize = 1_024;
+
 /// How many attempts may wait in one process for others that are under way: more than wait for their passwords to be hashed.
 pub const MAX_WAITING: usize = 1024;
 
@@ -73,7 +80,7 @@ pub struct ThrottleSettings {
     pub failures_per_source: u32,
     /// The longest delay of an account, in whole seconds; 15 minutes by default. Delays double from 30 seconds.
     pub longest_delay: Duration,
-    /// How many counters are kept in memory, and how many sources that are known to be good; 100,000 by default, some 10 MB
+    /// How many counters are kept in memory, and how many sources that are known to be good; 100,000 by default, some 20 MB
     /// when full.
     pub counters: usize,
 }
@@ -103,6 +110,17 @@ pub enum Verdict {
     },
     /// It has none: too many wait already.
     Full,
+}
+
+/// A source, and whose secret it is or may be known to be good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// The name of both.
+    pub key: Key,
+    /// The name of the account or the client alone, for which there may be other pairs.
+    pub whose: Key,
+    /// How many pairs of the same are kept, those that were good last. Not 0.
+    pub most: usize,
 }
 
 /// Where failures are counted: in the memory of this process, or where several replicas share them.
@@ -143,10 +161,11 @@ pub trait Attempts: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError`] (`temporarily_unavailable`): it cannot be known now.
-    async fn is_known(&self, pair: Key, now: Timestamp) -> Result<bool, StoreError>;
+    async fn is_known(&self, pair: Pair, now: Timestamp) -> Result<bool, StoreError>;
 
-    /// Somebody logged in to this account from this source. It must not block.
-    fn know(&self, pair: Key, now: Timestamp);
+    /// Somebody logged in to this account from this source. Of the pairs of the same account [the newest](Pair::most) stay. It must
+    /// not block.
+    fn know(&self, pair: Pair, now: Timestamp);
 }
 
 /// Slows guesses, if it is on.
@@ -210,7 +229,8 @@ impl Throttle {
         };
         let pair = |what, place: [u8; 16]| Key::of(what, &[account.key.as_bytes(), &place]);
         let known = Counter { what: What::KnownPair, key: pair(What::KnownPair, network), rule: growing(settings) };
-        let counters = if self.attempts.is_known(known.key, self.clock.now()).await? {
+        let good = Pair { key: known.key, whose: account.key, most: KNOWN_OF_ACCOUNT };
+        let counters = if self.attempts.is_known(good, self.clock.now()).await? {
             vec![known]
         } else {
             // One customer of a provider has many networks, and must not take the turns of all others.
@@ -222,7 +242,7 @@ impl Throttle {
                 Counter { what, key: pair(what, site), rule: following(settings) },
             ]
         };
-        self.begin(counters, Some(known.key), source, Whose::Owner(subject)).await
+        self.begin(counters, Some(good), source, Whose::Owner(subject)).await
     }
 
     /// An attempt at the secret or the key of a client, by the name that was sent; `client` is the one of this name, for
@@ -248,15 +268,16 @@ impl Throttle {
         };
         let (what, key) = (What::Client, Key::of(What::Client, &[&network, id.as_bytes()]));
         let own = Counter { what, key, rule: growing(settings) };
+        let good = Pair { key, whose: Key::of(what, &[id.as_bytes()]), most: KNOWN_OF_CLIENT };
         let now = self.clock.now();
-        let counters = match self.attempts.is_known(key, now).await? {
+        let counters = match self.attempts.is_known(good, now).await? {
             true if self.attempts.are_clean(&[own], now).await? == Some(true) => {
                 return Ok(Attempt { throttle: self, counters: vec![own], pair: None, place: Place::None });
             }
             true => vec![own],
             false => vec![own, of_source(settings, network)],
         };
-        self.begin(counters, Some(key), source, Whose::Client(client)).await
+        self.begin(counters, Some(good), source, Whose::Client(client)).await
     }
 
     /// A question of a client to the introspection endpoint (RFC 7662 §4, "token scanning attacks"). It fails if what it is
@@ -288,7 +309,7 @@ impl Throttle {
     async fn begin(
         &self,
         counters: Vec<Counter>,
-        pair: Option<Key>,
+        pair: Option<Pair>,
         source: Source,
         whose: Whose<'_>,
     ) -> Result<Attempt<'_>, OAuthError> {
@@ -352,7 +373,7 @@ pub(crate) struct Attempt<'a> {
     throttle: &'a Throttle,
     counters: Vec<Counter>,
     /// The account and the source, if a success makes this known to be good for that.
-    pair: Option<Key>,
+    pair: Option<Pair>,
     place: Place,
 }
 

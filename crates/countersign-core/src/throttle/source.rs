@@ -50,7 +50,8 @@ impl Source {
     }
 
     /// What one customer may have: the address of IPv4, the /48 of IPv6 (RFC 6177 §2).
-    pub(super) fn site(self) -> Option<[u8; 16]> {
+    #[must_use]
+    pub fn site(self) -> Option<[u8; 16]> {
         let mut network = self.network()?;
         if Ipv6Addr::from(network).to_ipv4_mapped().is_none() {
             network[6..].fill(0);

@@ -1,6 +1,10 @@
 //! The rules of counters, what happens to many attempts at once, and that memory is bounded.
 
-use std::{net::IpAddr, pin::pin, sync::Mutex};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    pin::pin,
+    sync::Mutex,
+};
 
 use proptest::prelude::*;
 use tokio::task::JoinSet;
@@ -32,11 +36,11 @@ impl Attempts for Shared {
         self.0.settle(counters, outcome, now);
     }
 
-    async fn is_known(&self, pair: Key, now: Timestamp) -> Result<bool, StoreError> {
+    async fn is_known(&self, pair: Pair, now: Timestamp) -> Result<bool, StoreError> {
         self.0.is_known(pair, now).await
     }
 
-    fn know(&self, pair: Key, now: Timestamp) {
+    fn know(&self, pair: Pair, now: Timestamp) {
         self.0.know(pair, now);
     }
 }
@@ -557,15 +561,46 @@ async fn m6_what_has_expired_goes_first_and_known_sources_are_bounded_too() {
         }
         assert!(rig.fail(&format!("new{n}"), Source::Unknown).await.is_err(), "none of the new went");
     }
+    let pair = |n: u8| {
+        let key = |what| Key::of(what, &[&[n]]);
+        Pair { key: key(What::KnownPair), whose: key(What::Account), most: 64 }
+    };
     for n in 0..100 {
-        rig.memory.know(Key::of(What::KnownPair, &[&[n]]), NOW.plus(Duration::from_secs(n.into())));
+        rig.memory.know(pair(n), NOW.plus(Duration::from_secs(n.into())));
     }
     let mut known = 0;
     for n in 0..100 {
-        known += usize::from(rig.memory.is_known(Key::of(What::KnownPair, &[&[n]]), NOW).await.unwrap());
+        known += usize::from(rig.memory.is_known(pair(n), NOW).await.unwrap());
     }
     assert_eq!(known, 8);
-    assert!(rig.memory.is_known(Key::of(What::KnownPair, &[&[99]]), NOW).await.unwrap());
+    assert!(rig.memory.is_known(pair(99), NOW).await.unwrap());
+    // Many sources of one account take the places of its own first.
+    for n in 100..200 {
+        rig.memory.know(Pair { whose: pair(99).whose, most: 4, ..pair(n) }, NOW.plus(Duration::from_secs(n.into())));
+    }
+    let mut others = 0;
+    for n in 0..99 {
+        others += usize::from(rig.memory.is_known(pair(n), NOW).await.unwrap());
+    }
+    assert_eq!(others, 4, "those that it needs, and no more");
+    assert!(!rig.memory.is_known(pair(99), NOW).await.unwrap());
+}
+
+#[tokio::test]
+async fn d13_of_many_sources_of_a_client_those_are_known_that_were_good_last() {
+    let rig = Rig::new();
+    let from = |n: usize| Source::of(Ipv4Addr::from(u32::try_from(n).unwrap()).into());
+    let mut pairs = Vec::new();
+    for n in 0..=KNOWN_OF_CLIENT {
+        let attempt = rig.throttle.client("app", from(n), None).await.unwrap();
+        pairs.push(attempt.pair.unwrap());
+        attempt.settle(Outcome::Success);
+        // The first is good again and again.
+        rig.throttle.client("app", from(0), None).await.unwrap().settle(Outcome::Success);
+    }
+    for (n, pair) in pairs.into_iter().enumerate() {
+        assert_eq!(rig.memory.is_known(pair, NOW).await.unwrap(), n != 1, "{n}");
+    }
 }
 
 #[tokio::test]

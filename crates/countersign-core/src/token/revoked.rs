@@ -61,6 +61,8 @@ struct Tables {
     keys: HashMap<Box<str>, Timestamp>,
     owners: HashMap<Box<str>, Change>,
     everything: Option<Cut>,
+    /// What of other kinds has ended, up to the latest moments of all.
+    other: Option<Cut>,
     /// The highest generation whose change of an owner is not told of any more.
     forgotten: u64,
 }
@@ -127,6 +129,17 @@ impl Revoked {
             || tables.everything.is_some_and(|cut| token.issued_at() <= cut.issued_until)
     }
 
+    /// Whether nobody here can say that a token has not ended: something did of a kind that only a newer program knows, and it
+    /// may be this token ([`Ended::Other`]).
+    #[must_use]
+    pub fn may_have_ended(&self, token: &AccessToken) -> bool {
+        if self.entries.load(Ordering::Acquire) == 0 {
+            return false;
+        }
+        let other = self.read().other;
+        other.is_some_and(|cut| token.issued_at() <= cut.issued_until && token.expires_at() <= cut.until)
+    }
+
     /// Whether what a client gets at `now` could not be told from what has ended of it.
     #[must_use]
     pub fn is_cut(&self, client: &ClientId, now: Timestamp) -> bool {
@@ -153,6 +166,17 @@ impl Revoked {
         self.generation.store(generation, Ordering::Release);
         self.meters.keeps(tables.len());
         drop(tables);
+        if let Some(FeedEntry { number, until, .. }) =
+            entries.iter().rfind(|entry| matches!(entry.ended, Ended::Other(_)))
+        {
+            tracing::warn!(
+                event = "feed",
+                outcome = "unknown_kind",
+                number,
+                until = until.seconds(),
+                "something has ended that only a newer program knows: use that here too"
+            );
+        }
         self.number.fetch_max(last.number, Ordering::AcqRel);
         self.news.send_if_modified(|number| {
             let is_news = *number < last.number;
@@ -292,6 +316,7 @@ impl Revoked {
         tables.clients.retain(|_, cut| still(cut.until));
         tables.keys.retain(|_, until| still(*until));
         tables.everything = tables.everything.filter(|cut| still(cut.until));
+        tables.other = tables.other.filter(|cut| still(cut.until));
         let gone =
             tables.owners.extract_if(|_, change| !still(change.until)).map(|(_, change)| change.generation).max();
         tables.forgotten = tables.forgotten.max(gone.unwrap_or_default());
@@ -331,6 +356,13 @@ impl Tables {
                 self.forgotten = generation;
                 return;
             }
+            Ended::Other(issued_until) => {
+                let cut = Cut { issued_until: issued_until.unwrap_or(Timestamp::from_seconds(i64::MAX)), until };
+                self.other = Some(self.other.map_or(cut, |known| known.or_later(cut)));
+                // Or changed.
+                self.forgotten = generation;
+                return;
+            }
             Ended::Owner(subject) => {
                 let known = self.owners.entry(subject.as_str().into()).or_insert(Change { generation, until });
                 *known = Change { generation, until: known.until.max(until) };
@@ -343,7 +375,7 @@ impl Tables {
 
     fn len(&self) -> usize {
         let named = self.grants.len() + self.tokens.len() + self.clients.len() + self.keys.len() + self.owners.len();
-        named + usize::from(self.everything.is_some())
+        named + usize::from(self.everything.is_some()) + usize::from(self.other.is_some())
     }
 }
 
@@ -430,6 +462,18 @@ mod tests {
             assert_eq!(revoked.len(), entries, "{now:?}");
         }
         assert!(!revoked.is_cut(&client, NOW));
+    }
+
+    #[test]
+    fn n8_what_only_a_newer_program_knows_may_have_changed_any_owner_and_is_forgotten_in_the_end() {
+        let (revoked, owner) = (Revoked::new(), Subject::new("a"));
+        let before = revoked.generation();
+        revoked.hear(&[FeedEntry { number: 1, ended: Ended::Other(None), until: NOW }]);
+        assert!(revoked.has_changed(&owner, before) && !revoked.has_changed(&owner, revoked.generation()));
+        for (now, entries) in [(NOW.plus(SWEEP_MARGIN).minus(Duration::from_secs(1)), 1), (NOW.plus(SWEEP_MARGIN), 0)] {
+            revoked.prune(now);
+            assert_eq!(revoked.len(), entries, "{now:?}");
+        }
     }
 
     #[test]

@@ -134,7 +134,8 @@ impl SeenTokens {
         memory.seen.insert(name, Seen { token: verified.clone(), profile, generation });
     }
 
-    /// [`SeenTokens::verify`] for a token that must not have ended before its time either.
+    /// [`SeenTokens::verify`] for a token that must not have ended before its time either. Whether it
+    /// [may have](Revoked::may_have_ended) is still to be asked.
     pub(crate) fn verify_lasting(
         &self,
         token: BorrowedToken<'_>,
@@ -143,7 +144,7 @@ impl SeenTokens {
         now: Timestamp,
     ) -> Result<AccessToken, TokenProblem> {
         let token = self.verify_at(token, expected, now)?;
-        if token.lasts(revoked) { Ok(token) } else { Err(TokenProblem::Revoked) }
+        if !token.lasts(revoked) && revoked.has_ended(&token) { Err(TokenProblem::Revoked) } else { Ok(token) }
     }
 
     /// The memory, if a token of this length is remembered.
@@ -221,14 +222,14 @@ impl Memory {
 }
 
 impl AccessToken {
-    /// Whether it has not ended before its time, looked for once for each time that something was heard.
+    /// Whether it has not ended before its time, and cannot have, looked for once for each time that something was heard.
     fn lasts(&self, revoked: &Revoked) -> bool {
         // Read first: what is heard while it is looked for is looked for again.
         let generation = revoked.generation();
         if self.0.looked_at.load(Ordering::Acquire) == generation {
             return true;
         }
-        let lasts = !revoked.has_ended(self);
+        let lasts = !revoked.has_ended(self) && !revoked.may_have_ended(self);
         if lasts {
             self.0.looked_at.store(generation, Ordering::Release);
         }

@@ -79,7 +79,8 @@ settings! {
     /// within a second.
     "revocation_max_staleness" revocation_max_staleness: Whole<1, 86_400> = Text("60");
     /// What is done with JWTs while the database has been away for longer than that. `refuse`: they are answered 503.
-    /// `accept`: they are believed until they expire, those of a login too that has ended meanwhile.
+    /// `accept`: they are believed until they expire, those of a login too that has ended meanwhile. The same is done with
+    /// those that may have ended in a way that only a newer server on the same database knows.
     "when_stale" when_stale: Staleness = Text("refuse");
     /// How far the clocks of two machines may be apart, in seconds.
     "leeway" leeway: Whole<0, 60> = Text("5");
@@ -174,8 +175,9 @@ settings! {
     /// How many connections there may be at once; each may hold some 150 KB. Whoever comes then waits until another goes. There
     /// are never more than the process may open files.
     "max_connections" max_connections: Whole<1, 1_000_000> = Text("10000");
-    /// How many of them there may be from one address (of IPv6: from one /64); what comes then is closed. `trusted_proxies` are
-    /// not bounded by it, since they ask for many.
+    /// How many of them there may be from one address (of IPv6: from one /64); what comes then is closed. From one /48 of IPv6
+    /// there may be twice as many, or half of all if that is more. `trusted_proxies` are not bounded by it, since they ask for
+    /// many.
     "max_connections_per_source" max_connections_per_source: Option<Whole<1, 1_000_000>> = Unset("a quarter of `max_connections`");
     /// How long a client has for the head of its first request, and then for each 16 KiB, or the rest, of what it sends and
     /// takes, in seconds. Whoever is slower is cut off.

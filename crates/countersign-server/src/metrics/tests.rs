@@ -125,6 +125,7 @@ fn the_alerts_name_meters_and_values_that_there_are() {
         "feed_lag_seconds",
         "hashes_refused_total",
         "store_seconds",
+        "database_wait_seconds",
         "logins_total",
         "connections_held_up_total",
     ] {

@@ -12,10 +12,13 @@ CREATE TABLE oauth2_attempts (
 CREATE INDEX oauth2_attempts_kept_until ON oauth2_attempts (kept_until);
 CREATE INDEX oauth2_attempts_kind ON oauth2_attempts (kind, kept_until);
 
--- Accounts and sources from which somebody logged in to them, by the same hashes.
+-- Accounts and sources from which somebody logged in to them, by the same hashes, and of which account or client a pair is: so
+-- many are kept of each.
 CREATE TABLE oauth2_known_pairs (
     key BYTEA NOT NULL PRIMARY KEY,
-    kept_until BIGINT NOT NULL
+    kept_until BIGINT NOT NULL,
+    whose BYTEA
 );
 
 CREATE INDEX oauth2_known_pairs_kept_until ON oauth2_known_pairs (kept_until);
+CREATE INDEX oauth2_known_pairs_whose ON oauth2_known_pairs (whose, kept_until, key);

@@ -26,6 +26,3 @@ FROM oauth2_clients;
 
 DROP TABLE oauth2_clients;
 ALTER TABLE oauth2_clients_3 RENAME TO oauth2_clients;
-
--- Disabling or removing a client ends what was granted to it.
-CREATE INDEX oauth2_grants_client_id ON oauth2_grants (client_id);

@@ -5,7 +5,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicI64, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -15,7 +18,7 @@ use countersign_core::{
     meters::StoreOperation,
     store::{SWEEP_MARGIN, StoreError},
     throttle::{
-        Attempts, Counter, KNOWN_FOR, Key, MAX_WAITING, Outcome, Tally, Verdict, What,
+        Attempts, Counter, KNOWN_FOR, Key, MAX_WAITING, Outcome, Pair, Tally, Verdict, What,
         steps::{self, Step},
     },
 };
@@ -38,6 +41,10 @@ const ABANDONED_AFTER: Duration = Duration::from_secs(60);
 /// full. Those go first that would be forgotten first; and who fills one kind moves nothing out of another.
 const MOST_OF_A_KIND: usize = 500_000;
 
+/// How many a process puts before it looks whether there are too many, for which all that are kept are counted: one in a
+/// hundred. So many may go at once.
+const LOOK_FOR_EXCESS_AFTER: usize = MOST_OF_A_KIND / 100;
+
 /// Kinds of counters, by how cheaply they are made: an account needs a hash for each failure, a client's name none.
 const KINDS: [&str; 3] = ["login", "source", "client"];
 
@@ -56,6 +63,9 @@ const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(10), Duration::f
 /// How long after an end could not be told it is tried again, at first and at most.
 const TELL_AGAIN: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
+/// No transaction has this number.
+const NO_TRANSACTION: i64 = 0;
+
 /// A pair that is known to be good is written again when it has lost so much of its time.
 const KNOWN_ANEW_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -72,6 +82,13 @@ pub(super) struct Lanes {
     turns: Mutex<HashMap<Key, Weak<tokio::sync::Mutex<()>>>>,
     /// Counters that are closed, as was found in this second: who hammers costs the database one question a second.
     closed: Mutex<HashMap<Key, Closed>>,
+    excess: Excess,
+}
+
+/// When to look whether there are more counters and pairs than are kept.
+struct Excess {
+    /// What this process put since it last looked.
+    put: AtomicUsize,
 }
 
 #[derive(Clone, Copy)]
@@ -88,6 +105,7 @@ impl Lanes {
             waiting: Semaphore::new(MAX_WAITING),
             turns: Mutex::default(),
             closed: Mutex::default(),
+            excess: Excess::new(),
         }
     }
 
@@ -124,9 +142,32 @@ impl Lanes {
     }
 }
 
+impl Excess {
+    /// Who has just started does not know what others left.
+    const fn new() -> Self {
+        Self { put: AtomicUsize::new(LOOK_FOR_EXCESS_AFTER) }
+    }
+
+    fn put(&self, how_many: usize) {
+        self.put.fetch_add(how_many, Ordering::Relaxed);
+    }
+
+    fn is_due(&self) -> bool {
+        self.put.load(Ordering::Relaxed) >= LOOK_FOR_EXCESS_AFTER
+    }
+
+    /// It was looked for. If as much went as may go at once, there may be more.
+    fn looked(&self, gone: usize) {
+        if gone < LOOK_FOR_EXCESS_AFTER {
+            self.put.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
 #[async_trait]
 impl Attempts for Postgres {
     async fn begin(&self, counters: &[Counter], clock: &dyn Clock) -> Result<Verdict, StoreError> {
+        self.shared.lanes.excess.put(counters.len());
         let (deadline, (mut pause, longest)) = (Instant::now() + LONGEST_WAIT, LOOK_AGAIN);
         let mut waiting = None;
         loop {
@@ -157,6 +198,7 @@ impl Attempts for Postgres {
     }
 
     fn fail(&self, counters: &[Counter], now: Timestamp) {
+        self.shared.lanes.excess.put(counters.len());
         self.end_in_background(counters, Ending::Unreserved, now);
     }
 
@@ -164,18 +206,24 @@ impl Attempts for Postgres {
         self.end_in_background(counters, Ending::Reserved(outcome), now);
     }
 
-    async fn is_known(&self, pair: Key, now: Timestamp) -> Result<bool, StoreError> {
-        let values = [pair.as_bytes().as_slice().into(), now.into()];
+    async fn is_known(&self, pair: Pair, now: Timestamp) -> Result<bool, StoreError> {
+        let values = [pair.key.as_bytes().as_slice().into(), now.into()];
         Ok(self.find_one(sql::POSTGRES_FIND_KNOWN_PAIR, &values, |_| Ok(())).await?.is_some())
     }
 
-    fn know(&self, pair: Key, now: Timestamp) {
+    fn know(&self, pair: Pair, now: Timestamp) {
+        self.shared.lanes.excess.put(1);
         let store = self.clone();
         let until = now.plus(KNOWN_FOR);
-        let values = [pair.as_bytes().as_slice().into(), until.into(), until.minus(KNOWN_ANEW_AFTER).into()];
+        let [key, whose] = [pair.key, pair.whose].map(|key| Value::from(key.as_bytes().as_slice()));
         in_background(async move {
             let _lane = store.shared.lanes.end.acquire().await;
-            store.execute(sql::POSTGRES_PUT_KNOWN_PAIR, &values).await.map(drop)
+            let put = [key.clone(), whose.clone(), until.into(), until.minus(KNOWN_ANEW_AFTER).into()];
+            if store.execute(sql::POSTGRES_PUT_KNOWN_PAIR, &put).await? > 0 {
+                let others = pair.most.saturating_sub(1).into();
+                store.execute(sql::POSTGRES_FORGET_KNOWN_PAIRS, &[whose, key, others]).await?;
+            }
+            Ok(())
         });
     }
 }
@@ -216,7 +264,7 @@ impl Postgres {
 
     async fn look(&self, counters: &[Counter], now: Timestamp) -> Result<Step, StoreError> {
         transaction!(self, connection => {
-            let mut tallies = lock(connection, counters, now).await?;
+            let (mut tallies, _) = lock(connection, counters, now).await?;
             let step = steps::begin(&mut tallies, now);
             match step {
                 Step::Go => write(connection, &tallies, now, Some(now.plus(ABANDONED_AFTER))).await?,
@@ -234,11 +282,24 @@ impl Postgres {
         for statement in [sql::POSTGRES_SWEEP_ATTEMPTS, sql::POSTGRES_SWEEP_KNOWN_PAIRS] {
             gone += self.execute(statement, &[over.clone(), limit.into()]).await?;
         }
+        if self.shared.lanes.excess.is_due() {
+            let excess = self.sweep_excess().await?;
+            self.shared.lanes.excess.looked(excess);
+            gone += excess;
+        }
+        Ok(gone)
+    }
+
+    /// Walks over all that are kept: a tenth of a second, where a million users log in.
+    async fn sweep_excess(&self) -> Result<usize, StoreError> {
+        let limit = LOOK_FOR_EXCESS_AFTER;
+        let values = [MOST_OF_A_KIND.into(), limit.into()];
+        let mut gone = self.execute(sql::POSTGRES_SWEEP_EXCESS_KNOWN_PAIRS, &values).await?;
         for kind in KINDS {
             let values = [kind.into(), MOST_OF_A_KIND.into(), limit.into()];
             gone += self.execute(sql::POSTGRES_SWEEP_EXCESS_ATTEMPTS, &values).await?;
         }
-        Ok(gone + self.execute(sql::POSTGRES_SWEEP_EXCESS_KNOWN_PAIRS, &[MOST_OF_A_KIND.into(), limit.into()]).await?)
+        Ok(gone)
     }
 
     fn end_in_background(&self, counters: &[Counter], ending: Ending, now: Timestamp) {
@@ -247,11 +308,21 @@ impl Postgres {
     }
 
     /// Tells the counters how an attempt ended, as long as they would not know by themselves.
+    ///
+    /// Told twice, it would count a failure twice, and take away the place of another attempt. So where nobody heard whether a
+    /// transaction was committed, the database is asked, and it is told again only if it was not. If the database cannot say in
+    /// the time (it was put back, or another one took over that has never heard of it), it is not told: a failure is forgotten,
+    /// one at most for each connection that was lost at a commit.
     async fn end_attempt(&self, counters: &[Counter], ending: Ending, now: Timestamp) -> Result<(), StoreError> {
         let (began, (mut pause, longest)) = (Instant::now(), TELL_AGAIN);
+        let last = AtomicI64::new(NO_TRANSACTION);
         loop {
             let lane = self.shared.lanes.end.acquire().await;
-            let told = self.end_attempt_once(counters, ending, now).await;
+            let told = match self.is_committed(last.load(Ordering::Relaxed)).await {
+                Ok(true) => Ok(()),
+                Ok(false) => self.end_attempt_once(counters, ending, now, &last).await,
+                Err(unknown) => Err(unknown),
+            };
             // Who has to try again holds up nobody else meanwhile.
             drop(lane);
             match told {
@@ -262,9 +333,17 @@ impl Postgres {
         }
     }
 
-    async fn end_attempt_once(&self, counters: &[Counter], ending: Ending, now: Timestamp) -> Result<(), StoreError> {
+    /// As [`Postgres::end_attempt`], in a transaction whose number is in `last` before it can be committed.
+    async fn end_attempt_once(
+        &self,
+        counters: &[Counter],
+        ending: Ending,
+        now: Timestamp,
+        last: &AtomicI64,
+    ) -> Result<(), StoreError> {
         transaction!(self, connection => {
-            let mut tallies = lock(connection, counters, now).await?;
+            let (mut tallies, transaction) = lock(connection, counters, now).await?;
+            last.store(transaction, Ordering::Relaxed);
             match ending {
                 Ending::Reserved(outcome) => steps::settle(&mut tallies, outcome, now),
                 Ending::Unreserved => {
@@ -276,10 +355,32 @@ impl Postgres {
             Ok(Decision::Keep(()))
         })
     }
+
+    /// Whether a transaction was committed, which nobody knows while it goes on. One that is too old for the database to
+    /// remember was: here none is a minute old.
+    async fn is_committed(&self, transaction: i64) -> Result<bool, StoreError> {
+        if transaction == NO_TRANSACTION {
+            return Ok(false);
+        }
+        let fate = self.find_one(sql::POSTGRES_FIND_TRANSACTION, &[Value::Integer(transaction)], rows::fate).await?;
+        match fate.flatten().as_deref() {
+            Some("aborted") => Ok(false),
+            Some("in progress") => Err(StoreError::unavailable(InProgress)),
+            _ => Ok(true),
+        }
+    }
 }
 
-/// The tallies of these counters, in their order; nobody else changes them until the end of the transaction.
-async fn lock(connection: &Connection, counters: &[Counter], now: Timestamp) -> Result<Vec<(Counter, Tally)>, Problem> {
+#[derive(Debug, thiserror::Error)]
+#[error("nobody knows yet whether it was counted")]
+struct InProgress;
+
+/// The tallies of these counters, in their order, and the number of the transaction: nobody else changes them until its end.
+async fn lock(
+    connection: &Connection,
+    counters: &[Counter],
+    now: Timestamp,
+) -> Result<(Vec<(Counter, Tally)>, i64), Problem> {
     connection.batch(sql::POSTGRES_DO_NOT_WAIT_FOR_THE_DISK).await?;
     let keys: Vec<&[u8]> = counters.iter().map(|counter| counter.key.as_bytes().as_slice()).collect();
     let kinds: Vec<&str> = counters.iter().map(|counter| kind(counter.what)).collect();
@@ -288,7 +389,8 @@ async fn lock(connection: &Connection, counters: &[Counter], now: Timestamp) -> 
         let row = rows.iter().find(|row| row.key == counter.key.as_bytes());
         row.map_or_else(Tally::default, |row| row.at(now))
     };
-    Ok(counters.iter().map(|counter| (*counter, tally(counter))).collect())
+    let transaction = rows.first().map_or(NO_TRANSACTION, |row| row.transaction);
+    Ok((counters.iter().map(|counter| (*counter, tally(counter))).collect(), transaction))
 }
 
 /// Keeps the tallies, but those that are as if they had never been; `under_way_until` is for those that have just reserved.
@@ -337,4 +439,23 @@ fn in_background(work: impl Future<Output = Result<(), StoreError>> + Send + 'st
             tracing::warn!(event = "throttle", outcome = "untold", %error, "the end of an attempt was not counted");
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_much_is_looked_for_at_the_start_and_after_so_many_and_until_all_of_it_is_gone() {
+        let excess = Excess::new();
+        assert!(excess.is_due(), "others may have left too much");
+        excess.looked(LOOK_FOR_EXCESS_AFTER);
+        assert!(excess.is_due(), "there may be more");
+        excess.looked(LOOK_FOR_EXCESS_AFTER - 1);
+        assert!(!excess.is_due());
+        excess.put(LOOK_FOR_EXCESS_AFTER - 1);
+        assert!(!excess.is_due());
+        excess.put(1);
+        assert!(excess.is_due());
+    }
 }

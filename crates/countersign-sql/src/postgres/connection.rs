@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use countersign_core::store::StoreError;
+use countersign_core::{
+    meters::{Counted, DatabaseMeters},
+    store::StoreError,
+};
 use tokio_postgres::{Client, Socket, Statement};
 
 use super::{
@@ -26,11 +29,12 @@ pub(super) type Driver = tokio_postgres::Connection<Socket, tls::Stream>;
 pub(super) struct Connection {
     client: Client,
     prepared: Mutex<HashMap<&'static str, Statement>>,
+    _counted: Counted,
 }
 
 impl Connection {
     /// Connects, and sets the session up.
-    pub(super) async fn open(location: &Location) -> Result<Self, Problem> {
+    pub(super) async fn open(location: &Location, meters: &DatabaseMeters) -> Result<Self, Problem> {
         within(READY_WITHIN, async {
             let (client, driver) = location.config.connect(location.tls.clone()).await?;
             tokio::spawn(async move {
@@ -39,7 +43,7 @@ impl Connection {
                 }
             });
             let prepared = Mutex::new(HashMap::with_capacity(statements::POSTGRES_COUNT));
-            let connection = Self { client, prepared };
+            let connection = Self { client, prepared, _counted: meters.opened() };
             connection.batch(statements::POSTGRES_SESSION).await?;
             if location.access == Access::Look {
                 connection.batch(statements::POSTGRES_SESSION_LOOKS).await?;

@@ -54,7 +54,9 @@ impl Postgres {
     ///
     /// # Errors
     /// [`BackupError::ClockBehind`], [`BackupError::Store`]: nothing changed, or it cannot be known now.
+    /// [`OpenError::UnlikeSchema`](crate::OpenError::UnlikeSchema): there may be more to end than this program knows.
     pub async fn restore_in_place(&self, now: Timestamp) -> Result<Restored, BackupError> {
+        self.schema().check_known()?;
         let newest_moment = self.find_newest_moment().await?;
         backup::check_clock(newest_moment, now)?;
         let cut = newest_moment.map_or(now, |newest| newest.max(now));

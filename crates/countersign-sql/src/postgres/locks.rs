@@ -28,9 +28,19 @@ pub(super) async fn owner(connection: &Connection, subject: &Value) -> Result<()
     hold(connection, statements::POSTGRES_LOCK_OWNER, subject).await
 }
 
+/// Waits until the owner can be changed. Whoever comes later waits for this.
+pub(super) async fn change_owner(connection: &Connection, subject: &Value) -> Result<(), Problem> {
+    hold(connection, statements::POSTGRES_CHANGE_OWNER, subject).await
+}
+
 /// The client, if it is in the table, stays as it is.
 pub(super) async fn client(connection: &Connection, id: &Value) -> Result<(), Problem> {
     hold(connection, statements::POSTGRES_LOCK_CLIENT, id).await
+}
+
+/// Waits until the client can be changed. Whoever comes later waits for this.
+pub(super) async fn change_client(connection: &Connection, id: &Value) -> Result<(), Problem> {
+    hold(connection, statements::POSTGRES_CHANGE_CLIENT, id).await
 }
 
 /// The grant, if there is one, stays.

@@ -2,16 +2,15 @@
 
 use super::{connection::Connection, query::Problem};
 use crate::{
-    migrations::{self, Applied, Migration, Pending},
+    migrations::{self, Applied, Migration, Next, Pending, Schema},
     open_error::OpenError,
-    rows::{self, Value},
-    statements,
+    rows, statements,
 };
 
-/// All steps, oldest first.
+/// All steps, oldest first, each with the oldest version whose programs it [welcomes](Migration).
 const MIGRATIONS: [Migration; 2] = [
-    Migration::new(include_str!("../../migrations/postgres/0001_first.sql")),
-    Migration::new(include_str!("../../migrations/postgres/0002_attempts.sql")),
+    Migration::new(1, include_str!("../../migrations/postgres/0001_first.sql")),
+    Migration::new(2, include_str!("../../migrations/postgres/0002_attempts.sql")),
 ];
 
 /// Makes the steps that are missing. Of several processes that start at once, one makes a step, and the others wait and
@@ -19,29 +18,31 @@ const MIGRATIONS: [Migration; 2] = [
 ///
 /// # Errors
 /// [`OpenError::NewerSchema`], [`OpenError::AlteredSchema`], [`OpenError::Encoding`], [`OpenError::Database`].
-pub(super) async fn migrate(connection: &Connection) -> Result<(), OpenError> {
+pub(super) async fn migrate(connection: &Connection) -> Result<Schema, OpenError> {
     check_encoding(connection).await?;
-    // Whoever has nothing to do needs no lock, and does not wait for one.
-    while next(connection).await?.is_some() {
+    loop {
+        // Whoever has nothing to do needs no lock, and does not wait for one.
+        if let Next::Use(schema) = next(connection).await? {
+            return Ok(schema);
+        }
         connection.batch(statements::POSTGRES_BEGIN_TO_MIGRATE).await.map_err(database)?;
         // Another process may have made the step while this one waited.
-        if let Some(pending) = next(connection).await? {
+        if let Next::Make(pending) = next(connection).await? {
             apply(connection, &pending).await.map_err(database)?;
         }
         connection.batch(statements::POSTGRES_COMMIT).await.map_err(database)?;
     }
-    Ok(())
 }
 
 /// Whether all steps were made; makes none.
 ///
 /// # Errors
 /// [`OpenError::OlderSchema`], or as of [`migrate`].
-pub(super) async fn check(connection: &Connection) -> Result<(), OpenError> {
+pub(super) async fn check(connection: &Connection) -> Result<Schema, OpenError> {
     check_encoding(connection).await?;
     match next(connection).await? {
-        None => Ok(()),
-        Some(pending) => Err(OpenError::OlderSchema { missing: pending.applied.version }),
+        Next::Use(schema) => Ok(schema),
+        Next::Make(pending) => Err(OpenError::OlderSchema { missing: pending.applied.version }),
     }
 }
 
@@ -58,7 +59,7 @@ async fn check_encoding(connection: &Connection) -> Result<(), OpenError> {
     }
 }
 
-async fn next(connection: &Connection) -> Result<Option<Pending>, OpenError> {
+async fn next(connection: &Connection) -> Result<Next, OpenError> {
     let applied = applied(connection).await.map_err(database)?;
     migrations::next(&MIGRATIONS, &applied)
 }
@@ -75,8 +76,7 @@ async fn applied(connection: &Connection) -> Result<Vec<Applied>, Problem> {
 async fn apply(connection: &Connection, pending: &Pending) -> Result<(), Problem> {
     connection.batch(statements::POSTGRES_CREATE_SCHEMA_TABLE).await?;
     connection.batch(pending.text).await?;
-    let values = [Value::Integer(pending.applied.version), Value::from(pending.applied.checksum.as_str())];
-    connection.execute(statements::RECORD_APPLIED, &values).await?;
+    connection.execute(statements::RECORD_APPLIED, &rows::applied_values(&pending.applied)).await?;
     tracing::info!(
         event = "database",
         outcome = "migrated",

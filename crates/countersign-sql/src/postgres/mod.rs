@@ -2,8 +2,11 @@
 //!
 //! # The order of locks
 //! Every transaction takes what it locks in this order, so that none waits for one that waits for it: the row of
-//! `oauth2_locks` for names or keys; rows of keys; the owner's row; the client's; grants; one-time things; opaque tokens; and last the row
-//! of `oauth2_locks` for the feed. Sweeps take only what nobody holds.
+//! `oauth2_locks` for names or keys; rows of keys; the owner's queue and row; the client's; grants; one-time things; opaque
+//! tokens; and last the row of `oauth2_locks` for the feed. Sweeps take only what nobody holds.
+//!
+//! Whoever logs in shares the rows of the owner and of the client. Who changes one would wait for as long as any of them share it,
+//! and who hammers could hold that off; so all stand in a queue before it (an advisory lock), which nobody overtakes.
 //!
 //! All is right at READ COMMITTED: what decides is the condition of the statement that writes, which the database looks at
 //! again once it has waited for another transaction; and a row that a decision stands on, but does not change, is locked
@@ -69,6 +72,7 @@ use self::{
     query::Problem,
 };
 use crate::{
+    migrations::Schema,
     open_error::OpenError,
     rows::{self, Read, Value},
     statements,
@@ -102,6 +106,7 @@ pub struct Postgres {
 
 struct Shared {
     pool: Arc<Pool>,
+    schema: Schema,
     lanes: Lanes,
     meters: StoreMeters,
     /// From when on somebody wants to hear of it.
@@ -131,14 +136,15 @@ impl Postgres {
     /// password, so that the URL need not.
     ///
     /// # Errors
-    /// [`OpenError`]: nothing was opened. A schema newer than this program is never touched.
+    /// [`OpenError`]: nothing was opened. A newer program's schema is never touched, and only used if it lets this program
+    /// work beside it ([`Postgres::schema`]).
     pub async fn open(url: &str) -> Result<Self, OpenError> {
-        let store = Self::start(url, Access::Write)?;
-        let lease = store.lease_to_open().await?;
+        let pool = Pool::new(Location::parse(url, Access::Write)?);
+        let lease = lease_to_open(&pool).await?;
         // Where it fails, its transaction is undone.
-        migrate::migrate(&lease).await?;
+        let schema = migrate::migrate(&lease).await?;
         lease.settle(Ok(())).map_err(migrate::database)?;
-        Ok(store)
+        Ok(Self::start(pool, schema))
     }
 
     /// Connects to look into a database while its server runs or not: nothing is made, no table changes, and every write is
@@ -147,26 +153,24 @@ impl Postgres {
     /// # Errors
     /// As of [`Postgres::open`]; [`OpenError::OlderSchema`].
     pub async fn open_to_look(url: &str) -> Result<Self, OpenError> {
-        let store = Self::start(url, Access::Look)?;
-        let lease = store.lease_to_open().await?;
-        migrate::check(&lease).await?;
+        let pool = Pool::new(Location::parse(url, Access::Look)?);
+        let lease = lease_to_open(&pool).await?;
+        let schema = migrate::check(&lease).await?;
         lease.settle(Ok(())).map_err(migrate::database)?;
-        Ok(store)
+        Ok(Self::start(pool, schema))
     }
 
-    fn start(url: &str, access: Access) -> Result<Self, OpenError> {
-        let pool = Pool::new(Location::parse(url, access)?);
+    fn start(pool: Arc<Pool>, schema: Schema) -> Self {
+        schema.tell();
         let lanes = Lanes::new(pool.location().connections);
-        let shared = Shared { pool, lanes, meters: StoreMeters::new(), news: OnceLock::new() };
-        Ok(Self { shared: Arc::new(shared) })
+        let shared = Shared { pool, schema, lanes, meters: StoreMeters::new(), news: OnceLock::new() };
+        Self { shared: Arc::new(shared) }
     }
 
-    async fn lease_to_open(&self) -> Result<Lease, OpenError> {
-        let pool = &self.shared.pool;
-        pool.lease().await.map_err(|problem| OpenError::Connect {
-            place: pool.location().place(),
-            source: StoreError::from(problem).into(),
-        })
+    /// Which version the tables had when they were opened.
+    #[must_use]
+    pub fn schema(&self) -> Schema {
+        self.shared.schema
     }
 
     /// The newest moment at which a grant was used or a client registered: no clock that is right is behind it.
@@ -261,23 +265,31 @@ impl Postgres {
         lease.settle(result)
     }
 
-    /// What comes of an operation, counted and timed, unless it takes too long.
-    async fn measured<T>(
+    /// What comes of an operation, counted and timed, unless it takes too long. It is kept in one place from the beginning:
+    /// each future that it is handed to would hold it once more, for each who waits for a connection.
+    fn measured<T>(
         &self,
         operation: StoreOperation,
         time: Duration,
         work: impl Future<Output = Result<T, Problem>>,
-    ) -> Result<T, StoreError> {
-        let work = async {
+    ) -> impl Future<Output = Result<T, StoreError>> {
+        let work = Box::pin(work);
+        self.shared.meters.measure(operation, async move {
             let done = within(time, work).await;
             // Where one connection is dead, those that wait are too.
             if let Err(Problem::Lost(_)) = done {
                 self.shared.pool.forget_idle();
             }
             done.map_err(StoreError::from)
-        };
-        self.shared.meters.measure(operation, work).await
+        })
     }
+}
+
+async fn lease_to_open(pool: &Arc<Pool>) -> Result<Lease, OpenError> {
+    pool.lease().await.map_err(|problem| OpenError::Connect {
+        place: pool.location().place(),
+        source: StoreError::from(problem).into(),
+    })
 }
 
 /// PostgreSQL keeps no text with this character in it: what is named so is not there.

@@ -7,10 +7,14 @@ use std::{
     time::Duration,
 };
 
-use countersign_core::store::StoreError;
+use countersign_core::{
+    meters::{Counted, DatabaseMeters},
+    store::StoreError,
+};
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout},
 };
 use tokio_postgres::Client;
 
@@ -34,6 +38,13 @@ pub(super) struct Pool {
     /// One for each connection that may be used at once.
     permits: Arc<Semaphore>,
     reach: Mutex<Reach>,
+    meters: DatabaseMeters,
+}
+
+/// The right to use a connection.
+struct Permit {
+    _one: OwnedSemaphorePermit,
+    _counted: Counted,
 }
 
 /// What became of the last new connection.
@@ -48,7 +59,8 @@ enum Reach {
 impl Pool {
     pub(super) fn new(location: Location) -> Arc<Self> {
         let permits = Arc::new(Semaphore::new(location.connections));
-        Arc::new(Self { location, idle: Mutex::default(), permits, reach: Mutex::new(Reach::Untried) })
+        let (idle, reach) = (Mutex::default(), Mutex::new(Reach::Untried));
+        Arc::new(Self { location, idle, permits, reach, meters: DatabaseMeters::new() })
     }
 
     pub(super) const fn location(&self) -> &Location {
@@ -57,15 +69,29 @@ impl Pool {
 
     /// A connection: one that waits, or else a new one.
     pub(super) async fn lease(self: &Arc<Self>) -> Result<Lease, Problem> {
-        let permit = tokio::time::timeout(WAIT, Arc::clone(&self.permits).acquire_owned()).await;
-        let permit =
-            permit.ok().and_then(Result::ok).ok_or_else(|| Problem::Refused(StoreError::unavailable(AllBusy)))?;
+        let permit = self.permit().await.ok_or_else(|| Problem::Refused(StoreError::unavailable(AllBusy)))?;
         let waiting = self.take();
         let connection = match waiting {
             Some(connection) => connection,
-            None => self.told(Connection::open(&self.location).await)?,
+            // It is rare, and large while it lasts: those who wait for a connection that there is do not hold it too.
+            None => self.told(Box::pin(Connection::open(&self.location, &self.meters)).await)?,
         };
         Ok(Lease { connection: Some(connection), state: State::Dirty, pool: Arc::clone(self), permit: Some(permit) })
+    }
+
+    /// One of those that may be used at once, as soon as there is one, but not for longer than so.
+    async fn permit(&self) -> Option<Permit> {
+        let all = Arc::clone(&self.permits);
+        let one = match Arc::clone(&all).try_acquire_owned() {
+            Ok(one) => Some(one),
+            Err(_) => {
+                let began = Instant::now();
+                let one = timeout(WAIT, all.acquire_owned()).await;
+                self.meters.waited(began.elapsed());
+                one.ok().and_then(Result::ok)
+            }
+        };
+        one.map(|one| Permit { _one: one, _counted: self.meters.used() })
     }
 
     /// A connection that nobody else uses, without a session of ours; whoever asked polls the driver.
@@ -76,6 +102,9 @@ impl Pool {
     /// What became of a new connection, which the log hears where it is another thing than the last time. Of the first of
     /// all, who opens the store hears.
     fn told<T>(&self, opened: Result<T, Problem>) -> Result<T, Problem> {
+        if opened.is_err() {
+            self.meters.failed();
+        }
         let mut reach = self.reach.lock().unwrap_or_else(PoisonError::into_inner);
         match (&opened, *reach) {
             (Ok(_), before) => {
@@ -151,7 +180,7 @@ pub(super) struct Lease {
     connection: Option<Connection>,
     state: State,
     pool: Arc<Pool>,
-    permit: Option<OwnedSemaphorePermit>,
+    permit: Option<Permit>,
 }
 
 impl Lease {

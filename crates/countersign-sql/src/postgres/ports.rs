@@ -49,9 +49,12 @@ impl ResourceOwners for Postgres {
         from: &PasswordHash,
         to: &PasswordHash,
     ) -> Result<Upgraded, StoreError> {
-        let values = [to.secret().into(), subject.as_str().into(), from.secret().into()];
-        let changed = self.execute(sql::REPLACE_PASSWORD, &values).await?;
-        Ok(if changed == 0 { Upgraded::No } else { Upgraded::Yes })
+        let [subject, from, to] = [subject.as_str(), from.secret(), to.secret()].map(Value::from);
+        transaction!(self, connection => {
+            locks::change_owner(connection, &subject).await?;
+            let changed = connection.execute(sql::REPLACE_PASSWORD, &[to.clone(), subject.clone(), from.clone()]).await?;
+            Ok(Decision::Keep(if changed == 0 { Upgraded::No } else { Upgraded::Yes }))
+        })
     }
 }
 
@@ -70,6 +73,7 @@ impl OwnerRegistry for Postgres {
         let told = owner_changed(subject, now);
         let (subject, hash) = (Value::from(subject.as_str()), Value::from(hash.secret()));
         transaction!(self, connection => {
+            locks::change_owner(connection, &subject).await?;
             let changed = connection.execute(sql::SET_PASSWORD, &[hash.clone(), subject.clone()]).await?;
             end_grants_if(changed, connection, &subject, &told).await
         })
@@ -85,6 +89,7 @@ impl OwnerRegistry for Postgres {
         let told = owner_changed(subject, now);
         let [subject, from, to] = [subject.as_str(), from.secret(), to.secret()].map(Value::from);
         transaction!(self, connection => {
+            locks::change_owner(connection, &subject).await?;
             let changed = connection.execute(sql::REPLACE_PASSWORD, &[to.clone(), subject.clone(), from.clone()]).await?;
             end_grants_if(changed, connection, &subject, &told).await
         })
@@ -94,6 +99,7 @@ impl OwnerRegistry for Postgres {
         let told = owner_changed(subject, now);
         let (subject, name) = (Value::from(subject.as_str()), Value::from(rows::status_name(status)));
         transaction!(self, connection => {
+            locks::change_owner(connection, &subject).await?;
             let changed = connection.execute(sql::SET_STATUS, &[name.clone(), subject.clone()]).await?;
             match status {
                 OwnerStatus::Active => tell_if(changed, connection, &told).await,
@@ -110,6 +116,7 @@ impl OwnerRegistry for Postgres {
         let told = owner_changed(subject, now);
         let subject = Value::from(subject.as_str());
         transaction!(self, connection => {
+            locks::change_owner(connection, &subject).await?;
             let removed = connection.execute(sql::REMOVE_OWNER, slice::from_ref(&subject)).await?;
             end_grants_if(removed, connection, &subject, &told).await
         })
@@ -203,6 +210,7 @@ impl Clients for Postgres {
         now: Timestamp,
     ) -> Result<Found, StoreError> {
         transaction!(self, within LONG, connection => {
+            locks::change_client(connection, &id.as_str().into()).await?;
             let values = [rows::client_status_name(status).into(), id.as_str().into()];
             let changed = connection.execute(sql::SET_CLIENT_STATUS, &values).await?;
             if changed > 0 && status == ClientStatus::Disabled {
@@ -218,9 +226,13 @@ impl Clients for Postgres {
         from: &ClientSecrets,
         to: &ClientSecrets,
     ) -> Result<Rotated, StoreError> {
-        let values = [rows::secrets_text(to).into(), id.as_str().into(), rows::secrets_text(from).into()];
-        let changed = self.execute(sql::ROTATE_CLIENT_SECRETS, &values).await?;
-        Ok(if changed == 0 { Rotated::No } else { Rotated::Yes })
+        let id = Value::from(id.as_str());
+        let values = [rows::secrets_text(to).into(), id.clone(), rows::secrets_text(from).into()];
+        transaction!(self, connection => {
+            locks::change_client(connection, &id).await?;
+            let changed = connection.execute(sql::ROTATE_CLIENT_SECRETS, &values).await?;
+            Ok(Decision::Keep(if changed == 0 { Rotated::No } else { Rotated::Yes }))
+        })
     }
 
     async fn cut_client(&self, id: &ClientId, now: Timestamp) -> Result<(), StoreError> {
@@ -230,6 +242,7 @@ impl Clients for Postgres {
     async fn remove_client(&self, id: &ClientId, now: Timestamp) -> Result<Found, StoreError> {
         let name = [Value::from(id.as_str())];
         transaction!(self, within LONG, connection => {
+            locks::change_client(connection, &name[0]).await?;
             let removed = connection.execute(sql::REMOVE_CLIENT, &name).await?;
             if removed > 0 {
                 end_grants_to(connection, id, now).await?;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use countersign_core::store::StoreError;
+use countersign_core::{meters::DatabaseMeters, store::StoreError};
 use tokio::runtime::Handle;
 use tokio_postgres::{Statement, error::SqlState, types::ToSql};
 
@@ -32,7 +32,7 @@ pub(crate) struct AtServer {
 /// Opens a database to read it.
 pub(crate) fn source(url: &str, runtime: &Handle) -> Result<AtServer, MigrateError> {
     let mut source = AtServer::open(url, Access::Look, runtime)?;
-    runtime.block_on(migrate::check(&source.connection))?;
+    runtime.block_on(migrate::check(&source.connection))?.check_known()?;
     source.batch(sql::POSTGRES_BEGIN_TO_READ_ALL)?;
     source.find_identity()?;
     Ok(source)
@@ -41,7 +41,7 @@ pub(crate) fn source(url: &str, runtime: &Handle) -> Result<AtServer, MigrateErr
 /// Opens a database to write into it, and makes its tables; [`AtServer::begin`] comes next.
 pub(crate) fn target(url: &str, runtime: &Handle) -> Result<AtServer, MigrateError> {
     let mut target = AtServer::open(url, Access::Write, runtime)?;
-    runtime.block_on(migrate::migrate(&target.connection))?;
+    runtime.block_on(migrate::migrate(&target.connection))?.check_known()?;
     target.find_identity()?;
     Ok(target)
 }
@@ -49,7 +49,7 @@ pub(crate) fn target(url: &str, runtime: &Handle) -> Result<AtServer, MigrateErr
 impl AtServer {
     fn open(url: &str, access: Access, runtime: &Handle) -> Result<Self, OpenError> {
         let location = Location::parse(url, access)?;
-        let connection = runtime.block_on(Connection::open(&location));
+        let connection = runtime.block_on(Connection::open(&location, &DatabaseMeters::new()));
         let connection = connection.map_err(|problem| OpenError::Connect {
             place: location.place(),
             source: StoreError::from(problem).into(),

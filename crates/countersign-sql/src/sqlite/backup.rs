@@ -144,10 +144,10 @@ fn count(copy: &Connection, has_sealed: bool, part: &Part) -> Result<Copied, Bac
     Ok(Copied { bytes, owners, clients, grants, private_keys, plain_keys })
 }
 
-/// Whether this program, or an older one, made the tables: the first step that is missing, if one is.
+/// Whether this program made the tables, or one beside which it works, or an older one: then the first step that is missing.
 pub(super) fn check_ours(connection: &Connection, path: &Path) -> Result<Option<i64>, BackupError> {
     match migrate::check(connection) {
-        Ok(()) => Ok(None),
+        Ok(_) => Ok(None),
         Err(OpenError::OlderSchema { missing: 1 }) => Err(BackupError::NotOurs { path: path.to_owned() }),
         Err(OpenError::OlderSchema { missing }) => Ok(Some(missing)),
         Err(other) => Err(other.into()),
@@ -173,7 +173,8 @@ fn unwritten(problem: rusqlite::Error, path: &Path) -> BackupError {
 /// Begins an epoch in a database that nobody else has open.
 fn make_powerless(path: &Path, now: Timestamp) -> Result<Restored, BackupError> {
     let mut connection = connection::alone(path)?.ok_or_else(|| BackupError::InUse { path: path.to_owned() })?;
-    migrate::migrate(&mut connection)?;
+    // What it does not know it would not end.
+    migrate::migrate(&mut connection)?.check_known()?;
     let newest_moment = query::one(&connection, sql::FIND_NEWEST_MOMENT, &[], rows::newest_moment)?.flatten();
     backup::check_clock(newest_moment, now)?;
     let transaction =

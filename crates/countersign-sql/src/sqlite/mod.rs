@@ -36,6 +36,7 @@ use self::{
     writer::{Decision, Writer},
 };
 use crate::{
+    migrations::Schema,
     open_error::OpenError,
     rows::{self, Read, Value},
     statements,
@@ -56,6 +57,7 @@ pub struct Sqlite {
 
 struct Shared {
     path: PathBuf,
+    schema: Schema,
     meters: StoreMeters,
     version: Version,
     // In this order they end: the connection that is closed last is one that may write the log back into the file.
@@ -70,7 +72,8 @@ impl Sqlite {
     /// file that other users can reach is taken from their hands, with a warning in the log.
     ///
     /// # Errors
-    /// [`OpenError`]: nothing was opened. A schema newer than this program is never touched.
+    /// [`OpenError`]: nothing was opened. A newer program's schema is never touched, and only used if it lets this program
+    /// work beside it ([`Sqlite::schema`]).
     pub async fn open(path_or_url: impl AsRef<Path>) -> Result<Self, OpenError> {
         Self::open_by(path_or_url.as_ref(), Self::open_blocking).await
     }
@@ -102,23 +105,30 @@ impl Sqlite {
     fn open_blocking(path: &Path) -> Result<Self, OpenError> {
         let path = file::prepare(path)?;
         let mut connection = connection::writer(&path)?;
-        migrate::migrate(&mut connection)?;
-        Self::start(path, connection)
+        let schema = migrate::migrate(&mut connection)?;
+        Self::start(path, connection, schema)
     }
 
     fn open_to_look_blocking(path: &Path) -> Result<Self, OpenError> {
         let path = file::find(path)?;
         let connection = connection::looker(&path)?;
-        migrate::check(&connection)?;
-        Self::start(path, connection)
+        let schema = migrate::check(&connection)?;
+        Self::start(path, connection, schema)
     }
 
-    fn start(path: PathBuf, connection: Connection) -> Result<Self, OpenError> {
+    fn start(path: PathBuf, connection: Connection, schema: Schema) -> Result<Self, OpenError> {
+        schema.tell();
         let readers = (0..READERS).map(|_| connection::reader(&path)).collect::<Result<Vec<_>, _>>()?;
         let version = Version::of(connection::glancer(&path)?);
         let (readers, writer) = (Readers::start(readers)?, Writer::start(connection)?);
-        let shared = Shared { path, meters: StoreMeters::new(), version, readers, writer };
+        let shared = Shared { path, schema, meters: StoreMeters::new(), version, readers, writer };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Which version the tables had when they were opened.
+    #[must_use]
+    pub fn schema(&self) -> Schema {
+        self.shared.schema
     }
 
     /// The newest moment at which a grant was used or a client registered: no clock that is right is behind it.

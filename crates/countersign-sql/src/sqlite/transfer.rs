@@ -36,9 +36,8 @@ pub(crate) struct AtFile {
 pub(crate) fn source(path: &Path) -> Result<AtFile, MigrateError> {
     let path = file::find(path)?;
     let looker = connection::looker(&path)?;
-    if backup::check_ours(&looker, &path)?.is_some() {
-        migrate::check(&looker)?;
-    }
+    backup::check_ours(&looker, &path)?;
+    migrate::check(&looker)?.check_known()?;
     backup::check_whole(&looker, &path)?;
     drop(looker);
     AtFile::begin(alone(&path)?, None)
@@ -59,7 +58,7 @@ pub(crate) fn target(path: &Path) -> Result<AtFile, MigrateError> {
         }
     };
     let mut connection = alone(new.as_ref().map_or(path, |(part, _)| &part.path))?;
-    migrate::migrate(&mut connection)?;
+    migrate::migrate(&mut connection)?.check_known()?;
     AtFile::begin(connection, new)
 }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use countersign_core::{
-    authorization_server::RevocationSettings,
+    authorization_server::{RevocationSettings, WhenStale},
     clock::Clock,
     error::BearerError,
     feed_page::{FeedPage, FeedProblem, MAX_FEED_BYTES},
@@ -112,6 +112,10 @@ impl Follower {
         }
         if revoked.has_ended(token) {
             return Err(BearerError::InvalidToken(Reason::Revoked));
+        }
+        // What only a newer program knows cannot be known here.
+        if settings.when_stale == WhenStale::Refuse && revoked.may_have_ended(token) {
+            return Err(BearerError::TemporarilyUnavailable { retry_after: RETRY });
         }
         let now = clock.now();
         if self.feed.is_stale() {

@@ -51,7 +51,8 @@ pub struct Connections {
     /// WebSocket for one, counts until it ends.
     pub most: u32,
     /// How many there are at most from one source: an address of IPv4, a /64 of IPv6. What comes then is closed. `None`, the
-    /// default, is a quarter of all.
+    /// default, is a quarter of all. A /48 of IPv6, which one customer may have, has twice as many at most, or half of all if
+    /// that is more.
     pub most_of_one: Option<u32>,
     /// The proxies that are trusted, which speak for many and are not bounded as one source. None by default;
     /// [`serve`](crate::serve) takes those of the handle.

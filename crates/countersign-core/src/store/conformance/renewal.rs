@@ -187,6 +187,8 @@ pub async fn a_number_of_the_feed_is_given_once(store: Arc<impl Store>) {
         Ended::Key(KeyId::new("k")),
         Ended::Owner(Subject::new("s")),
         Ended::Everything(Timestamp::from_seconds(7)),
+        Ended::Other(None),
+        Ended::Other(Some(Timestamp::from_seconds(7))),
     ];
     for ended in &all {
         store.append_feed(ended, NOW).await.unwrap();
@@ -195,11 +197,12 @@ pub async fn a_number_of_the_feed_is_given_once(store: Arc<impl Store>) {
     assert_eq!(told, all);
     let end = NOW.plus(SWEEP_MARGIN);
     assert_eq!(store.sweep(end.minus(Duration::from_secs(1)), LEEWAY, 10).await.unwrap(), 0, "they may still matter");
-    assert_eq!(store.sweep(end, LEEWAY, 3).await.unwrap(), 3);
-    assert_eq!(store.sweep(end, LEEWAY, 3).await.unwrap(), 3);
+    for _ in 0..2 {
+        assert_eq!(store.sweep(end, LEEWAY, 4).await.unwrap(), 4);
+    }
     assert!(feed(&*store).await.is_empty());
     store.append_feed(&all[0], NOW).await.unwrap();
-    assert_eq!(feed(&*store).await[0].number, 7, "who follows by number misses nothing");
+    assert_eq!(feed(&*store).await[0].number, 9, "who follows by number misses nothing");
 }
 
 pub async fn opaque_tokens_end_with_their_grant(store: Arc<impl Store>) {

@@ -326,7 +326,7 @@ async fn i6_a_secret_never_stands_among_published_keys() {
     let clock = TurnableClock::at(Timestamp::from_seconds(1));
     let secret = KeyRecord {
         id: KeyId::new("HS256"),
-        algorithm: Algorithm::Hs256,
+        algorithm: Algorithm::Hs256.into(),
         private_key: PrivateKey::from_pkcs8([7; 40]).into(),
         withdrawn_at: None,
         signs_from: clock.now(),

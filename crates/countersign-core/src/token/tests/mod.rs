@@ -84,7 +84,7 @@ impl Forge {
         let signs_from = Timestamp::from_seconds(NOW);
         let record = KeyRecord {
             id,
-            algorithm: Algorithm::Rs256,
+            algorithm: Algorithm::Rs256.into(),
             private_key: private_key.into(),
             signs_from,
             verifies_until: None,

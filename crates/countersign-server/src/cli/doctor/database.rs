@@ -11,6 +11,7 @@ use countersign::{
         store::{Clients as _, KeyRecord, Keys as _, OwnerRegistry as _},
     },
 };
+use countersign_sql::Schema;
 
 use crate::{
     failure::Failure,
@@ -29,6 +30,7 @@ pub(super) struct Contents {
     pub(super) users: Users,
     pub(super) clients: Clients,
     pub(super) keys: Vec<KeyRecord>,
+    pub(super) schema: Schema,
     /// When something was last written of which the time is kept.
     pub(super) newest: Option<Timestamp>,
 }
@@ -99,6 +101,7 @@ impl Contents {
             users: users(&store, measure.cost).await?,
             clients: clients(&store, measure.replaced_until).await?,
             keys: store.find_keys().await?,
+            schema: store.schema(),
             newest: store.find_newest_moment().await?,
         })
     }

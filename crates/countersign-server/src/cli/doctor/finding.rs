@@ -126,6 +126,8 @@ checks! {
         "A client that nobody needs any more is one slip away from being enabled.";
     Database "database"
         "Users, clients and keys rest in it: without it they are not looked at.";
+    DatabaseSchema "database-schema"
+        "Tables of a newer program have what this one does not know: it works beside that for an update, and neither moves nor puts back such a database.";
     DatabaseTls "database-tls"
         "Hashes, private keys and whatever else rests in the database travel there: between two machines by TLS (OWASP ASVS 5.0, 12.3.1).";
     DatabaseFiles "database-files"

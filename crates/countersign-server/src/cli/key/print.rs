@@ -81,6 +81,7 @@ const fn name(state: KeyState) -> &'static str {
         KeyState::Verifying => "verifying",
         KeyState::Retired => "retired",
         KeyState::Withdrawn => "withdrawn",
+        KeyState::OfNewer => "unknown",
     }
 }
 

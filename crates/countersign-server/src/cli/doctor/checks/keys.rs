@@ -88,6 +88,13 @@ fn signing_key(settings: &Settings, algorithm: Algorithm, keys: &[KeyRecord], no
     }
     let life = Duration::from_secs(u64::from(settings.access_token_lifetime.0) + u64::from(settings.leeway.0));
     let states = states(keys, Some(algorithm), life, now);
+    let of_newer: Vec<_> = keys.iter().zip(&states).filter(|(_, state)| **state == KeyState::OfNewer).collect();
+    if let Some((key, _)) = of_newer.first() {
+        return Check::SigningKey.advice(
+            format!("keys that only a newer program can use: {}, as {} for {}", of_newer.len(), key.id, key.algorithm),
+            "update this program too: what such a key signs is not verified here",
+        );
+    }
     let signing = keys.iter().zip(states).find(|(_, state)| *state == KeyState::Signing);
     let Some((key, _)) = signing else {
         return Check::SigningKey.fine("there is none yet: the server makes one when it starts");

@@ -15,6 +15,7 @@ mod throttle;
 use std::{path::PathBuf, time::Duration};
 
 use countersign::{Clock as _, core::clock::System};
+use countersign_sql::Schema;
 
 use super::{
     database::{Contents, Measure},
@@ -50,9 +51,9 @@ async fn in_database(settings: &Settings) -> Vec<Finding> {
         Ok(contents) => contents,
         Err(failure) => {
             let change = if store::is_server(settings.database.as_str()) {
-                "start PostgreSQL, or correct the URL, or start `countersign serve` once after an update"
+                "start PostgreSQL, or correct the URL, or after an update start the new `countersign serve` once"
             } else if store::exists(settings.database.as_str()) {
-                "start the server once after an update, or give this user the rights to it, or restore a backup"
+                "after an update start the new server once, or give this user the rights to it, or restore a backup"
             } else {
                 "database = \"…\", or `countersign serve`, which makes it"
             };
@@ -60,13 +61,25 @@ async fn in_database(settings: &Settings) -> Vec<Finding> {
             return vec![found, clock::here(now, None)];
         }
     };
-    let mut findings = vec![Check::Database.fine(format!("{} can be read", settings.database))];
+    let mut findings =
+        vec![Check::Database.fine(format!("{} can be read", settings.database)), schema(contents.schema)];
     findings.extend(grants::in_database(settings, &contents.clients));
     findings.extend(keys::in_database(settings, &contents.keys, now));
     findings.extend(passwords::in_database(&contents.users));
     findings.extend(clients::find(&contents.clients));
     findings.push(clock::here(now, contents.newest));
     findings
+}
+
+fn schema(schema: Schema) -> Finding {
+    let Schema { found, known } = schema;
+    match schema.is_newer() {
+        true => Check::DatabaseSchema.advice(
+            format!("version {found}, of a newer program; this one knows none after {known}, and can work beside it"),
+            "update this program too",
+        ),
+        false => Check::DatabaseSchema.fine(format!("version {found}, which this program makes")),
+    }
 }
 
 async fn look(settings: &Settings) -> Result<Contents, Failure> {

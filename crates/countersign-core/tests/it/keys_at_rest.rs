@@ -54,7 +54,7 @@ async fn i7_with_another_key_or_none_a_server_does_not_start_and_changes_nothing
     let plain = Login::with_settings(Settings::default()).await;
     let mut plain = plain.store.find_keys().await.unwrap().remove(0);
     let after = login.store.find_keys().await.unwrap()[0].id.clone();
-    plain.algorithm = Algorithm::Es256;
+    plain.algorithm = Algorithm::Es256.into();
     let succession = countersign_core::store::Succession {
         after,
         next: plain,

@@ -10,6 +10,7 @@ mod keys;
 mod keys_at_rest;
 mod logins;
 mod model;
+mod newer;
 mod passwords;
 mod support;
 mod tidy;

@@ -17,12 +17,9 @@ use countersign::{
 use reqwest::{RequestBuilder, Response, StatusCode, header};
 use serde_json::Value;
 
-use crate::support::{PASSWORD, Place, SECRET, Server, expect_json};
+use crate::support::{PASSWORD, PATIENCE, Place, SECRET, Server, expect_json};
 
 const ISSUER: &str = "https://login.example.com";
-
-/// Longer than the second in which nobody gets anything; only a fault gets there.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A clock that can be put ahead, by so many seconds.
 #[derive(Debug, Default)]
@@ -123,7 +120,7 @@ async fn reason(api: &OAuth2, token: &str) -> Option<Reason> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i8_what_was_issued_before_or_after_the_copy_is_worth_nothing_once_it_is_put_back() {
-    let place = Place::new();
+    let place = Place::on_files();
     for name in ["alice", "bob", "carol"] {
         place.add_user(name, &[]);
     }
@@ -196,7 +193,7 @@ async fn i8_what_was_issued_before_or_after_the_copy_is_worth_nothing_once_it_is
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i8_a_database_that_was_put_back_by_other_means_is_made_harmless_in_place_and_never_in_use() {
-    let place = Place::new();
+    let place = Place::on_files();
     place.add_user("alice", &[]);
     let secret = place.write("secret", SECRET);
     // With one secret for ever it is the time of a token alone that tells.
@@ -222,7 +219,7 @@ async fn i8_a_database_that_was_put_back_by_other_means_is_made_harmless_in_plac
 
 #[test]
 fn what_cannot_be_copied_or_put_back_is_a_failure_and_leaves_nothing_behind() {
-    let place = Place::new();
+    let place = Place::on_files();
     place.run(["backup", "copy.db"]).expect_refusal(1, &["there is no database"]);
     place.run(["restore", "copy.db"]).expect_refusal(1, &["there is no database", "copy.db"]);
     place.run(["restore", "--in-place"]).expect_refusal(1, &["there is no database"]);
@@ -242,7 +239,7 @@ fn what_cannot_be_copied_or_put_back_is_a_failure_and_leaves_nothing_behind() {
 
 #[test]
 fn i7_who_copies_plain_keys_is_told() {
-    let place = Place::new();
+    let place = Place::on_files();
     place.add_user("alice", &[]);
     let said = place.run(["backup", "no-keys.db"]).expect_code(0).stdout;
     assert!(said.starts_with("no-keys.db is whole: users: 1") && said.lines().count() == 1, "{said}");

@@ -43,7 +43,7 @@ fn help_names_every_command_with_examples_and_exit_codes() {
 
 #[test]
 fn the_exit_code_is_2_for_wrong_usage_and_1_for_failure() {
-    let place = Place::new();
+    let place = Place::on_files();
     place.run([]).expect_code(2);
     place.run(["serv"]).expect_code(2);
     place.run(["serve", "--lisen", "127.0.0.1:0"]).expect_code(2);

@@ -36,7 +36,7 @@ fn paste(server: &Server) -> Value {
 
 #[test]
 fn the_printed_lines_work_in_a_plain_shell() {
-    let place = Place::new();
+    let place = Place::on_files();
     let server = dev(&place, &[]);
     assert!(server.stdout().contains(&format!("Docs:   {}/docs\n", server.url)), "{}", server.stdout());
     let user = paste(&server);
@@ -46,7 +46,7 @@ fn the_printed_lines_work_in_a_plain_shell() {
 
 #[test]
 fn the_printed_lines_work_with_characters_that_shells_and_forms_know() {
-    let place = Place::new();
+    let place = Place::on_files();
     let nasty = r#"zoë:it's $HOME `id` \ "q" & a=b +%20 @x !y ;#~:read:items,admin"#;
     let server = dev(&place, &["--user", nasty]);
     let user = paste(&server);
@@ -58,7 +58,7 @@ fn the_printed_lines_work_with_characters_that_shells_and_forms_know() {
 
 #[tokio::test]
 async fn d9_short_passwords_are_good_enough_to_try_things_out() {
-    let place = Place::new();
+    let place = Place::on_files();
     let server = dev(&place, &["--user", "bob:x", "--user", "carol:secret:items"]);
     server.token_of("bob", "x").await;
     let asked = [("username", "carol"), ("password", "secret"), ("scope", "items")];
@@ -69,7 +69,7 @@ async fn d9_short_passwords_are_good_enough_to_try_things_out() {
 
 #[tokio::test]
 async fn the_document_offers_the_scopes_of_the_flags() {
-    let place = Place::new();
+    let place = Place::on_files();
     let server = dev(&place, &["--scope", "items=Read items.", "--user", "bob:secret:items,admin"]);
     let document = expect_json(server.get("/openapi.json").await, StatusCode::OK).await;
     let scheme = &document["components"]["securitySchemes"]["OAuth2PasswordBearer"];
@@ -79,7 +79,7 @@ async fn the_document_offers_the_scopes_of_the_flags() {
 
 #[tokio::test]
 async fn whoever_is_refused_is_told_why_and_the_greeting_says_so() {
-    let place = Place::new();
+    let place = Place::on_files();
     let mut command = place.command(["dev", "--listen", "127.0.0.1:0"]);
     command.env("COUNTERSIGN_DEVELOPER_MODE", "off");
     let server = Server::start(command);
@@ -95,14 +95,14 @@ async fn whoever_is_refused_is_told_why_and_the_greeting_says_so() {
 
 #[test]
 fn alice_may_grant_every_scope_of_the_flags() {
-    let place = Place::new();
+    let place = Place::on_files();
     let server = dev(&place, &["--scope", "items=Read items.", "--scope", "admin=All."]);
     assert_eq!(paste(&server)["scopes"], serde_json::json!(["items", "admin"]));
 }
 
 #[test]
 fn its_database_goes_away_at_the_end_and_no_other_is_touched() {
-    let place = Place::new();
+    let place = Place::on_files();
     let temporary = place.path().join("tmp");
     std::fs::create_dir(&temporary).unwrap();
     let mut command = place.command(["dev", "--listen", "127.0.0.1:0"]);
@@ -122,7 +122,7 @@ fn entries(directory: &Path) -> usize {
 
 #[test]
 fn a_database_that_is_named_stays_and_takes_the_same_users_again() {
-    let place = Place::new();
+    let place = Place::on_files();
     for _ in 0..2 {
         let server = dev(&place, &["--database", "mine.db", "--user", "bob:secret"]);
         assert_eq!(paste(&server)["username"], "bob");
@@ -136,7 +136,7 @@ fn a_database_that_is_named_stays_and_takes_the_same_users_again() {
 
 #[test]
 fn two_starts_give_two_passwords() {
-    let place = Place::new();
+    let place = Place::on_files();
     let passwords = [(); 2].map(|()| {
         let printed = dev(&place, &[]).stdout();
         let login = printed.lines().find(|line| line.starts_with("Login:")).unwrap().to_owned();
@@ -148,7 +148,7 @@ fn two_starts_give_two_passwords() {
 
 #[test]
 fn a_user_that_cannot_be_one_is_wrong_usage() {
-    let place = Place::new();
+    let place = Place::on_files();
     for user in ["bob", "bob:", ":secret", "b b:secret", "bob:secret:a\"b"] {
         let ran = place.run(["dev", "--user", user]).expect_code(2);
         assert!(ran.stderr.contains("--user"), "{ran:?}");
@@ -159,7 +159,7 @@ fn a_user_that_cannot_be_one_is_wrong_usage() {
 #[tokio::test]
 async fn d13_dev_slows_no_guesses_unless_it_is_told_to() {
     for (throttle, last) in [("", StatusCode::BAD_REQUEST), ("on", StatusCode::TOO_MANY_REQUESTS)] {
-        let place = Place::new();
+        let place = Place::on_files();
         let mut command = place.command(["dev", "--listen", "127.0.0.1:0"]);
         command.env("COUNTERSIGN_THROTTLE", throttle);
         let server = Server::start(command);

@@ -3,7 +3,6 @@
 use std::{fs, path::Path, process::Command};
 
 use countersign::{Clock as _, core::clock::System};
-use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::support::{PASSWORD, Place, Ran, Server};
@@ -13,7 +12,10 @@ const BCRYPT: &str = "$2a$10$WvvTPHKwdBJ3uk0Z37EMR.hLA2W6N9AEBhEgrAOljy2Ae5MtaSI
 
 /// A place whose server has started once.
 fn place() -> Place {
-    let place = Place::new();
+    used(Place::new())
+}
+
+fn used(place: Place) -> Place {
     place.add_user("alice", &[]);
     place.serve().stop();
     place
@@ -53,10 +55,6 @@ fn expect(ran: &Ran, id: &str, severity: &str, words: &[&str]) {
     let listed =
         ran.json()["findings"].as_array().unwrap().iter().filter(|finding| finding["severity"] == "problem").count();
     assert_eq!(problems, listed as u64);
-}
-
-fn raw(place: &Place) -> Connection {
-    Connection::open(place.path().join("countersign.db")).unwrap()
 }
 
 fn set_mode(path: &Path, mode: &str) {
@@ -211,7 +209,7 @@ fn c18_a_weak_secret_is_told_and_a_good_one_is_not_shown() {
 
 #[test]
 fn n10_files_that_others_can_reach_are_told_and_left_as_they_are() {
-    let place = place();
+    let place = used(Place::on_files());
     let database = place.path().join("countersign.db");
     let secret = place.write("key", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n");
     let variables = [("KEY_ENCRYPTION_KEY_FILE", secret.to_str().unwrap())];
@@ -266,7 +264,7 @@ fn n10_of_a_server_its_password_and_the_way_to_it_are_looked_at() {
 
 #[test]
 fn n10_settings_with_a_password_in_them_are_a_secret() {
-    let place = place();
+    let place = used(Place::on_files());
     for (user, mode, severity) in [("u:canary", "644", "problem"), ("u:canary", "600", "fine"), ("u", "644", "fine")] {
         let file = place.write("settings", format!("database = \"postgres://{user}@127.0.0.1:1/d\"\n"));
         set_mode(&file, mode);
@@ -296,7 +294,7 @@ fn hashes_that_are_old_or_unreadable_are_counted() {
     assert!(!ran.stdout.contains("$2a$"), "{ran:#?}");
     let dearer = [("ARGON2_MEMORY_KIB", "47104")];
     expect(&doctor(&place, &dearer, &[]), "old-hashes", "advice", &["5 of 5"]);
-    raw(&place).execute("UPDATE oauth2_owners SET password_hash = '$2a$canary' WHERE username = 'bob'", []).unwrap();
+    place.sql("UPDATE oauth2_owners SET password_hash = '$2a$canary' WHERE username = 'bob'");
     let ran = doctor(&place, &[], &[]).expect_code(1);
     expect(&ran, "malformed-hashes", "problem", &["1 of 5 (bob)", "set-password"]);
     expect(&ran, "old-hashes", "advice", &["3 of 5"]);
@@ -306,11 +304,10 @@ fn hashes_that_are_old_or_unreadable_are_counted() {
 #[test]
 fn many_users_are_counted_to_the_last() {
     let place = place();
-    let database = raw(&place);
-    let add = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200) \
-        INSERT INTO oauth2_owners SELECT 's' || i, 'user' || i, NULL, NULL, '', 'active', $1 FROM n";
-    database.execute(add, [BCRYPT]).unwrap();
-    drop(database);
+    place.sql(&format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200) \
+        INSERT INTO oauth2_owners SELECT 's' || i, 'user' || i, NULL, NULL, '', 'active', '{BCRYPT}' FROM n"
+    ));
     expect(&doctor(&place, &[], &[]), "old-hashes", "advice", &["1200 of 1201"]);
 }
 
@@ -372,11 +369,11 @@ fn i3_a_key_that_signs_for_too_long_is_told() {
     let place = place();
     let days_ago = |days: i64| System.now().seconds() - days * 24 * 60 * 60;
     for (days, severity) in [(0, "fine"), (90, "fine"), (91, "advice")] {
-        raw(&place).execute("UPDATE oauth2_keys SET signs_from = $1", [days_ago(days) - 60]).unwrap();
+        place.sql(&format!("UPDATE oauth2_keys SET signs_from = {}", days_ago(days) - 60));
         expect(&doctor(&place, &[], &[]), "signing-key", severity, &[&days.to_string()]);
     }
     expect(&doctor(&place, &[("KEY_ROTATION", "off")], &[]), "signing-key", "fine", &[]);
-    raw(&place).execute("DELETE FROM oauth2_keys", []).unwrap();
+    place.sql("DELETE FROM oauth2_keys");
     expect(&doctor(&place, &[], &[]), "signing-key", "fine", &["none yet"]);
 }
 
@@ -386,7 +383,7 @@ fn n6_a_clock_behind_what_was_written_is_a_problem() {
     let now = System.now().seconds();
     place.run(["client", "add", "reports"]).expect_code(0);
     expect(&doctor(&place, &[], &[]), "clock", "fine", &[]);
-    raw(&place).execute("UPDATE oauth2_clients SET created_at = $1", [now + 3600]).unwrap();
+    place.sql(&format!("UPDATE oauth2_clients SET created_at = {}", now + 3600));
     expect(&doctor(&place, &[], &[]), "clock", "problem", &["something was written", "set the clock"]);
 }
 
@@ -418,7 +415,7 @@ fn few_open_files_are_told() {
 
 #[test]
 fn a_database_that_is_not_there_is_a_problem_and_is_not_made() {
-    let place = Place::new();
+    let place = Place::on_files();
     let ran = doctor(&place, &[], &[]).expect_code(1);
     expect(&ran, "database", "problem", &["there is no database", "countersign.db", "countersign serve"]);
     expect(&ran, "clock", "fine", &[]);
@@ -431,18 +428,49 @@ fn a_database_that_is_not_there_is_a_problem_and_is_not_made() {
 #[test]
 fn nothing_changes_by_it_whether_the_server_runs_or_not() {
     let place = place();
-    let bytes = || {
-        let read = |name: String| (fs::read(place.path().join(&name)).unwrap(), name);
-        place.files().into_iter().map(read).collect::<Vec<_>>()
-    };
+    let bytes = || (place.files(), place.at_rest());
     let before = bytes();
     doctor(&place, &[], &[]).expect_code(0);
     assert_eq!(bytes(), before);
     // Tables of an older program stay so.
-    raw(&place).execute("DELETE FROM oauth2_schema WHERE version = 5", []).unwrap();
+    place.sql("DELETE FROM oauth2_schema WHERE version = (SELECT max(version) FROM oauth2_schema)");
     let before = bytes();
-    expect(&doctor(&place, &[], &[]), "database", "problem", &["schema version 5", "after an update"]);
+    expect(&doctor(&place, &[], &[]), "database", "problem", &["is missing in the database", "after an update"]);
     assert_eq!(bytes(), before);
+}
+
+/// A step of a newer program, which lets this one work beside it.
+const STEP_OF_TOMORROW: &str =
+    "INSERT INTO oauth2_schema SELECT max(version) + 1, 'of tomorrow', max(version) FROM oauth2_schema";
+
+#[test]
+fn n8_what_a_newer_program_made_is_told_and_what_it_keeps_for_itself_is_no_problem() {
+    let place = place();
+    expect(&doctor(&place, &[], &[]), "database-schema", "fine", &["this program makes"]);
+    place.sql(STEP_OF_TOMORROW);
+    let newer = "INSERT INTO oauth2_keys (id, algorithm, private_key, signs_from) \
+        SELECT 'newer', 'ES512', private_key, 1 FROM oauth2_keys";
+    place.sql(newer);
+    let ran = doctor(&place, &[], &[]).expect_code(0);
+    expect(&ran, "database", "fine", &[]);
+    expect(&ran, "database-schema", "advice", &["of a newer program", "update this program"]);
+    expect(&ran, "signing-key", "advice", &["can use: 1, as newer for ES512", "update this program"]);
+    let server = place.serve();
+    server.wait_for_log(&["\"database\"", "\"newer_schema\""]);
+    server.wait_for_log(&["\"key\"", "\"unknown_kind\""]);
+    server.stop();
+    let table = place.run(["key", "list"]).expect_code(0).stdout;
+    assert!(table.contains("ES512      unknown  "), "{table}");
+    place.run(["key", "withdraw", "newer"]).expect_code(0);
+    expect(&doctor(&place, &[], &[]), "signing-key", "fine", &[]);
+}
+
+#[test]
+fn n8_what_a_newer_program_made_is_copied_and_put_back_by_that_program_alone() {
+    let place = used(Place::on_files());
+    place.sql(STEP_OF_TOMORROW);
+    place.run(["backup", "copy.db"]).expect_code(0);
+    place.run(["--database", "back.db", "restore", "copy.db"]).expect_refusal(1, &["use the newer program"]);
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! `countersign explain`: what is said of a token, against what, and that it goes nowhere.
 
 use std::{
-    fs,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     sync::{Arc, Mutex},
@@ -89,18 +88,17 @@ async fn a_token_of_this_server_is_held_against_its_keys_and_nothing_is_written(
     assert!(ran.stdout.starts_with("note: the token was taken out of a token response"), "{ran:#?}");
     assert!(line(&ran, "signature").starts_with("holds "), "{ran:#?}");
     server.stop().expect_code(0);
-    let database = || fs::read(place.path().join("countersign.db")).unwrap();
-    let before = (place.files(), database());
+    let before = (place.files(), place.at_rest());
     explain(&place, &response, &["--config", "a.toml"]).expect_code(0);
     // By other settings the server would sign by EdDSA, and make a key for it.
     let mut other = place.command(["explain", "--config", "a.toml"]);
     other.env("COUNTERSIGN_SIGNING_ALGORITHM", "EdDSA");
     let ran = Ran::with_input(other, &response).expect_code(0);
     assert!(line(&ran, "signature").starts_with("holds "), "{ran:#?}");
-    let json = explain(&place, "x", &["--database", "countersign.db", "--json"]).expect_code(1).json();
+    let json = explain(&place, "x", &["--database", place.database(), "--json"]).expect_code(1).json();
     let note = json["notes"][0].as_str().unwrap();
     assert!(note.ends_with("http://127.0.0.1:8000"), "without an issuer it is the address: {json}");
-    assert!(before == (place.files(), database()), "nothing was written");
+    assert!(before == (place.files(), place.at_rest()), "nothing was written");
 }
 
 #[test]
@@ -110,11 +108,9 @@ fn where_there_is_no_key_none_is_made() {
     nothing.expect_refusal(2, &["there is no database a.db"]);
     assert_eq!(place.files(), [""; 0]);
     place.add_user("alice", &[]);
-    let ran = explain(&place, HOSTILE, &["--database", "countersign.db"]);
+    let ran = explain(&place, HOSTILE, &["--database", place.database()]);
     ran.expect_refusal(2, &["there is no key in the database yet", "countersign serve"]);
-    let database = rusqlite::Connection::open(place.path().join("countersign.db")).unwrap();
-    let keys: i64 = database.query_row("SELECT count(*) FROM oauth2_keys", [], |row| row.get(0)).unwrap();
-    assert_eq!(keys, 0);
+    assert_eq!(place.count("SELECT count(*) FROM oauth2_keys"), 0);
 }
 
 #[tokio::test]

@@ -1,15 +1,12 @@
 //! `countersign key`, and private keys that rest encrypted, with and without a server running beside.
 
-use std::{fs, time::Duration};
+use std::fs;
 
 use countersign::{Clock, core::clock::System};
 use reqwest::StatusCode;
 use serde_json::Value;
 
-use crate::support::{PASSWORD, Place, Server, expect_json};
-
-/// Longer than a withdrawal needs to be heard; only a fault gets there.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::{PASSWORD, PATIENCE, Place, Server, expect_json};
 
 /// A place with a user and the first key.
 fn place() -> Place {
@@ -73,8 +70,8 @@ async fn i5_a_server_refuses_what_a_key_signed_that_the_command_line_withdrew() 
     while server.get_with("/users/me", &token).await.status() == StatusCode::OK {
         assert!(began.elapsed() < PATIENCE, "the server does not hear of it");
     }
-    assert_eq!(published(&server).await, [kid(&signing)]);
     let token = server.token_of("alice", PASSWORD).await;
+    assert_eq!(published(&server).await, [kid(&signing)], "who signs has read the key");
     assert_eq!(server.get_with("/users/me", &token).await.status(), StatusCode::OK);
     assert!(server.stderr().contains("a key that was withdrawn verifies nothing here any more"), "{}", server.stderr());
 }
@@ -112,7 +109,7 @@ fn what_cannot_be_done_to_keys_is_a_failure_and_changes_nothing() {
     assert_eq!(rotated.status.code(), Some(1));
     assert!(String::from_utf8(rotated.stderr).unwrap().contains("signed with a secret"));
     assert_eq!(list(&place), before);
-    let empty = Place::new();
+    let empty = Place::on_files();
     empty.run(["key", "list"]).expect_refusal(1, &["there is no database"]);
     assert_eq!(empty.files(), [""; 0], "and none is made");
 }

@@ -145,8 +145,7 @@ async fn a_store_that_fails_is_counted() {
     let place = Place::new();
     place.add_user("alice", &[]);
     let server = watched(&place, &[]);
-    let database = rusqlite::Connection::open(place.path().join("countersign.db")).unwrap();
-    database.execute("ALTER TABLE oauth2_owners RENAME TO gone_owners", []).unwrap();
+    place.sql("ALTER TABLE oauth2_owners RENAME TO gone_owners");
     assert_eq!(server.log_in("alice", PASSWORD).await.status(), StatusCode::SERVICE_UNAVAILABLE);
     let counted = series(&server).await;
     expect(&counted, &[(r#"logins_total{result="unavailable"}"#, 1.0)]);

@@ -102,7 +102,7 @@ async fn what_was_issued_before_goes_on_working_after_and_back() {
 
 #[test]
 fn what_cannot_be_moved_is_refused_and_leaves_nothing_behind() {
-    let place = Place::new();
+    let place = Place::on_files();
     place.run(["migrate", "--to", "other.db"]).expect_refusal(1, &["there is no database"]);
     assert_eq!(place.files(), [""; 0]);
     place.add_user("alice", &[]);

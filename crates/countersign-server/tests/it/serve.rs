@@ -86,14 +86,19 @@ async fn o4_the_password_grant_is_advertised_when_it_is_on() {
 }
 
 #[test]
-fn i1_nothing_of_the_key_is_printed_and_the_file_is_0600() {
+fn i1_the_file_with_the_key_is_0600() {
+    let place = Place::on_files();
+    let _server = place.serve();
+    let database = std::fs::metadata(place.path().join("countersign.db")).unwrap();
+    assert_eq!(database.permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn i1_nothing_of_the_key_is_printed() {
     let place = Place::new();
     let mut command = place.command(["serve", "--listen", "127.0.0.1:0"]);
     command.env("COUNTERSIGN_LOG_LEVEL", "trace");
-    let server = Server::start(command);
-    let database = std::fs::metadata(place.path().join("countersign.db")).unwrap();
-    assert_eq!(database.permissions().mode() & 0o777, 0o600);
-    let ran = server.stop();
+    let ran = Server::start(command).stop();
     for said in [&ran.stdout, &ran.stderr] {
         // PKCS #8 of a P-256 key begins with these bytes in base64, hexadecimal and Rust's notation.
         for start in ["MIGHAgEA", "308187", "[48, 129"] {
@@ -105,7 +110,7 @@ fn i1_nothing_of_the_key_is_printed_and_the_file_is_0600() {
 
 #[tokio::test]
 async fn n10_files_are_0600_whatever_the_umask() {
-    let place = Place::new();
+    let place = Place::on_files();
     let script = format!("umask 000; exec '{}' serve --listen 127.0.0.1:0", env!("CARGO_BIN_EXE_countersign"));
     let server = Server::start(place.command_of("sh", ["-c", &script]));
     place.add_user("alice", &[]);

@@ -151,7 +151,7 @@ async fn m4_one_source_does_not_have_all_connections() {
     }
     drop(kept);
     let ran = server.stop().expect_code(0);
-    assert_eq!(ran.stderr.matches("a source has as many connections").count(), 1, "{ran:?}");
+    assert_eq!(ran.stderr.matches("a source, or its site, has as many connections").count(), 1, "{ran:?}");
 }
 
 #[tokio::test]

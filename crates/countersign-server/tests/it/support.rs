@@ -17,8 +17,10 @@ use countersign::{
 use reqwest::{Client, Response, StatusCode};
 use serde_json::Value;
 
+use crate::test_store::TestStore;
+
 /// How long a test waits for what must come: far longer than it takes, so that only a fault gets there.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A password that the policy lets through.
 pub(crate) const PASSWORD: &str = "horse battery staple";
@@ -49,17 +51,62 @@ pub(crate) async fn issued(issuer: &str, seconds_ago: i64) -> String {
     response.access_token.secret().to_owned()
 }
 
-/// A directory with a database, settings and whatever else a test leaves there.
+/// A directory with settings and whatever else a test leaves there, and a database: in a file there, or one of PostgreSQL.
 #[derive(Debug)]
-pub(crate) struct Place(tempfile::TempDir);
+pub(crate) struct Place {
+    folder: tempfile::TempDir,
+    store: TestStore,
+}
 
 impl Place {
+    /// With the store that the tests run over.
     pub(crate) fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self { folder: tempfile::tempdir().unwrap(), store: TestStore::chosen() }
+    }
+
+    /// With SQLite, for what is about its files.
+    pub(crate) fn on_files() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), store: TestStore::File }
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.0.path()
+        self.folder.path()
+    }
+
+    /// What names the database on the command line.
+    pub(crate) fn database(&self) -> &str {
+        match &self.store {
+            TestStore::File => "countersign.db",
+            TestStore::Postgres(database) => database.url(),
+        }
+    }
+
+    /// What another program does to the database.
+    pub(crate) fn sql(&self, statement: &str) {
+        match &self.store {
+            TestStore::File => self.file().execute_batch(statement).unwrap(),
+            TestStore::Postgres(database) => drop(database.rows(statement)),
+        }
+    }
+
+    /// The number that another program finds in the database.
+    pub(crate) fn count(&self, query: &str) -> i64 {
+        match &self.store {
+            TestStore::File => self.file().query_row(query, [], |row| row.get(0)).unwrap(),
+            TestStore::Postgres(database) => database.rows(query)[0][0].parse().unwrap(),
+        }
+    }
+
+    /// The bytes of all that rests in the database.
+    pub(crate) fn at_rest(&self) -> Vec<u8> {
+        match &self.store {
+            TestStore::File => self.files().iter().flat_map(|name| fs::read(self.path().join(name)).unwrap()).collect(),
+            TestStore::Postgres(database) => database.at_rest(),
+        }
+    }
+
+    fn file(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.path().join("countersign.db")).unwrap()
     }
 
     /// Writes a file and returns its path.
@@ -90,6 +137,9 @@ impl Place {
             if name.to_str().is_some_and(|name| name.starts_with("COUNTERSIGN_")) {
                 command.env_remove(name);
             }
+        }
+        if let TestStore::Postgres(database) = &self.store {
+            command.env("COUNTERSIGN_DATABASE", database.url());
         }
         command
     }
@@ -206,7 +256,10 @@ impl Gathered {
                 return None;
             }
             let (next, timeout) = changed.wait_timeout(state, PATIENCE).unwrap();
-            assert!(!timeout.timed_out(), "it never came: {}", next.0);
+            if timeout.timed_out() {
+                drop(next);
+                panic!("it never came: {}", self.text());
+            }
             state = next;
         }
     }
@@ -322,6 +375,9 @@ impl Drop for Server {
         // One that has ended already cannot be killed, and that is fine.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("the server said:\n{}", self.stderr());
+        }
     }
 }
 

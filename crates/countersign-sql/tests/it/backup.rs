@@ -20,7 +20,7 @@ use countersign_core::{
 };
 use countersign_sql::{BackupError, OpenError, Sqlite};
 
-use crate::support::{CODE, NOW, Place, code, grant, owner};
+use crate::support::{CODE, NOW, Place, code, grant, later_step, owner};
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
@@ -32,7 +32,7 @@ fn names(folder: &Path) -> Vec<String> {
 fn key(id: &str, algorithm: Algorithm) -> KeyRecord {
     KeyRecord {
         id: KeyId::new(id),
-        algorithm,
+        algorithm: algorithm.into(),
         private_key: PrivateKey::from_pkcs8(id.as_bytes()).into(),
         signs_from: NOW,
         verifies_until: None,
@@ -95,7 +95,7 @@ async fn i8_what_is_no_whole_database_of_ours_is_neither_copied_nor_put_back() {
         fs::copy(&copy, folder.join(name)).unwrap();
         rusqlite::Connection::open(folder.join(name)).unwrap().execute_batch(sql).unwrap();
     };
-    altered("newer.db", "INSERT INTO oauth2_schema SELECT max(version) + 1, 'of tomorrow' FROM oauth2_schema");
+    altered("newer.db", &later_step("max(version) + 1"));
     altered("not_ours.db", "DROP TABLE oauth2_schema");
     fs::write(folder.join("letter.db"), "this is a letter to somebody, and long enough to have a header").unwrap();
     fs::write(folder.join("empty.db"), "").unwrap();
@@ -133,6 +133,32 @@ async fn i8_what_is_no_whole_database_of_ours_is_neither_copied_nor_put_back() {
         let refused = Sqlite::back_up(&place.path, "/proc/copy.db").await.unwrap_err();
         assert!(matches!(refused, BackupError::Write { .. }), "{refused:?}");
     }
+}
+
+#[tokio::test]
+async fn n8_a_newer_database_is_copied_whole_and_put_back_by_nobody_who_does_not_know_it() {
+    let (place, copy) = copied().await;
+    let target = Place::new();
+    // Whoever made this has what can be presented in tables that this program does not know.
+    let raw = place.raw();
+    raw.execute_batch("CREATE TABLE oauth2_later (id TEXT); INSERT INTO oauth2_later VALUES ('x')").unwrap();
+    raw.execute_batch(&later_step("max(version)")).unwrap();
+    drop(raw);
+    fs::remove_file(&copy).unwrap();
+    Sqlite::back_up(&place.path, &copy).await.unwrap();
+    let raw = rusqlite::Connection::open(&copy).unwrap();
+    assert_eq!(raw.query_row("SELECT id FROM oauth2_later", [], |row| row.get::<_, String>(0)).unwrap(), "x");
+    drop(raw);
+    let before = fs::read(&copy).unwrap();
+    for refused in [
+        Sqlite::restore(&copy, &target.path, NOW).await.map(drop),
+        Sqlite::restore_in_place(&copy, NOW).await.map(drop),
+    ] {
+        let refused = refused.unwrap_err();
+        assert!(matches!(refused, BackupError::Open(OpenError::UnlikeSchema { .. })), "{refused:?}");
+    }
+    assert_eq!(names(target.dir.path()), [""; 0]);
+    assert_eq!(fs::read(&copy).unwrap(), before);
 }
 
 #[tokio::test]
@@ -207,11 +233,12 @@ async fn a_copy_of_an_older_program_is_put_back_with_the_tables_of_this_one() {
         use sha2::Digest as _;
         raw.execute_batch(text).unwrap();
         raw.execute_batch(
-            "CREATE TABLE IF NOT EXISTS oauth2_schema (version INTEGER NOT NULL PRIMARY KEY, checksum TEXT NOT NULL)",
+            "CREATE TABLE IF NOT EXISTS oauth2_schema (version INTEGER NOT NULL PRIMARY KEY, checksum TEXT NOT NULL, \
+            welcomes INTEGER NOT NULL)",
         )
         .unwrap();
         let checksum: String = sha2::Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
-        raw.execute("INSERT INTO oauth2_schema VALUES ($1, $2)", (version, checksum)).unwrap();
+        raw.execute("INSERT INTO oauth2_schema VALUES ($1, $2, $1)", (version, checksum)).unwrap();
     }
     raw.execute_batch(
         "INSERT INTO oauth2_keys (id, algorithm, private_key, signs_from) VALUES ('k', 'ES256', x'00', 0)",

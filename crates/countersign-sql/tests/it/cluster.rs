@@ -69,6 +69,25 @@ impl Cluster {
     }
 }
 
+/// A database that goes when its owner does: hundreds of tests have one each.
+#[derive(Debug)]
+pub(crate) struct OwnDatabase(pub(crate) String);
+
+impl Drop for OwnDatabase {
+    fn drop(&mut self) {
+        let url = std::mem::take(&mut self.0);
+        // Nobody waits for it, and no runtime need be left.
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let Some((_, name)) = url.split('?').next().and_then(|url| url.rsplit_once('/')) else { return };
+            runtime.block_on(async {
+                let client = connect(&SHARED.url).await;
+                client.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)")).await.unwrap();
+            });
+        });
+    }
+}
+
 /// A connection of the test's own, without TLS.
 pub(crate) async fn connect(url: &str) -> Client {
     let (url, _) = url.split_once('?').unwrap();

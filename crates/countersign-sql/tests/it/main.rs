@@ -7,6 +7,7 @@ mod conformance;
 mod durability;
 mod files;
 mod looking;
+mod migrations;
 mod postgres;
 #[cfg(unix)]
 mod processes;

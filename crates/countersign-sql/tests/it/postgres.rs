@@ -1,7 +1,10 @@
 //! What only a server can get wrong: several writers, a network in between, and that it goes away.
 
+mod cable;
+mod fairness;
 mod interleaving;
 mod outage;
+mod pool;
 mod replicas;
 mod session;
 
@@ -48,7 +51,7 @@ impl Server {
     async fn until(&self, sql: &str) {
         // Another connection: this one may be in a transaction, whose statistics stand still.
         let raw = connect(&self.url).await;
-        for _ in 0..1_000 {
+        for _ in 0..12_000 {
             if raw.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) > 0 {
                 return;
             }

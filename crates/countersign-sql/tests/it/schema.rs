@@ -2,26 +2,59 @@
 
 use countersign_core::{
     client::{AllowedScope, AuthMethod, Authentication, Client, ClientStatus, ClientType, Party},
+    clock::Timestamp,
     grant_type::GrantType,
-    names::{ClientId, Subject},
+    jose::Algorithm,
+    names::{ClientId, KeyId, Subject},
     resource_owner::ResourceOwners,
-    store::{Clients, Grants, HandleHash, Keys, OwnerRegistry, Standing, StoreError},
+    store::{
+        Added, Clients, Ended, Feed, Grants, HandleHash, Keys, OwnerRegistry, RestingAlgorithm, RestingKey, Standing,
+        StoreError,
+    },
     username::Username,
 };
-use countersign_sql::{OpenError, Sqlite};
+use countersign_sql::{Database, OpenError, Schema, Sqlite};
 use sha2::{Digest, Sha256};
 
-use crate::support::{CODE, Home, NOW, Place, code, grant, in_both_engines, owner};
+use crate::support::{CODE, Home, NOW, Place, code, grant, grown, in_both_engines, later_step, owner};
 
 async fn n8_a_newer_schema_is_refused(home: Home) {
     drop(home.open().await);
-    let tomorrow = "INSERT INTO oauth2_schema SELECT max(version) + 1, 'of tomorrow' FROM oauth2_schema";
-    home.run(tomorrow).await;
-    let refused = home.try_open().await.unwrap_err();
-    let OpenError::NewerSchema { found, known } = refused else { panic!("{refused:?}") };
-    assert_eq!(found, known + 1);
-    let said = OpenError::NewerSchema { found, known }.to_string();
-    assert!(said.contains(&format!("version {found}")) && said.contains(&format!("after {known}")), "{said}");
+    let before = home.open().await.schema();
+    home.run(&later_step("max(version)")).await;
+    home.run(&later_step("max(version)")).await;
+    // The one between welcomes programs of this version, the last one does not.
+    for refused in [home.try_open().await, Database::open_to_look(&home.url()).await] {
+        let refused = refused.unwrap_err();
+        let said = refused.to_string();
+        let OpenError::NewerSchema { found, known, oldest } = refused else { panic!("{refused:?}") };
+        assert_eq!((found, known, oldest), (before.found + 2, before.known, before.found + 1));
+        assert!(said.contains(&format!("version {found},")) && said.contains(&format!("after {known}:")), "{said}");
+        assert!(said.contains(&format!("know version {oldest},")) && said.contains("use the newer program"), "{said}");
+    }
+}
+
+async fn n8_a_newer_schema_that_welcomes_this_program_is_used_as_it_is(home: Home) {
+    let before = home.open().await.schema();
+    assert!(!before.is_newer());
+    home.run(&grown(&home)).await;
+    let steps = match home {
+        Home::File(_) => "SELECT group_concat(version || checksum || welcomes) FROM oauth2_schema",
+        Home::Cluster(_) => "SELECT string_agg(concat(version, checksum, welcomes), ',') FROM oauth2_schema",
+    };
+    let made = home.look(steps).await;
+    for _ in 0..2 {
+        let store = home.open().await;
+        assert_eq!(store.schema(), Schema { found: before.found + 1, ..before });
+        assert!(store.schema().is_newer());
+        let alice = owner("alice");
+        store.remove_owner(&alice.subject, NOW).await.unwrap();
+        assert_eq!(store.add_owner(&alice).await.unwrap(), Added::Yes);
+        let looking = Database::open_to_look(&home.url()).await.unwrap();
+        assert_eq!(looking.schema(), store.schema());
+        assert_eq!(looking.list_owners(None, 9).await.unwrap(), [alice]);
+    }
+    assert_eq!(home.look(steps).await, made, "nothing is made, and nothing recorded");
 }
 
 async fn n8_an_altered_schema_is_refused(home: Home) {
@@ -64,12 +97,33 @@ async fn the_tables_live_beside_others(home: Home) {
     assert_eq!(home.look("SELECT name FROM items").await, "theirs");
 }
 
+async fn no_two_indexes_of_a_table_have_the_same_columns(home: Home) {
+    drop(home.open().await);
+    let twice = home.look(match home {
+        Home::File(_) => {
+            "SELECT coalesce(group_concat(names), '') FROM (SELECT group_concat(name) AS names FROM \
+            (SELECT t.name AS of, i.name AS name, (SELECT group_concat(coalesce(name, '')) FROM pragma_index_info(i.name)) AS columns \
+            FROM sqlite_schema t, pragma_index_list(t.name) i WHERE t.type = 'table') \
+            GROUP BY of, columns HAVING count(*) > 1)"
+        }
+        Home::Cluster(_) => {
+            "SELECT coalesce(string_agg(names, ','), '') FROM (SELECT string_agg(indexrelid::regclass::text, ',') AS names \
+            FROM pg_index JOIN pg_class ON pg_class.oid = indrelid WHERE relname LIKE 'oauth2%' \
+            GROUP BY indrelid, indkey::text HAVING count(*) > 1) AS twice"
+        }
+    });
+    assert_eq!(twice.await, "");
+}
+
 in_both_engines! {
     n8_a_newer_schema_is_refused
+    n8_a_newer_schema_that_welcomes_this_program_is_used_as_it_is
     n8_an_altered_schema_is_refused
+    no_two_indexes_of_a_table_have_the_same_columns
     the_tables_live_beside_others
     n8_a_step_that_fails_leaves_nothing_behind_and_runs_again
     rows_that_cannot_be_read_are_errors
+    n8_what_only_a_newer_program_knows_is_told_from_what_cannot_be_read
     a_status_that_cannot_be_read_records_no_grant
     n9_values_are_never_sql
 }
@@ -107,9 +161,11 @@ async fn clients_of_the_first_schema_stay() {
     let checksum: String = Sha256::digest(first).iter().map(|byte| format!("{byte:02x}")).collect();
     let raw = place.raw();
     raw.execute_batch(first).unwrap();
-    raw.execute_batch("CREATE TABLE oauth2_schema (version INTEGER NOT NULL PRIMARY KEY, checksum TEXT NOT NULL)")
-        .unwrap();
-    raw.execute("INSERT INTO oauth2_schema VALUES (1, $1)", [checksum]).unwrap();
+    raw.execute_batch(
+        "CREATE TABLE oauth2_schema (version INTEGER NOT NULL PRIMARY KEY, checksum TEXT, welcomes INTEGER)",
+    )
+    .unwrap();
+    raw.execute("INSERT INTO oauth2_schema VALUES (1, $1, 1)", [checksum]).unwrap();
     raw.execute_batch(&format!(
         "INSERT INTO oauth2_clients VALUES ('page', 'public', '', 'first', 'password', NULL), \
         ('app', 'confidential', '{0} {0}', 'third', '', 'me')",
@@ -167,7 +223,6 @@ async fn rows_that_cannot_be_read_are_errors(home: Home) {
         "jwks = {keys}",
         "secrets = '{hash}'",
         "party = 'canary'",
-        "grant_types = 'canary'",
         "scope = ' canary'",
         "token_format = 'canary'",
         "status = 'canary'",
@@ -183,15 +238,39 @@ async fn rows_that_cannot_be_read_are_errors(home: Home) {
     store.redeem(&Standing::Elsewhere, None, &grant("g"), None).await.unwrap();
     home.run("UPDATE oauth2_grants SET scope = 'canary\t'").await;
     assert_corrupt(store.find_grant(&grant("g").id).await, "a grant's scope");
+}
+
+async fn n8_what_only_a_newer_program_knows_is_told_from_what_cannot_be_read(home: Home) {
+    let store = home.open().await;
     let byte = match home {
         Home::File(_) => "x'00'",
         Home::Cluster(_) => "'\\x00'",
     };
     let columns = "id, algorithm, private_key, signs_from";
     home.run(&format!("INSERT INTO oauth2_keys ({columns}) VALUES ('k', 'canary', {byte}, 0)")).await;
-    assert_corrupt(store.find_keys().await, "a key's algorithm");
+    let [key] = store.find_keys().await.unwrap().try_into().unwrap();
+    assert_eq!(key.algorithm, RestingAlgorithm::Other("canary".to_owned()));
     home.run("UPDATE oauth2_keys SET algorithm = 'ES256', sealed = 2").await;
-    assert_corrupt(store.find_keys().await, "how a key rests");
+    let [key] = store.find_keys().await.unwrap().try_into().unwrap();
+    assert_eq!((key.algorithm, key.private_key), (Algorithm::Es256.into(), RestingKey::Other));
+    let client = Client {
+        grant_types: vec![GrantType::RefreshToken],
+        ..Client::new(ClientId::new("app"), Authentication::None, NOW)
+    };
+    store.add_client(&client).await.unwrap();
+    home.run("UPDATE oauth2_clients SET grant_types = 'canary refresh_token'").await;
+    assert_eq!(store.find_client(&client.id).await.unwrap(), Some(client), "it may what is known, and nothing else");
+    for (kind, issued_until) in [("canary", "NULL"), ("canary", "7"), ("key", "NULL")] {
+        let entry = format!(
+            "INSERT INTO oauth2_feed (kind, name, issued_until, until) VALUES ('{kind}', 'x', {issued_until}, 9)"
+        );
+        home.run(&entry).await;
+    }
+    let ended: Vec<_> = store.find_feed(0, 9).await.unwrap().into_iter().map(|entry| entry.ended).collect();
+    let issued_until = Timestamp::from_seconds(7);
+    assert_eq!(ended, [Ended::Other(None), Ended::Other(Some(issued_until)), Ended::Key(KeyId::new("x"))]);
+    home.run("UPDATE oauth2_feed SET kind = 'client'").await;
+    assert_corrupt(store.find_feed(0, 9).await, "until when a client's tokens were issued");
 }
 
 async fn a_status_that_cannot_be_read_records_no_grant(home: Home) {

@@ -112,6 +112,26 @@ impl Home {
     }
 }
 
+/// Records a step of a later version, beside which programs of the version `welcomes` work: an expression over the steps.
+pub(crate) fn later_step(welcomes: &str) -> String {
+    format!("INSERT INTO oauth2_schema SELECT max(version) + 1, 'of tomorrow', {welcomes} FROM oauth2_schema;")
+}
+
+/// What a later version may do beneath programs of this one: a column more in every table, and a table.
+pub(crate) fn grown(home: &Home) -> String {
+    let of_server = match home {
+        Home::File(_) => &[][..],
+        Home::Cluster(_) => &["locks", "attempts", "known_pairs"],
+    };
+    let tables = ["owners", "clients", "keys", "grants", "opaque_tokens", "one_time", "feed"];
+    let columns = tables
+        .iter()
+        .chain(of_server)
+        .map(|table| format!("ALTER TABLE oauth2_{table} ADD COLUMN later TEXT NOT NULL DEFAULT 'later'; "));
+    let table = "CREATE TABLE oauth2_later (id TEXT NOT NULL PRIMARY KEY); ".to_owned();
+    columns.chain([table, later_step("max(version)")]).collect()
+}
+
 /// Makes tests of functions that take a [`Home`]: each in both engines.
 macro_rules! in_both_engines {
     ($($test:ident)+) => {

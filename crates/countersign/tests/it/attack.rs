@@ -17,6 +17,7 @@ use countersign::{
     testing::{self, Attack, AttackReport, TestError, Unclear},
 };
 
+use crate::store::any_store;
 use crate::{
     broken::{Basic, Broken, BrokenOption, BrokenUser, Careless, Key, Mistake},
     support::{Me, ReadItems, TestApp},
@@ -359,7 +360,7 @@ async fn every_algorithm_is_attacked() {
     let secret = HmacSecret::new("q3Z!r8Lk0vWn5xTb7yHc2mJd9pSf4gAe").unwrap();
     let pairs = KeyPairAlgorithm::ALL.into_iter().map(SigningChoice::KeyPair);
     for choice in pairs.chain([SigningChoice::Secret(secret)]) {
-        let app = TestApp::with(Memory::new(), |builder| builder.signing(choice.clone())).await;
+        let app = TestApp::with(any_store().await, |builder| builder.signing(choice.clone())).await;
         let report = testing::attack(crate::support::routes(app.oauth2.router())).as_user("alice").await.unwrap();
         report.assert_held();
         assert!(report.requests() > 500 && report.unclear().is_empty(), "{choice:?} {report}");

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use axum::{Form, Json, http::StatusCode, middleware::from_fn};
 use countersign::{
-    AccessToken, CurrentUser, Denied, Memory, OAuth2, Router,
+    AccessToken, CurrentUser, Denied, OAuth2, Router,
     routing::{get, post},
     testing::{self, Attack, AttackReport, TestError},
 };
 use serde_json::Value;
 
+use crate::store::any_store;
 use crate::{
     attack::{SPARED, found},
     broken::{
@@ -45,7 +46,7 @@ async fn attack_knowing<M>(
 where
     M: Clone + Send + Sync + 'static,
 {
-    let oauth2 = TestApp::with(Memory::new(), |builder| builder.claims(Tenants)).await.oauth2;
+    let oauth2 = TestApp::with(any_store().await, |builder| builder.claims(Tenants)).await.oauth2;
     let token = testing::token(&oauth2, "alice", "").await.unwrap();
     let app = change(oauth2.router_with_state(Careless { oauth2: oauth2.clone(), mistake }));
     let given = [("OAuth2PasswordBearer", &*token), ("Key", GOOD_KEY), ("Basic", GOOD_BASIC)];

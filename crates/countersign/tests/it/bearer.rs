@@ -9,6 +9,7 @@ use countersign::{
     core::{reason::Reason, token::BorrowedToken},
 };
 
+use crate::store::any_store;
 use crate::support::{ISSUER, NOW, TestApp, form};
 
 const GUARDED: [&str; 9] = ["/bearer", "/any", "/items", "/both", "/admin", "/user", "/two", "/users/me", "/users/me/"];
@@ -95,7 +96,7 @@ async fn b15_a_token_that_is_remembered_lets_nothing_in_beside_it() {
 #[tokio::test]
 async fn b5_whatever_is_wrong_with_a_token_the_answer_is_one() {
     let app = TestApp::new().await;
-    let other = TestApp::with(Memory::new(), |builder| builder.issuer("https://other.example.com")).await;
+    let other = TestApp::with(any_store().await, |builder| builder.issuer("https://other.example.com")).await;
     let token = app.token("me").await;
     let (input, signature) = token.rsplit_once('.').unwrap();
     let expected = app.get_as("/any", "garbage").await.expect_invalid_token();
@@ -207,14 +208,15 @@ async fn b13_realm_and_scopes_cannot_break_out_of_a_challenge() {
         let builder = countersign::OAuth2::new(Memory::new()).realm(realm);
         assert!(matches!(builder.build().await, Err(countersign::StartError::Realm)), "{realm:?}");
     }
-    let app = TestApp::with(Memory::new(), |builder| builder.realm("my api")).await;
+    let app = TestApp::with(any_store().await, |builder| builder.realm("my api")).await;
     app.get("/any").await.expect_challenge(StatusCode::UNAUTHORIZED, "Bearer realm=\"my api\"");
 }
 
 #[tokio::test]
 async fn b14_the_same_subject_of_another_issuer_is_somebody_else() {
     let app = TestApp::new().await;
-    let other = TestApp::with(Memory::new(), |builder| builder.issuer("https://api.example.com.evil.example")).await;
+    let other =
+        TestApp::with(any_store().await, |builder| builder.issuer("https://api.example.com.evil.example")).await;
     let (ours, theirs) = (app.token("me").await, other.token("me").await);
     app.get_as("/user", &theirs).await.expect_invalid_token();
     other.get_as("/user", &ours).await.expect_invalid_token();

@@ -3,10 +3,11 @@
 use axum::http::StatusCode;
 use countersign::{CurrentUser, DocsPage, Memory, OAuth2, StartError, routing::get};
 
+use crate::store::any_store;
 use crate::support::TestApp;
 
 async fn app(docs: DocsPage) -> TestApp {
-    TestApp::with(Memory::new(), |builder| builder.docs(docs)).await
+    TestApp::with(any_store().await, |builder| builder.docs(docs)).await
 }
 
 async fn refused(docs: DocsPage) -> StartError {

@@ -2,11 +2,12 @@
 
 use axum::http::StatusCode;
 use countersign::{
-    Builder, Memory,
+    Builder,
     testing::{self, Expected},
 };
 use serde_json::{Value, json};
 
+use crate::store::any_store;
 use crate::support::{TestApp, routes};
 
 #[tokio::test]
@@ -86,7 +87,7 @@ async fn locks_and_scopes_come_from_the_signatures() {
 async fn b12_the_document_tells_of_the_forms_that_the_token_endpoint_takes() {
     /// The summary, and the forms by their titles, with what each needs.
     async fn told(change: impl FnOnce(Builder) -> Builder) -> (Value, Value) {
-        let document = TestApp::with(Memory::new(), change).await.get("/openapi.json").await.json();
+        let document = TestApp::with(any_store().await, change).await.get("/openapi.json").await.json();
         let operation = &document["paths"]["/token"]["post"];
         let schema = &operation["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"];
         let forms = schema["oneOf"].as_array().unwrap();
@@ -147,7 +148,7 @@ async fn b16_the_docs_page_is_served_from_here_alone() {
 
 #[tokio::test]
 async fn a_title_is_text_and_not_markup() {
-    let app = TestApp::with(countersign::Memory::new(), |builder| builder.title("<script>alert('x')</script>")).await;
+    let app = TestApp::with(any_store().await, |builder| builder.title("<script>alert('x')</script>")).await;
     let page = app.get("/docs").await.expect(StatusCode::OK).body;
     assert!(page.contains("&lt;script&gt;alert(&#39;x&#39;)"), "{page}");
 }

@@ -28,7 +28,11 @@ use countersign::{
     },
 };
 
-use crate::support::{ISSUER, NOW, SECRET, TestApp, basic, form};
+use crate::store::AnyStore;
+use crate::{
+    store::for_each_port,
+    support::{ISSUER, NOW, SECRET, TestApp, basic, form},
+};
 
 /// A store whose n-th call from now fails; the causes it names must reach no client.
 #[derive(Debug, Clone, Default)]
@@ -108,63 +112,7 @@ macro_rules! faulty {
     )*};
 }
 
-faulty! {
-    ResourceOwners {
-        fn find_by_username(username: &Username) -> Option<ResourceOwner>;
-        fn find_by_subject(subject: &Subject) -> Option<ResourceOwner>;
-        fn upgrade_password(subject: &Subject, from: &PasswordHash, to: &PasswordHash) -> Upgraded;
-    }
-    OwnerRegistry {
-        fn add_owner(owner: &ResourceOwner) -> Added;
-        fn list_owners(after: Option<&Username>, limit: usize) -> Vec<ResourceOwner>;
-        fn set_password(subject: &Subject, hash: &PasswordHash, now: Timestamp) -> Found;
-        fn change_password(subject: &Subject, from: &PasswordHash, to: &PasswordHash, now: Timestamp) -> Found;
-        fn set_status(subject: &Subject, status: OwnerStatus, now: Timestamp) -> Found;
-        fn remove_owner(subject: &Subject, now: Timestamp) -> Found;
-    }
-    Clients {
-        fn find_client(id: &ClientId) -> Option<Client>;
-        fn has_clients() -> bool;
-        fn add_client(client: &Client) -> Added;
-        fn list_clients(after: Option<&ClientId>, limit: usize) -> Vec<Client>;
-        fn set_client_status(id: &ClientId, status: ClientStatus, now: Timestamp) -> Found;
-        fn rotate_client_secrets(id: &ClientId, from: &ClientSecrets, to: &ClientSecrets) -> Rotated;
-        fn cut_client(id: &ClientId, now: Timestamp) -> ();
-        fn remove_client(id: &ClientId, now: Timestamp) -> Found;
-    }
-    Keys {
-        fn find_keys() -> Vec<KeyRecord>;
-        fn put_first_key(key: &KeyRecord) -> Vec<KeyRecord>;
-        fn put_next_key(succession: &Succession) -> Vec<KeyRecord>;
-        fn withdraw_key(id: &KeyId, now: Timestamp, until: Timestamp) -> Found;
-        fn seal_key(id: &KeyId, sealed: &SealedKey) -> Found;
-    }
-    Grants {
-        fn redeem(
-            standing: &Standing,
-            spend: Option<&Spend>,
-            grant: &Grant,
-            token: Option<&OpaqueToken>
-        ) -> Redeemed;
-        fn rotate_refresh(spent: &HandleHash, grant: &Grant, token: Option<&OpaqueToken>) -> Rotated;
-        fn find_grant(id: &GrantId) -> Option<Grant>;
-        fn list_grants(subject: &Subject, after: Option<&GrantId>, limit: usize) -> Vec<Grant>;
-        fn revoke_grant(id: &GrantId) -> Found;
-        fn revoke_grants_of(subject: &Subject) -> usize;
-        fn put_opaque_token(token: &OpaqueToken) -> Found;
-        fn find_opaque_token(handle: &HandleHash) -> Option<OpaqueToken>;
-        fn revoke_opaque_token(handle: &HandleHash) -> Found;
-        fn put_one_time(thing: &OneTime) -> ();
-        fn find_one_time(kind: OneTimeKind, handle: &HandleHash, now: Timestamp) -> Option<OneTime>;
-        fn remember_once(kind: OneTimeKind, handle: &HandleHash, expires_at: Timestamp, now: Timestamp) -> Remembered;
-        fn sweep(now: Timestamp, leeway: Duration, limit: usize) -> usize;
-    }
-    Feed {
-        fn find_feed(after: u64, limit: usize) -> Vec<FeedEntry>;
-        fn append_feed(ended: &Ended, until: Timestamp) -> ();
-        fn begin_epoch(now: Timestamp) -> Epoch;
-    }
-}
+for_each_port!(faulty);
 
 #[tokio::test]
 async fn l6_a_fault_at_any_call_of_the_store_is_a_503_that_tells_nothing() {
@@ -247,10 +195,10 @@ async fn a_store_that_is_away_keeps_an_api_from_starting() {
     }
 }
 
-/// One thread, no queue: whoever comes second is told to come again.
+/// One thread, no queue: whoever comes second is told to come again. Over memory: all come at once.
 #[tokio::test]
 async fn m2_a_full_queue_is_a_503_with_a_time_to_wait() {
-    let app = TestApp::with(Memory::new(), |builder| {
+    let app = TestApp::with(AnyStore::memory(), |builder| {
         let mut hashing = crate::support::cheap_hashing();
         hashing.queue = 2;
         builder.hashing(hashing)

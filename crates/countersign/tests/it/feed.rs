@@ -7,7 +7,7 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 use countersign::{
-    ClientId, Memory, NewClient, Timestamp,
+    ClientId, NewClient, Timestamp,
     core::{
         names::{GrantId, KeyId, Subject},
         store::{Ended, Feed},
@@ -19,13 +19,17 @@ use tokio::{
     time::Instant,
 };
 
+use crate::store::{AnyStore, any_store};
 use crate::support::{Answer, ISSUER, NOW, SECRET, TestApp, answer, basic, form};
 
 /// Of which so many are a page.
 const PAGE: u64 = 1000;
 
-async fn app() -> (TestApp, Memory) {
-    let store = Memory::new();
+async fn app() -> (TestApp, AnyStore) {
+    app_over(any_store().await).await
+}
+
+async fn app_over(store: AnyStore) -> (TestApp, AnyStore) {
     let app = TestApp::with(store.clone(), |builder| builder).await;
     app.put_api("items", &[ISSUER]).await;
     (app, store)
@@ -60,7 +64,7 @@ async fn settle() {
     }
 }
 
-async fn end(store: &Memory, grant: &str) {
+async fn end(store: &AnyStore, grant: &str) {
     store.append_feed(&Ended::Grant(GrantId::new(grant)), NOW).await.unwrap();
 }
 
@@ -117,6 +121,8 @@ async fn entries_of_every_kind_are_told_in_their_order_and_by_number() {
         Ended::Client(ClientId::new("c"), NOW),
         Ended::Key(KeyId::new("k")),
         Ended::Everything(NOW),
+        Ended::Other(None),
+        Ended::Other(Some(NOW)),
         Ended::Owner(Subject::new("s")),
     ] {
         store.append_feed(&ended, until).await.unwrap();
@@ -128,15 +134,17 @@ async fn entries_of_every_kind_are_told_in_their_order_and_by_number() {
         { "number": 3, "client_id": "c", "issued_until": now, "until": until },
         { "number": 4, "key_id": "k", "until": until },
         { "number": 5, "everything": true, "issued_until": now, "until": until },
+        { "number": 6, "until": until },
+        { "number": 7, "issued_until": now, "until": until },
     ]);
-    assert_eq!(page(&app, "").await, json!({ "entries": entries, "next": 6 }));
+    assert_eq!(page(&app, "").await, json!({ "entries": entries, "next": 8 }));
     assert_eq!(
-        page(&app, "?after=5").await,
-        json!({ "entries": [], "next": 6 }),
+        page(&app, "?after=7").await,
+        json!({ "entries": [], "next": 8 }),
         "a user who changed is nobody's business"
     );
-    assert_eq!(page(&app, "?after=4").await, json!({ "entries": [entries[4]], "next": 6 }));
-    assert_eq!(page(&app, "?after=6").await, json!({ "entries": [], "next": 6 }));
+    assert_eq!(page(&app, "?after=6").await, json!({ "entries": [entries[6]], "next": 8 }));
+    assert_eq!(page(&app, "?after=8").await, json!({ "entries": [], "next": 8 }));
 }
 
 #[tokio::test]
@@ -176,7 +184,7 @@ async fn who_heard_more_than_there_is_begins_anew() {
 
 #[tokio::test(start_paused = true)]
 async fn news_are_told_at_once_to_those_who_wait() {
-    let (app, _) = app().await;
+    let (app, _) = app_over(AnyStore::memory()).await;
     let token = app.token("me").await;
     let began = Instant::now();
     let [one, other] = [waits(&app, "?wait=30").await, waits(&app, "?after=0&wait=5").await];
@@ -193,7 +201,7 @@ async fn news_are_told_at_once_to_those_who_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_longer_than_was_asked_or_than_thirty_seconds() {
-    let (app, _) = app().await;
+    let (app, _) = app_over(AnyStore::memory()).await;
     for (asked, waited) in [(0, 0), (1, 1), (7, 7), (30, 30), (99, 30), (u64::MAX, 30)] {
         let began = Instant::now();
         assert_eq!(page(&app, &format!("?wait={asked}")).await, json!({ "entries": [], "next": 0 }));
@@ -203,7 +211,7 @@ async fn nobody_waits_longer_than_was_asked_or_than_thirty_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn what_another_process_ended_is_told_within_a_second() {
-    let (app, store) = app().await;
+    let (app, store) = app_over(AnyStore::memory()).await;
     let waiting = waits(&app, "?wait=30").await;
     let began = Instant::now();
     end(&store, "g").await;
@@ -214,7 +222,7 @@ async fn what_another_process_ended_is_told_within_a_second() {
 
 #[tokio::test(start_paused = true)]
 async fn so_many_wait_and_no_more() {
-    let (app, store) = app().await;
+    let (app, store) = app_over(AnyStore::memory()).await;
     let mut waiting = JoinSet::new();
     for _ in 0..256 {
         let (router, request) = (app.router.clone(), request("?wait=30"));
@@ -237,7 +245,7 @@ async fn so_many_wait_and_no_more() {
 
 #[tokio::test(start_paused = true)]
 async fn who_hangs_up_leaves_room_for_others() {
-    let (app, _) = app().await;
+    let (app, _) = app_over(AnyStore::memory()).await;
     let mut waiting = JoinSet::new();
     for _ in 0..256 {
         let (router, request) = (app.router.clone(), request("?wait=30"));

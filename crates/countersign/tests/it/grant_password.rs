@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use countersign::{
-    Memory, NewUser, OwnerStatus, PasswordHash, ResourceOwner, ResourceOwners, StoreError, Subject, Username,
+    NewUser, OwnerStatus, PasswordHash, ResourceOwner, ResourceOwners, StoreError, Subject, Username,
     core::resource_owner::Upgraded,
 };
 
+use crate::store::any_store;
 use crate::support::{PASSWORD, TestApp};
 
 fn login(username: &str, password: &str) -> String {
@@ -153,7 +154,7 @@ fn owner(username: Username, hash: PasswordHash, status: OwnerStatus) -> Resourc
 async fn a18_the_user_is_looked_at_again_when_tokens_are_due() {
     let password = countersign::Password::typed(PASSWORD).unwrap();
     let hash = TestApp::new().await.oauth2.server().unwrap().hashing().hash(password).await.unwrap();
-    let app = TestApp::with(Memory::new(), |builder| builder.users(DisabledMeanwhile(hash))).await;
+    let app = TestApp::with(any_store().await, |builder| builder.users(DisabledMeanwhile(hash))).await;
     let answer = app.post_token(&login("alice", "correct+horse")).await;
     answer.expect_error(StatusCode::BAD_REQUEST, "invalid_grant");
 }

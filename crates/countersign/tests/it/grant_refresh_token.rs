@@ -12,6 +12,7 @@ use countersign::{
 };
 use serde_json::Value;
 
+use crate::store::any_store;
 use crate::support::{Answer, NOW, TestApp, form};
 
 const LOGIN: &str = "username=alice&password=correct+horse&scope=me+read:items";
@@ -113,7 +114,7 @@ async fn e5_a_retry_gets_the_same_answer() {
 
 #[tokio::test]
 async fn e5_without_a_leeway_every_second_use_is_a_theft() {
-    let app = TestApp::with(Memory::new(), |builder| builder.refresh_leeway(Duration::ZERO)).await;
+    let app = TestApp::with(any_store().await, |builder| builder.refresh_leeway(Duration::ZERO)).await;
     let first = log_in(&app).await;
     let second = renew(&app, &first).await.expect(StatusCode::OK).json();
     assert_refused(renew(&app, &first).await);
@@ -122,7 +123,7 @@ async fn e5_without_a_leeway_every_second_use_is_a_theft() {
 
 #[tokio::test]
 async fn e6_what_was_used_stays_used_after_a_restart() {
-    let store = Memory::new();
+    let store = any_store().await;
     let app = TestApp::with(store.clone(), |builder| builder).await;
     let first = log_in(&app).await;
     let second = renew(&app, &first).await.expect(StatusCode::OK).json();
@@ -137,7 +138,7 @@ async fn e6_what_was_used_stays_used_after_a_restart() {
 #[tokio::test]
 async fn e7_the_order_does_not_depend_on_the_clock() {
     for step in 0..6 {
-        let app = TestApp::with(Memory::new(), |builder| builder.refresh_leeway(Duration::ZERO)).await;
+        let app = TestApp::with(any_store().await, |builder| builder.refresh_leeway(Duration::ZERO)).await;
         let mut chain = vec![log_in(&app).await];
         for used in 0..5 {
             if used == step {
@@ -176,7 +177,7 @@ async fn e10_scope_narrows_the_access_token_and_never_widens() {
 async fn e11_a_login_ends_unused_and_in_the_end_however_it_is_used() {
     let days = |days: u64| Duration::from_secs(days * 24 * 3600);
     let set = |builder: Builder| builder.refresh_token_lifetime(days(2), days(3));
-    let app = TestApp::with(Memory::new(), set).await;
+    let app = TestApp::with(any_store().await, set).await;
     let unused = log_in(&app).await;
     let mut used = log_in(&app).await;
     for _ in 0..2 {
@@ -192,7 +193,7 @@ async fn e11_a_login_ends_unused_and_in_the_end_however_it_is_used() {
 
 #[tokio::test]
 async fn a18_e13_who_is_disabled_gets_nothing_more() {
-    let store = Memory::new();
+    let store = any_store().await;
     let app = TestApp::with(store.clone(), |builder| builder).await;
     let first = log_in(&app).await;
     let alice = store.find_by_username(&countersign::Username::parse("alice").unwrap()).await.unwrap().unwrap();
@@ -205,7 +206,7 @@ async fn a18_e13_who_is_disabled_gets_nothing_more() {
 #[tokio::test]
 async fn e14_no_handle_works_as_another() {
     for format in [TokenFormat::Jwt, TokenFormat::Opaque] {
-        let app = TestApp::with(Memory::new(), |builder| builder.token_format(format)).await;
+        let app = TestApp::with(any_store().await, |builder| builder.token_format(format)).await;
         let first = log_in(&app).await;
         let (access, refresh) = (text(&first, "access_token"), text(&first, "refresh_token"));
         app.get_as("/any", refresh).await.expect_invalid_token();
@@ -217,7 +218,7 @@ async fn e14_no_handle_works_as_another() {
 
 #[tokio::test]
 async fn opaque_tokens_are_taken_wherever_jwts_are() {
-    let app = TestApp::with(Memory::new(), |builder| builder.token_format(TokenFormat::Opaque)).await;
+    let app = TestApp::with(any_store().await, |builder| builder.token_format(TokenFormat::Opaque)).await;
     let first = log_in(&app).await;
     let token = text(&first, "access_token");
     assert!(token.starts_with("cs_access_") && !token.contains('.'), "{token}");
@@ -255,7 +256,7 @@ async fn f2_to_revoke_what_is_no_token_of_ours_is_no_error() {
 #[tokio::test]
 async fn f11_revocation_does_not_need_the_hint() {
     for format in [TokenFormat::Jwt, TokenFormat::Opaque] {
-        let app = TestApp::with(Memory::new(), |builder| builder.token_format(format)).await;
+        let app = TestApp::with(any_store().await, |builder| builder.token_format(format)).await;
         for hint in ["", "access_token", "refresh_token", "bogus"] {
             for name in ["access_token", "refresh_token"] {
                 let login = log_in(&app).await;
@@ -270,7 +271,7 @@ async fn f11_revocation_does_not_need_the_hint() {
 #[tokio::test]
 async fn f4_a_refresh_token_ends_its_grant_and_an_access_token_ends_alone() {
     for format in [TokenFormat::Jwt, TokenFormat::Opaque] {
-        let app = TestApp::with(Memory::new(), |builder| builder.token_format(format)).await;
+        let app = TestApp::with(any_store().await, |builder| builder.token_format(format)).await;
         let (first, other) = (log_in(&app).await, log_in(&app).await);
         let revoke = async |token: &str| {
             let answer = app.send(form("/revoke", &format!("token={token}"))).await.expect(StatusCode::OK);
@@ -292,7 +293,7 @@ async fn f4_a_refresh_token_ends_its_grant_and_an_access_token_ends_alone() {
 
 #[tokio::test]
 async fn without_refresh_tokens_there_are_none() {
-    let app = TestApp::with(Memory::new(), Builder::without_refresh_tokens).await;
+    let app = TestApp::with(any_store().await, Builder::without_refresh_tokens).await;
     let first = log_in(&app).await;
     assert!(first.get("refresh_token").is_none(), "{first}");
     renew_with(&app, "x", "").await.expect_error(StatusCode::BAD_REQUEST, "unsupported_grant_type");
@@ -320,7 +321,7 @@ async fn lifetimes_that_make_no_sense_do_not_start() {
 
 #[tokio::test]
 async fn m7_a_token_is_revoked_once_however_often_it_is_said() {
-    let store = Memory::new();
+    let store = any_store().await;
     let app = TestApp::with(store.clone(), |builder| builder).await;
     let first = log_in(&app).await;
     let revocation = format!("token={}", text(&first, "access_token"));
@@ -343,7 +344,7 @@ async fn n6_what_is_revoked_while_the_clock_is_back_stays_revoked() {
 
 #[tokio::test]
 async fn n6_a_clock_that_goes_forward_and_back_loses_no_login_and_revives_none() {
-    let store = Memory::new();
+    let store = any_store().await;
     let app = TestApp::with(store.clone(), Builder::without_refresh_tokens).await;
     let first = log_in(&app).await;
     let hour = Duration::from_secs(3600);

@@ -21,6 +21,7 @@ use countersign::{
 };
 use serde_json::{Value, json};
 
+use crate::store::any_store;
 use crate::support::{Admin, Answer, Me, ReadItems, TestApp, answer};
 
 security_schemes! {
@@ -386,7 +387,7 @@ impl FromResourceOwner<State> for Person {
 #[tokio::test]
 async fn the_user_is_loaded_once_a_request_however_many_guards_ask() {
     let table = Counting::default();
-    let app = TestApp::with(Memory::new(), |builder| builder.users(table.clone())).await;
+    let app = TestApp::with(any_store().await, |builder| builder.users(table.clone())).await;
     let state = State(app.oauth2.clone(), table.clone());
     let handler =
         async |one: CurrentUser<(), Person>, _: CurrentUser<Me>, _: Option<CurrentUser<Me, Person>>| one.0.clone();
@@ -439,7 +440,7 @@ async fn two_schemes_of_one_name_do_not_start() {
 #[tokio::test]
 async fn developers_hear_why_and_others_do_not() {
     let routes = || Routes::new().route("/x", get(async |_: AccessToken<Me>| "x"));
-    let app = TestApp::with(Memory::new(), countersign::Builder::developer_mode).await;
+    let app = TestApp::with(any_store().await, countersign::Builder::developer_mode).await;
     let router = app.oauth2.router().merge(routes()).finish().unwrap();
     let send = async |authorization: &str| {
         let request = Request::get("/x").header("authorization", authorization).body(Body::empty()).unwrap();

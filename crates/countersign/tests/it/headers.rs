@@ -5,6 +5,7 @@ use axum::{
     http::{Method, Request, StatusCode},
 };
 
+use crate::store::any_store;
 use crate::support::{ISSUER, TestApp, form};
 
 const PAGES: [&str; 8] = [
@@ -41,7 +42,7 @@ async fn k2_every_route_of_ours_has_its_headers() {
         assert!(content_type == "application/json" || content_type.ends_with("; charset=utf-8"), "{content_type}");
         assert!(answer.headers.get("server").is_none());
     }
-    let plain = TestApp::with(countersign::Memory::new(), |builder| builder.issuer("http://127.0.0.1:8000")).await;
+    let plain = TestApp::with(any_store().await, |builder| builder.issuer("http://127.0.0.1:8000")).await;
     let answer = plain.get("/docs").await;
     assert!(answer.headers.get("strict-transport-security").is_none(), "over http it means nothing (RFC 6797 §7.2)");
 }

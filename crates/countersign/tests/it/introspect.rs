@@ -1,6 +1,6 @@
 //! The introspection endpoint (RFC 7662): who may ask, what is told, and that nothing else is.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -10,11 +10,12 @@ use countersign::{
     Memory, NewClient, OwnerStatus, PasswordHash, ResourceOwners, Subject, TokenFormat,
     core::{
         clock::SeededRng,
-        store::{Keys, OwnerRegistry},
+        store::{Ended, Feed, Keys, OwnerRegistry},
     },
 };
 use serde_json::{Value, json};
 
+use crate::store::{AnyStore, any_store};
 use crate::support::{Answer, ISSUER, NOW, SECRET, TestApp, basic, form};
 
 const ITEMS: &str = ISSUER;
@@ -22,12 +23,12 @@ const ORDERS: &str = "https://orders.example.com";
 const INACTIVE: &str = r#"{"active":false}"#;
 
 async fn app() -> TestApp {
-    app_with(TokenFormat::Jwt, Memory::new()).await
+    app_with(TokenFormat::Jwt, any_store().await).await
 }
 
 /// An API with four clients: `items`, which is that API; `orders`, which is another; `web`, which people log in with;
 /// and `page`, which is public.
-async fn app_with(format: TokenFormat, store: Memory) -> TestApp {
+async fn app_with(format: TokenFormat, store: AnyStore) -> TestApp {
     let app = TestApp::with(store.clone(), |builder| builder.token_format(format)).await;
     app.put_api("items", &[ITEMS]).await;
     app.put_api("orders", &[ORDERS]).await;
@@ -115,7 +116,7 @@ async fn introspection_is_by_post_alone_and_with_a_slash_at_the_end_too() {
 #[tokio::test]
 async fn f8_whatever_is_wrong_with_a_token_is_one_answer() {
     for format in BOTH {
-        let app = app_with(format, Memory::new()).await;
+        let app = app_with(format, any_store().await).await;
         let (expired, old_refresh) = login(&app).await;
         app.forward(16 * 60);
         let (token, refresh) = login(&app).await;
@@ -125,7 +126,7 @@ async fn f8_whatever_is_wrong_with_a_token_is_one_answer() {
         let used = format!("grant_type=refresh_token&refresh_token={old_refresh}{web}");
         tokens(&app.post_token(&used).await);
         // The same name, but another issuer.
-        let (elsewhere, _) = login(&app_with(format, Memory::new()).await).await;
+        let (elsewhere, _) = login(&app_with(format, any_store().await).await).await;
         // Two letters before the end: the last of a base64url text may have no bits of its own.
         let mut altered = token.clone();
         let at = altered.len() - 3;
@@ -153,7 +154,7 @@ async fn f8_whatever_is_wrong_with_a_token_is_one_answer() {
 #[tokio::test]
 async fn f9_an_api_hears_of_tokens_for_itself_alone() {
     for format in BOTH {
-        let store = Memory::new();
+        let store = any_store().await;
         let items = app_with(format, store.clone()).await;
         let orders = TestApp::with(store, |builder| {
             // With the same randomness, both would make the same names.
@@ -181,7 +182,7 @@ async fn f9_an_api_hears_of_tokens_for_itself_alone() {
 #[tokio::test]
 async fn f9_a_client_hears_of_the_tokens_it_got_itself() {
     for format in BOTH {
-        let app = app_with(format, Memory::new()).await;
+        let app = app_with(format, any_store().await).await;
         app.put_api("other", &[]).await;
         let (token, refresh) = login(&app).await;
         for token in [&token, &refresh] {
@@ -194,7 +195,7 @@ async fn f9_a_client_hears_of_the_tokens_it_got_itself() {
 #[tokio::test]
 async fn of_a_good_token_everything_is_told_but_the_claims_of_the_author() {
     for format in BOTH {
-        let app = app_with(format, Memory::new()).await;
+        let app = app_with(format, any_store().await).await;
         let (token, _) = login(&app).await;
         let answer = app.introspect("items", &token).await.expect(StatusCode::OK);
         assert_eq!((answer.header("cache-control"), answer.header("pragma")), ("no-store", "no-cache"));
@@ -231,7 +232,7 @@ async fn a_refresh_token_is_none_that_opens_an_api() {
 async fn c21_a_token_whose_owner_is_not_active_is_not() {
     for format in BOTH {
         for change in ["disabled", "removed", "password"] {
-            let store = Memory::new();
+            let store = any_store().await;
             let app = app_with(format, store.clone()).await;
             let subject = subject(&app).await;
             let (token, refresh) = login(&app).await;
@@ -251,7 +252,7 @@ async fn c21_a_token_whose_owner_is_not_active_is_not() {
 #[tokio::test]
 async fn f9_a_token_that_was_told_of_before_is_told_to_nobody_else_and_no_longer_than_it_lives() {
     for format in BOTH {
-        let app = app_with(format, Memory::new()).await;
+        let app = app_with(format, any_store().await).await;
         let (token, _) = login(&app).await;
         for _ in 0..2 {
             assert_eq!(app.introspect("items", &token).await.json()["active"], true);
@@ -267,7 +268,7 @@ async fn f9_a_token_that_was_told_of_before_is_told_to_nobody_else_and_no_longer
 async fn c21_owners_of_a_table_of_the_authors_are_looked_at() {
     let users = Memory::new();
     let there = users.clone();
-    let app = TestApp::with(Memory::new(), |builder| builder.users(users)).await;
+    let app = TestApp::with(any_store().await, |builder| builder.users(users)).await;
     let source = TestApp::with(there.clone(), |builder| builder).await;
     app.put_api("items", &[ITEMS]).await;
     let token = app.token("me").await;
@@ -284,7 +285,7 @@ async fn c21_owners_of_a_table_of_the_authors_are_looked_at() {
 
 #[tokio::test]
 async fn a_client_that_is_not_registered_any_more_has_no_good_tokens() {
-    let (store, other) = (Memory::new(), Memory::new());
+    let (store, other) = (any_store().await, any_store().await);
     let app = app_with(TokenFormat::Jwt, store.clone()).await;
     let (token, _) = login(&app).await;
     for key in store.find_keys().await.unwrap() {
@@ -302,7 +303,7 @@ async fn a_client_that_is_not_registered_any_more_has_no_good_tokens() {
 #[tokio::test]
 async fn f3_what_was_revoked_at_one_process_is_inactive_at_the_next_at_once() {
     for format in BOTH {
-        let store = Memory::new();
+        let store = any_store().await;
         let one = app_with(format, store.clone()).await;
         let other = TestApp::with(store, |builder| builder.token_format(format)).await;
         let (token, _) = login(&one).await;
@@ -310,6 +311,17 @@ async fn f3_what_was_revoked_at_one_process_is_inactive_at_the_next_at_once() {
         one.send(form("/revoke", &format!("token={token}&client_id=web&client_secret={SECRET}"))).await;
         assert_eq!(other.introspect("items", &token).await.body, INACTIVE, "in the same second");
     }
+}
+
+#[tokio::test]
+async fn n8_of_what_may_have_ended_in_a_way_nobody_here_knows_nothing_is_said() {
+    let store = any_store().await;
+    let app = app_with(TokenFormat::Jwt, store.clone()).await;
+    let (token, _) = login(&app).await;
+    store.append_feed(&Ended::Other(None), NOW.plus(Duration::from_secs(900))).await.unwrap();
+    app.introspect("items", &token).await.expect(StatusCode::SERVICE_UNAVAILABLE);
+    store.append_feed(&Ended::Everything(NOW), NOW.plus(Duration::from_secs(900))).await.unwrap();
+    assert_eq!(app.introspect("items", &token).await.body, INACTIVE, "this is known");
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use countersign::{
 };
 use serde_json::{Value, json};
 
+use crate::store::any_store;
 use crate::{
     faults::Faulty,
     support::{Answer, NOW, TestApp, answer, form},
@@ -349,7 +350,7 @@ async fn d19_a_request_that_cannot_be_read_says_what_is_missing() {
 #[tokio::test]
 async fn d19_a_new_password_must_fulfil_the_policy_and_is_told_why_not() {
     let strict = PasswordPolicy { minimum_length: 15 };
-    let app = TestApp::with(Memory::new(), |builder| builder.title("Wonderland").password_policy(strict)).await;
+    let app = TestApp::with(any_store().await, |builder| builder.title("Wonderland").password_policy(strict)).await;
     let token = app.log_in("alice").await.access;
     for (new, why) in [
         ("gfqzkwvugfqzkw", "15 characters"),
@@ -407,7 +408,7 @@ async fn d19_a_change_with_the_old_password_undoes_no_change_that_came_first() {
 
 #[tokio::test]
 async fn d19_a_password_of_another_table_is_not_changed_here() {
-    let app = TestApp::with(Memory::new(), |builder| builder.users(Memory::new())).await;
+    let app = TestApp::with(any_store().await, |builder| builder.users(Memory::new())).await;
     let answer = app.send(form("/users/me/password", "")).await;
     answer.expect(StatusCode::NOT_FOUND);
     let document = app.get("/openapi.json").await.json();
@@ -465,7 +466,7 @@ async fn bring_about(app: &TestApp, ending: &str, login: &Login) {
 async fn e13_c21_whatever_ends_a_login_ends_every_token_of_it_at_once() {
     for format in [TokenFormat::Jwt, TokenFormat::Opaque] {
         for ending in ENDINGS {
-            let app = TestApp::with(Memory::new(), |builder| builder.token_format(format)).await;
+            let app = TestApp::with(any_store().await, |builder| builder.token_format(format)).await;
             let (login, other) = (app.log_in("alice").await, app.log_in("bare").await);
             let renewed = Login::read(app.refresh(&login.refresh).await);
             for token in [&login.access, &renewed.access, &other.access] {
@@ -488,7 +489,7 @@ async fn e13_an_api_with_a_table_of_its_own_ends_the_logins_of_a_user() {
     let table = Memory::new();
     let of_table = TestApp::with(table.clone(), |builder| builder).await;
     let subject = of_table.subject("alice").await;
-    let app = TestApp::with(Memory::new(), |builder| builder.users(table)).await;
+    let app = TestApp::with(any_store().await, |builder| builder.users(table)).await;
     let (login, other) = (app.log_in("alice").await, app.log_in("bare").await);
     assert_eq!(app.refused(&login.access).await, None);
     assert_eq!(app.oauth2.end_grants_of(&subject).await.unwrap(), 1);

@@ -29,6 +29,7 @@ mod remembered;
 mod remote;
 mod schemes;
 mod start;
+mod store;
 mod support;
 mod swapped;
 mod throttle;

@@ -6,12 +6,13 @@ use std::{
 };
 
 use countersign::{
-    Memory, OAuth2,
+    OAuth2,
     core::{clock::SeededRng, token::BearerToken},
 };
 use metrics::set_default_local_recorder;
 use metrics_exporter_prometheus::PrometheusBuilder;
 
+use crate::store::any_store;
 use crate::support::TestApp;
 
 /// How often memory is asked for while a token is verified that was verified before.
@@ -22,7 +23,7 @@ fn allocations(oauth2: &OAuth2, token: &BearerToken) -> u64 {
 }
 
 async fn of_an_api() -> u64 {
-    let app = TestApp::with(Memory::new(), |builder| builder.rng(std::sync::Arc::new(SeededRng::new(1)))).await;
+    let app = TestApp::with(any_store().await, |builder| builder.rng(std::sync::Arc::new(SeededRng::new(1)))).await;
     let token = BearerToken::new(app.token("me").await);
     app.oauth2.verify(&token).await.unwrap();
     allocations(&app.oauth2, &token)

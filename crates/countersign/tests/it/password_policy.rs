@@ -14,6 +14,7 @@ use countersign::{
     UserProblem,
 };
 
+use crate::store::any_store;
 use crate::support::{Answer, TestApp, cheap_hashing, form};
 
 /// A list of the author's, which a test can take away.
@@ -40,7 +41,7 @@ async fn change_password(app: &TestApp, token: &str, new: &str) -> Answer {
 
 #[tokio::test]
 async fn d11_a_listed_password_is_refused_with_the_reason_and_nothing_is_changed() {
-    let app = TestApp::with(Memory::new(), |builder| builder.password_blocklist(Horses::default())).await;
+    let app = TestApp::with(any_store().await, |builder| builder.password_blocklist(Horses::default())).await;
     let token = app.token("me").await;
     let answer = change_password(&app, &token, "another+horse").await.expect(StatusCode::BAD_REQUEST);
     let reason = "The new password is refused: the password is on a list of known passwords";
@@ -52,7 +53,7 @@ async fn d11_a_listed_password_is_refused_with_the_reason_and_nothing_is_changed
 #[tokio::test]
 async fn d11_a_list_that_is_away_is_503_and_nothing_is_let_through() {
     let horses = Horses::default();
-    let app = TestApp::with(Memory::new(), |builder| builder.password_blocklist(horses.clone())).await;
+    let app = TestApp::with(any_store().await, |builder| builder.password_blocklist(horses.clone())).await;
     let token = app.token("me").await;
     horses.0.store(AWAY, Ordering::SeqCst);
     let answer = change_password(&app, &token, "another+zebra").await;

@@ -14,6 +14,7 @@ use countersign::{
     routing::get,
 };
 
+use crate::store::any_store;
 use crate::{
     faults::{Faulty, run},
     support::{NOW, TestApp, answer},
@@ -152,7 +153,7 @@ async fn users_of_a_table_of_the_authors_are_looked_up_each_time() {
     let there = users.clone();
     // Whoever adds users to the author's table.
     let author = TestApp::with(there.clone(), |builder| builder).await;
-    let app = TestApp::with(Memory::new(), |builder| builder.users(users)).await;
+    let app = TestApp::with(any_store().await, |builder| builder.users(users)).await;
     let (_, token) = verified(&app).await;
     assert_eq!(refused(&app, &token).await, None);
     there.set_status(token.subject(), OwnerStatus::Disabled, NOW).await.unwrap();
@@ -181,7 +182,7 @@ async fn what_a_handler_makes_of_its_user_is_its_own() {
 #[tokio::test]
 async fn no_password_hash_is_remembered_and_nothing_of_a_user_is_shown() {
     for remembered in [0, 10] {
-        let app = TestApp::with(Memory::new(), |builder| builder.remembered_users(remembered)).await;
+        let app = TestApp::with(any_store().await, |builder| builder.remembered_users(remembered)).await;
         let (_, token) = verified(&app).await;
         for _ in 0..2 {
             let owner = app.oauth2.find_active_owner(&token).await.unwrap();

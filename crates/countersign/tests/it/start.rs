@@ -14,6 +14,7 @@ use countersign::{
     routing::{get, post, public},
 };
 
+use crate::store::any_store;
 use crate::support::{Me, TestApp};
 
 async fn oauth2() -> OAuth2 {
@@ -293,7 +294,7 @@ async fn every_algorithm_signs_and_verifies() {
         (SigningChoice::KeyPair(KeyPairAlgorithm::Rs256), 1, "RS256"),
         (SigningChoice::Secret(secret), 0, "HS256"),
     ] {
-        let app = TestApp::with(Memory::new(), |builder| builder.signing(choice)).await;
+        let app = TestApp::with(any_store().await, |builder| builder.signing(choice)).await;
         let token = app.token("me").await;
         app.get_as("/user", &token).await.expect(axum::http::StatusCode::OK);
         assert_eq!(app.oauth2.server().unwrap().keys().algorithm().name(), algorithm);

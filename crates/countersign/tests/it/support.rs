@@ -1,6 +1,6 @@
 //! `TestApp`: an API in process, with a clock to turn and seeded randomness.
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{any::Any, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -9,8 +9,8 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use countersign::{
-    AccessToken, BearerToken, Builder, CurrentUser, GrantType, Memory, NewClient, NewClientProblem, NewUser, OAuth2,
-    Router, Store, User,
+    AccessToken, BearerToken, Builder, CurrentUser, GrantType, NewClient, NewClientProblem, NewUser, OAuth2, Router,
+    Store, User,
     core::{
         clock::{SeededRng, Timestamp, TurnableClock},
         password::{Argon2Cost, HashingSettings},
@@ -20,6 +20,8 @@ use countersign::{
 };
 use serde_json::Value;
 use tower::ServiceExt;
+
+use crate::store::{AnyStore, any_store};
 
 scopes! {
     /// Read items.
@@ -50,16 +52,19 @@ pub(crate) struct TestApp {
     pub(crate) oauth2: OAuth2,
     pub(crate) clock: Arc<TurnableClock>,
     pub(crate) router: axum::Router,
+    /// What it stands on, if a test did not bring a store of its own.
+    store: Option<AnyStore>,
 }
 
 impl TestApp {
-    /// An API over memory with alice (`read:items me`), disabled dora, and the routes of [`routes`].
+    /// An API over the store of the tests with alice (`read:items me`), disabled dora, and the routes of [`routes`].
     pub(crate) async fn new() -> Self {
-        Self::with(Memory::new(), |builder| builder).await
+        Self::with(any_store().await, |builder| builder).await
     }
 
     pub(crate) async fn with(store: impl Store, change: impl FnOnce(Builder) -> Builder) -> Self {
         let clock = Arc::new(TurnableClock::at(NOW));
+        let any_store = (&store as &dyn Any).downcast_ref().cloned();
         let builder = OAuth2::new(store)
             .issuer(ISSUER)
             .clock(clock.clone())
@@ -75,7 +80,14 @@ impl TestApp {
             let _ = oauth2.add_user(user.password(PASSWORD)).await;
         }
         let router = routes(oauth2.router()).finish().unwrap();
-        Self { oauth2, clock, router }
+        Self { oauth2, clock, router, store: any_store }
+    }
+
+    /// Waits until all attempts so far have been counted as what they were.
+    pub(crate) async fn settled(&self) {
+        if let Some(store) = &self.store {
+            store.settled().await;
+        }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

@@ -16,6 +16,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
+use crate::store::any_store;
 use crate::support::{Answer, PASSWORD, SECRET, TestApp, basic, form};
 
 const WRONG: &str = "username=alice&password=wrong";
@@ -34,6 +35,12 @@ fn from(mut request: Request<Body>, address: &str) -> Request<Body> {
 fn authenticated(mut request: Request<Body>, authorization: &str) -> Request<Body> {
     request.headers_mut().insert(header::AUTHORIZATION, authorization.parse().unwrap());
     request
+}
+
+/// An API over memory, for thousands of turns or hundreds at once, and for what a database is told of in the background alone:
+/// that a client's secret was wrong, or a token nobody's. The rules are the same, and that a database keeps them its own tests show.
+async fn in_memory() -> TestApp {
+    TestApp::with(Memory::new(), |builder| builder).await
 }
 
 impl TestApp {
@@ -107,7 +114,7 @@ async fn d13_a_hundred_guesses_at_once_are_not_looked_at_and_the_owner_gets_in_a
 /// NIST SP 800-63B-4 §3.2.2.
 #[tokio::test]
 async fn d13_a_year_of_guesses_leaves_the_owner_at_home_alone() {
-    let app = TestApp::new().await;
+    let app = in_memory().await;
     app.log_in_from(HERE, RIGHT).await.expect(StatusCode::OK);
     for _ in 0..365 {
         for _ in 0..12 {
@@ -121,7 +128,7 @@ async fn d13_a_year_of_guesses_leaves_the_owner_at_home_alone() {
 
 #[tokio::test]
 async fn d13_the_owner_gets_in_from_a_new_address_while_a_stranger_hammers() {
-    let app = TestApp::new().await;
+    let app = in_memory().await;
     for _ in 0..3_600 {
         app.log_in_from(THERE, WRONG).await;
         app.forward(1);
@@ -159,12 +166,12 @@ async fn d13_credential_stuffing_is_slowed_by_its_source() {
 
 #[tokio::test]
 async fn d13_what_it_does_is_set_within_bounds_and_can_be_off() {
-    let app = TestApp::with(Memory::new(), Builder::without_throttle).await;
+    let app = TestApp::with(any_store().await, Builder::without_throttle).await;
     for _ in 0..120 {
         app.log_in_from(THERE, WRONG).await.expect_wrong();
     }
     let settings = ThrottleSettings { failures_per_account: 1, failures_per_source: 2, ..ThrottleSettings::default() };
-    let app = TestApp::with(Memory::new(), |builder| builder.throttle(settings)).await;
+    let app = TestApp::with(any_store().await, |builder| builder.throttle(settings)).await;
     app.log_in_from(THERE, WRONG).await.expect_wrong();
     // The account waits for 30 seconds, and who failed at it for twice as long.
     app.log_in_from(THERE, WRONG).await.expect_throttled(60);
@@ -214,7 +221,7 @@ async fn d14_every_name_of_an_account_counts_for_it() {
     let table = Memory::new();
     let of_table = TestApp::with(table.clone(), |builder| builder).await;
     of_table.oauth2.add_user(NewUser::new("bob").password(PASSWORD)).await.unwrap();
-    let app = TestApp::with(Memory::new(), |builder| builder.users(Aliases(table))).await;
+    let app = TestApp::with(any_store().await, |builder| builder.users(Aliases(table))).await;
     let names = ["bob", "BOB", "bob%40example.com", "+bob+", "%EF%BD%82%EF%BD%8F%EF%BD%82"];
     for name in names.iter().cycle().take(10) {
         app.post_token(&format!("username={name}&password=wrong")).await.expect_wrong();
@@ -226,7 +233,7 @@ async fn d14_every_name_of_an_account_counts_for_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn d15_of_five_hundred_wrong_guesses_at_once_at_most_ten_are_hashed() {
-    let app = Arc::new(TestApp::new().await);
+    let app = Arc::new(in_memory().await);
     let before = app.hashes();
     let guesses: Vec<_> = (0..500)
         .map(|_| {
@@ -250,7 +257,7 @@ async fn d15_of_five_hundred_wrong_guesses_at_once_at_most_ten_are_hashed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn d13_fifty_right_logins_at_once_all_pass() {
     for address in [None, Some(HERE)] {
-        let app = Arc::new(TestApp::new().await);
+        let app = Arc::new(in_memory().await);
         let logins: Vec<_> = (0..50)
             .map(|_| {
                 let app = app.clone();
@@ -272,6 +279,7 @@ async fn d13_fifty_right_logins_at_once_all_pass() {
 async fn d16_d19_logins_and_changes_of_password_share_a_counter() {
     let app = TestApp::new().await;
     let token = app.token("me").await;
+    app.settled().await;
     for _ in 0..5 {
         app.post_token(WRONG).await.expect_wrong();
         app.change_password_with(&token, "wrong").await.expect(StatusCode::FORBIDDEN);
@@ -302,7 +310,7 @@ async fn d17_a_spoofed_header_neither_resets_nor_frames() {
     app.log_in_from("192.0.2.50", WRONG).await.expect_wrong();
     // Behind a proxy that is trusted, by the header that it sets.
     let proxies = || ["203.0.113.0/24".parse().unwrap()];
-    let app = TestApp::with(Memory::new(), |builder| builder.trusted_proxies(proxies())).await;
+    let app = TestApp::with(any_store().await, |builder| builder.trusted_proxies(proxies())).await;
     for n in 0..60 {
         app.send(spoof(n)).await.expect_wrong();
     }
@@ -310,7 +318,7 @@ async fn d17_a_spoofed_header_neither_resets_nor_frames() {
         app.log_in_from("192.0.2.250", &format!("username=user{n}&password=wrong")).await.expect_wrong();
     }
     app.log_in_from("192.0.2.250", WRONG).await.expect_throttled(12);
-    let app = TestApp::with(Memory::new(), |builder| {
+    let app = TestApp::with(any_store().await, |builder| {
         builder.trusted_proxies(proxies()).forwarded_header(ForwardedHeader::Forwarded)
     })
     .await;
@@ -322,7 +330,7 @@ async fn d17_a_spoofed_header_neither_resets_nor_frames() {
 #[tokio::test]
 async fn h5_f7_a_wrong_secret_is_slowed_wherever_a_client_proves_who_it_is() {
     for path in ["/token", "/introspect", "/revoke", "/feed"] {
-        let app = TestApp::new().await;
+        let app = in_memory().await;
         app.put_api("items", &["https://items.example"]).await;
         let ask = async |secret: &str, address: &str| {
             let request = match path {
@@ -345,7 +353,7 @@ async fn h5_f7_a_wrong_secret_is_slowed_wherever_a_client_proves_who_it_is() {
 
 #[tokio::test]
 async fn h5_a_wrong_assertion_counts_and_a_client_that_does_not_exist_too() {
-    let app = TestApp::new().await;
+    let app = in_memory().await;
     app.put_api("items", &[]).await;
     // {"sub":"nobody"}, signed by nobody.
     let assertion = "client_assertion=e30.eyJzdWIiOiJub2JvZHkifQ.x&client_assertion_type=\
@@ -360,7 +368,7 @@ async fn h5_a_wrong_assertion_counts_and_a_client_that_does_not_exist_too() {
 
 #[tokio::test]
 async fn f10_a_client_that_asks_about_thousands_of_random_tokens_is_slowed() {
-    let app = TestApp::new().await;
+    let app = in_memory().await;
     app.put_api("items", &[crate::support::ISSUER]).await;
     app.put_api("other", &[crate::support::ISSUER]).await;
     let token = app.token_by("items").await;
@@ -394,7 +402,7 @@ async fn f10_a_client_that_asks_about_thousands_of_random_tokens_is_slowed() {
 
 #[tokio::test]
 async fn f10_an_old_token_of_ours_is_no_probe() {
-    let app = TestApp::new().await;
+    let app = in_memory().await;
     app.put_api("items", &[crate::support::ISSUER]).await;
     let token = app.token_by("items").await;
     app.forward(60 * 60);
@@ -414,7 +422,7 @@ impl TestApp {
 /// Only then has a client's failure a source, and is counted.
 #[tokio::test]
 async fn h5_an_api_that_is_served_knows_where_requests_come_from() {
-    let app = TestApp::new().await;
+    let app = in_memory().await;
     app.oauth2.add_client(NewClient::new("items").secret(SECRET)).await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -2,7 +2,7 @@
 
 use axum::http::{Request, StatusCode, header};
 use countersign::{
-    Builder, Memory,
+    Builder,
     core::{
         client::{AllowedScope, Authentication, Client, ClientSecret, ClientSecrets, Party, SecretMethods},
         grant_type::GrantType,
@@ -10,6 +10,7 @@ use countersign::{
     },
 };
 
+use crate::store::any_store;
 use crate::support::{Admin, Answer, Me, NOW, TestApp, form};
 
 const LOGIN: &str = "username=alice&password=correct+horse";
@@ -35,7 +36,7 @@ async fn a9_success_has_the_shape_of_rfc_6749() {
 
 #[tokio::test]
 async fn a9_a_default_scope_is_told() {
-    let app = TestApp::with(Memory::new(), Builder::default_scopes::<(Me, Admin)>).await;
+    let app = TestApp::with(any_store().await, Builder::default_scopes::<(Me, Admin)>).await;
     let body = app.post_token(LOGIN).await.expect(StatusCode::OK).json();
     assert_eq!(body["scope"], "me", "of the default scope, what the user has");
     let bare = app.post_token("username=bare&password=correct+horse").await.expect(StatusCode::OK).json();
@@ -237,7 +238,7 @@ async fn o2_a_new_client_has_no_password_grant_and_one_setting_ends_it_for_all()
     let answer = app.post_token(&format!("{LOGIN}&client_id=page")).await;
     answer.expect_error(StatusCode::BAD_REQUEST, "unauthorized_client");
 
-    let off = TestApp::with(Memory::new(), Builder::without_password_grant).await;
+    let off = TestApp::with(any_store().await, Builder::without_password_grant).await;
     for body in [LOGIN.to_owned(), format!("grant_type=password&{LOGIN}")] {
         off.post_token(&body).await.expect_error(StatusCode::BAD_REQUEST, "unsupported_grant_type");
     }
@@ -253,7 +254,7 @@ async fn o4_the_password_grant_is_advertised_while_it_is_on() {
     assert_eq!(on["revocation_endpoint"], "https://api.example.com/revoke");
     assert_eq!(on["jwks_uri"], "https://api.example.com/.well-known/jwks.json");
     assert_eq!(on["scopes_supported"], serde_json::json!(["read:items", "me", "admin"]));
-    let off = TestApp::with(Memory::new(), Builder::without_password_grant).await;
+    let off = TestApp::with(any_store().await, Builder::without_password_grant).await;
     // Who logged in before it was switched off stays.
     let left = serde_json::json!(["refresh_token", "client_credentials"]);
     assert_eq!(off.get(METADATA).await.json()["grant_types_supported"], left);

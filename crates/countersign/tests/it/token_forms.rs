@@ -5,6 +5,7 @@ use axum::{
     http::{Method, Request, StatusCode, header},
 };
 
+use crate::store::any_store;
 use crate::support::{TestApp, form};
 
 const LOGIN: &str = "grant_type=password&username=alice&password=correct+horse";
@@ -107,7 +108,7 @@ async fn a6_the_grant_type_is_exact_or_plainly_a_login() {
     app.post_token("username=alice&password=correct+horse").await.expect(StatusCode::OK);
     app.post_token("grant_type=&username=alice&password=correct+horse").await.expect(StatusCode::OK);
 
-    let strict = TestApp::with(countersign::Memory::new(), countersign::Builder::require_grant_type).await;
+    let strict = TestApp::with(any_store().await, countersign::Builder::require_grant_type).await;
     let answer = strict.post_token("username=alice&password=correct+horse").await;
     let answer = answer.expect_error(StatusCode::BAD_REQUEST, "invalid_request");
     assert_eq!(answer.json()["detail"][0]["loc"][1], "grant_type");

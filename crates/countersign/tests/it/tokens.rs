@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
 use countersign::{
-    AccessToken, Claims, CurrentUser, ExtraClaims, IssuedFor, Memory, OAuth2, StoreError,
+    AccessToken, Claims, CurrentUser, ExtraClaims, IssuedFor, OAuth2, StoreError,
     core::{
         clock::Clock,
         extra_claims::{Map, Value},
@@ -20,6 +20,7 @@ use countersign::{
 };
 use serde_json::json;
 
+use crate::store::any_store;
 use crate::{
     examples::Program,
     support::{Me, NOW, ReadItems, TestApp},
@@ -101,7 +102,7 @@ struct Role {
 
 #[tokio::test]
 async fn the_authors_claims_are_in_every_token_so_that_guards_on_them_can_be_tested() {
-    let app = TestApp::with(Memory::new(), |builder| builder.claims(Roles)).await;
+    let app = TestApp::with(any_store().await, |builder| builder.claims(Roles)).await;
     let router = || app.oauth2.router().route("/role", get(async |claims: Claims<Role>| claims.role.clone()));
     let program = Program::of(Ok(router()));
     let token = testing::token(&app.oauth2, "alice", "me").await.unwrap();

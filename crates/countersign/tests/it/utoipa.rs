@@ -27,6 +27,7 @@ use utoipa::{
     },
 };
 
+use crate::store::any_store;
 use crate::support::{Admin, Answer, Me, ReadItems, TestApp, answer};
 
 security_schemes! {
@@ -491,7 +492,7 @@ async fn two_types_of_one_name_do_not_start() {
 #[tokio::test]
 async fn the_document_says_what_the_api_is_unless_the_builder_does() {
     let with = async |change: fn(countersign::Builder) -> countersign::Builder| {
-        let app = TestApp::with(countersign::Memory::new(), change).await;
+        let app = TestApp::with(any_store().await, change).await;
         let router = app.oauth2.router().merge(by_utoipa()).document(&Documented::openapi()).unwrap();
         let document = document(router);
         let router = app.oauth2.router().document(&Documented::openapi()).unwrap().finish().unwrap();

@@ -38,18 +38,24 @@ async fn f3_what_one_replica_ends_the_other_hears_before_it_asks() {
     let server = Server::new().await;
     let [here, there] = replicas(&server).await;
     here.add_user(NewUser::new("alice").password("correct horse")).await.unwrap();
-    let issued = log_in(&here, "correct+horse").await.unwrap();
-    let token = there.verify(&issued).await.unwrap();
     let house = tokio::spawn(there.clone().keep_house());
-    here.end_grants_of(token.subject()).await.unwrap();
-    assert!(here.verify(&issued).await.is_err(), "at once where it was done");
-    timeout(PATIENCE, async {
-        while there.verify(&issued).await.is_ok() {
-            tokio::task::yield_now().await;
+    for disables in [false, true] {
+        let issued = log_in(&here, "correct+horse").await.unwrap();
+        let token = there.verify(&issued).await.unwrap();
+        if disables {
+            here.disable_user(token.subject()).await.unwrap();
+        } else {
+            here.end_grants_of(token.subject()).await.unwrap();
         }
-    })
-    .await
-    .unwrap();
+        assert!(here.verify(&issued).await.is_err(), "at once where it was done");
+        timeout(PATIENCE, async {
+            while there.verify(&issued).await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .unwrap();
+    }
     house.abort();
 }
 
@@ -80,4 +86,18 @@ async fn m6_a_sweep_touches_no_counter_that_stays() {
         server.run(&format!("UPDATE {table} SET kept_until = 5")).await;
     }
     assert_eq!(server.store.sweep(NOW, Duration::ZERO, 100).await.unwrap(), 200, "in steps");
+}
+
+/// Counting them takes as long as there are many: it is no part of every sweep.
+#[tokio::test(flavor = "multi_thread")]
+async fn m6_a_process_looks_for_counters_beyond_what_is_kept_when_it_starts_and_not_with_every_sweep() {
+    let server = Server::new().await;
+    assert_eq!(server.store.sweep(NOW, Duration::ZERO, 100).await.unwrap(), 0);
+    let counters = "INSERT INTO oauth2_known_pairs (key, kept_until) \
+        SELECT decode(lpad(to_hex(n), 32, '0'), 'hex'), 2000000000 + n FROM generate_series(1, 500300) AS n";
+    server.run(counters).await;
+    assert_eq!(server.store.sweep(NOW, Duration::ZERO, 100).await.unwrap(), 0);
+    let started = countersign_sql::Postgres::open(&server.url).await.unwrap();
+    assert_eq!(started.sweep(NOW, Duration::ZERO, 100).await.unwrap(), 300, "all at once: it does not look again soon");
+    assert_eq!(server.count("SELECT min(kept_until) FROM oauth2_known_pairs").await, 2_000_000_301, "the oldest went");
 }

@@ -11,6 +11,7 @@ use countersign::{
 use serde_json::{Map, Value, json};
 
 use super::support::{OF_ITS_OWN, SECRET, add, basic, post, service};
+use crate::store::any_store;
 use crate::{
     faults::Faulty,
     support::{ISSUER, NOW, ReadItems, TestApp, answer, cheap_hashing},
@@ -45,7 +46,7 @@ async fn the_grant_is_for_confidential_clients_that_were_given_it() {
     }
     app.ask(OF_ITS_OWN, None).await.expect_error(StatusCode::UNAUTHORIZED, "invalid_client");
 
-    let off = TestApp::with(Memory::new(), Builder::without_client_credentials_grant).await;
+    let off = TestApp::with(any_store().await, Builder::without_client_credentials_grant).await;
     add(&off.oauth2, service("app").secret(SECRET)).await;
     let answer = off.ask(OF_ITS_OWN, Some(&basic("app", SECRET))).await;
     answer.expect_error(StatusCode::BAD_REQUEST, "unsupported_grant_type");
@@ -86,14 +87,14 @@ async fn a15_a_client_gets_what_it_asks_for_and_may_have() {
     assert!(nothing.get("scope").is_none() && decoded(nothing["access_token"].as_str().unwrap())["scope"].is_null());
 
     let with_default =
-        TestApp::with(Memory::new(), Builder::default_scopes::<(ReadItems, crate::support::Admin)>).await;
+        TestApp::with(any_store().await, Builder::default_scopes::<(ReadItems, crate::support::Admin)>).await;
     add(&with_default.oauth2, service("app").secret(SECRET).scope("read:items me")).await;
     assert_eq!(with_default.own_token("app", "").await["scope"], "read:items", "the default, as far as it may");
 }
 
 #[tokio::test]
 async fn h9_a_clients_token_says_whose_it_is_and_opens_what_asks_for_no_user() {
-    let app = TestApp::with(Memory::new(), Builder::developer_mode).await;
+    let app = TestApp::with(any_store().await, Builder::developer_mode).await;
     add(&app.oauth2, service("app").secret(SECRET).scope("read:items me")).await;
     let answer = app.own_token("app", "&scope=read:items+me").await;
     assert_eq!((&answer["token_type"], &answer["expires_in"]), (&"bearer".into(), &900.into()));
@@ -129,7 +130,7 @@ async fn h9_a_clients_token_says_whose_it_is_and_opens_what_asks_for_no_user() {
 
 #[tokio::test]
 async fn h9_a_test_makes_a_clients_token_in_one_line() {
-    let app = TestApp::with(Memory::new(), |builder| builder.claims(Editor)).await;
+    let app = TestApp::with(any_store().await, |builder| builder.claims(Editor)).await;
     let token = TokenFor::client(&app.oauth2, "app").scope("me read:items").sign().await.unwrap();
     let claims = decoded(&token);
     assert_eq!((&claims["sub"], &claims["client_id"]), (&json!("app"), &json!("app")));
@@ -167,7 +168,7 @@ impl ResourceOwners for Everybody {
 
 /// A handle over a store with the client `app`, whose users come from [`Everybody`].
 async fn over_everybody() -> TestApp {
-    let store = Memory::new();
+    let store = any_store().await;
     let before = TestApp::with(store.clone(), |builder| builder).await;
     let app = service("app").secret(SECRET).first_party().grant_type(GrantType::Password).scope("me");
     add(&before.oauth2, app).await;
@@ -207,7 +208,7 @@ impl ExtraClaims for Editor {
 
 #[tokio::test]
 async fn h9_what_the_author_says_of_users_is_not_said_of_clients() {
-    let app = TestApp::with(Memory::new(), |builder| builder.claims(Editor)).await;
+    let app = TestApp::with(any_store().await, |builder| builder.claims(Editor)).await;
     add(&app.oauth2, service("app").secret(SECRET)).await;
     assert_eq!(decoded(&app.token("me").await)["role"], "editor");
     let own = app.own_token("app", "").await;
@@ -318,7 +319,7 @@ async fn handlers_can_tell_clients_from_users() {
 #[tokio::test]
 async fn f3_a_clients_own_opaque_token_ends_with_it_in_every_process_at_once() {
     for remove in [false, true] {
-        let store = Memory::new();
+        let store = any_store().await;
         let [one, other] = [store.clone(), store]
             .map(|store| async { TestApp::with(store, |builder| builder.token_format(TokenFormat::Opaque)).await });
         let (one, other) = (one.await, other.await);

@@ -3,17 +3,15 @@
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use countersign::{
-    Memory,
-    core::{
-        client::{ClientKeys, ClientProblem},
-        jose::KeyProblem,
-        key::{HeldKey, KeyPairAlgorithm},
-    },
+use countersign::core::{
+    client::{ClientKeys, ClientProblem},
+    jose::KeyProblem,
+    key::{HeldKey, KeyPairAlgorithm},
 };
 use serde_json::{Value, json};
 
 use super::support::{OF_ITS_OWN, SECRET, SigningClient, add, claims, service, with_assertion};
+use crate::store::any_store;
 use crate::support::{Answer, ISSUER, NOW, TestApp};
 
 const ID: &str = "signer";
@@ -174,7 +172,7 @@ fn expiring(token_id: &str, seconds: i64) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn h7_of_many_uses_at_once_in_two_processes_one_passes() {
     // Nothing but the store connects the two.
-    let store = Memory::new();
+    let store = any_store().await;
     let apps = [TestApp::with(store.clone(), |builder| builder).await, TestApp::with(store, |builder| builder).await];
     let apps = Arc::new(apps);
     let key = SigningClient::new(KeyPairAlgorithm::EdDsa);

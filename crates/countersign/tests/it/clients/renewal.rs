@@ -7,7 +7,7 @@ use std::{
 
 use axum::http::{StatusCode, header};
 use countersign::{
-    ClientChangeProblem, ClientId, ClientStatus, Clock, ExtraClaims, Found, GrantType, IssuedFor, Memory, NewClient,
+    ClientChangeProblem, ClientId, ClientStatus, Clock, ExtraClaims, Found, GrantType, IssuedFor, NewClient,
     StoreError, async_trait,
     core::{
         client::registry::{self, RegistryProblem},
@@ -18,6 +18,7 @@ use countersign::{
 use serde_json::Value;
 
 use super::support::{OF_ITS_OWN, add, basic, service};
+use crate::store::{AnyStore, any_store};
 use crate::{
     faults::Faulty,
     support::{Answer, TestApp, form},
@@ -231,7 +232,7 @@ async fn h10_code_sees_the_clients_in_pages() {
 /// Disables a client while its request is under way, after it was let in, and lets time pass.
 #[derive(Debug)]
 struct DisablesIt {
-    store: Memory,
+    store: AnyStore,
     clock: Arc<Mutex<Option<Arc<TurnableClock>>>>,
 }
 
@@ -249,7 +250,7 @@ impl ExtraClaims for DisablesIt {
 
 #[tokio::test]
 async fn h10_a_retry_under_way_gets_nothing_that_outlives_its_client() {
-    let (store, clock) = (Memory::new(), Arc::default());
+    let (store, clock) = (any_store().await, Arc::default());
     let claims = DisablesIt { store: store.clone(), clock: Arc::clone(&clock) };
     let app = TestApp::with(store, |builder| builder.claims(claims)).await;
     let client = NewClient::new("one").first_party().any_scope();

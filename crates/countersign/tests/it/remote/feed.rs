@@ -31,7 +31,10 @@ async fn c23_what_is_no_page_of_a_feed_is_not_heard() {
         ("a list", json_at(&json!([]))),
         ("a thing twice", fetched(200, "application/json", r#"{"entries":[],"entries":[],"next":0}"#)),
         ("out of order", json_at(&json!({ "entries": [], "next": "1" }))),
-        ("another kind", json_at(&json!({ "entries": [{ "number": 1, "until": 1, "owner_id": "x" }], "next": 1 }))),
+        (
+            "another kind, without its end",
+            json_at(&json!({ "entries": [{ "number": 1, "owner_id": "x" }], "next": 1 })),
+        ),
         (
             "too large",
             fetched(200, "application/json", format!("{{\"entries\":[],\"next\":0}}{}", " ".repeat(1 << 20))),
@@ -44,6 +47,24 @@ async fn c23_what_is_no_page_of_a_feed_is_not_heard() {
         app.network.put(FEED, empty());
         app.oauth2.hear_of_revocations().await.unwrap();
         app.accepts(&key.token("")).await;
+    }
+}
+
+#[tokio::test]
+async fn c23_an_entry_of_another_kind_is_not_skipped() {
+    let key = Key::new("first", 1);
+    // Whose tokens it is about nobody knows, but none that expires later.
+    for (until, is_about_it) in [(1, false), (1_i64 << 40, true)] {
+        let app = app(&key).await;
+        let page = json!({ "entries": [{ "number": 1, "until": until, "owner_id": "x" }], "next": 1 });
+        for page in [page, json!({ "entries": [], "next": 1 })] {
+            app.network.put(FEED, json_at(&page));
+            app.oauth2.hear_of_revocations().await.unwrap();
+            match is_about_it {
+                true => app.cannot_know(&key.token("")).await,
+                false => app.accepts(&key.token("")).await,
+            }
+        }
     }
 }
 

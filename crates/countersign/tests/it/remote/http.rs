@@ -18,12 +18,13 @@ use axum::{
     routing::{any, get, post},
 };
 use countersign::{
-    Clock, Memory, OAuth2, Reason,
+    Clock, OAuth2, Reason,
     core::{clock::System, token::BearerToken},
 };
 use serde_json::json;
 
 use super::support::{AUDIENCE, Key, claims, request};
+use crate::store::any_store;
 use crate::support::{SECRET, TestApp, answer, form, routes};
 
 /// A server on a free port of this machine, until the test ends.
@@ -159,7 +160,7 @@ async fn tokens_are_introspected_over_the_wire() {
 async fn f3_the_feed_is_followed_over_the_wire() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
-    let issuer = TestApp::with(Memory::new(), |builder| builder.issuer(&base).audience(AUDIENCE)).await;
+    let issuer = TestApp::with(any_store().await, |builder| builder.issuer(&base).audience(AUDIENCE)).await;
     issuer.put_api("items", &[AUDIENCE]).await;
     let router = issuer.router.clone();
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });

@@ -13,8 +13,8 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 use countersign::{
-    BearerError, ClientId, Memory, OAuth2, OwnerStatus, PasswordHash, Reason, RevocationSettings, TokenFormat,
-    WhenStale, async_trait,
+    BearerError, ClientId, OAuth2, OwnerStatus, PasswordHash, Reason, RevocationSettings, TokenFormat, WhenStale,
+    async_trait,
     core::{
         clock::SeededRng,
         names::KeyId,
@@ -26,6 +26,7 @@ use countersign::{
 use serde_json::json;
 
 use super::support::{AUDIENCE, FEED, ISSUER, METADATA, settle};
+use crate::store::{AnyStore, any_store};
 use crate::support::{Answer, NOW, SECRET, TestApp, answer, form};
 
 /// The way from the API to the issuer, without a network.
@@ -118,12 +119,12 @@ impl Fetch for Wire {
     }
 }
 
-async fn issuer(store: Memory, format: TokenFormat) -> TestApp {
+async fn issuer(store: AnyStore, format: TokenFormat) -> TestApp {
     issuer_of_seed(store, format, 1).await
 }
 
 /// With other randomness than the first, it makes no name a second time.
-async fn issuer_of_seed(store: Memory, format: TokenFormat, seed: u64) -> TestApp {
+async fn issuer_of_seed(store: AnyStore, format: TokenFormat, seed: u64) -> TestApp {
     let change = |builder: countersign::Builder| {
         let builder = builder.issuer(ISSUER).audience(AUDIENCE).token_format(format);
         builder.rng(Arc::new(SeededRng::new(seed)))
@@ -136,7 +137,7 @@ async fn issuer_of_seed(store: Memory, format: TokenFormat, seed: u64) -> TestAp
 /// An issuer, and an API that follows its feed.
 struct Two {
     issuer: TestApp,
-    store: Memory,
+    store: AnyStore,
     wire: Wire,
     api: OAuth2,
     router: axum::Router,
@@ -144,11 +145,10 @@ struct Two {
 
 impl Two {
     async fn new() -> Self {
-        Self::with(|builder| builder).await
+        Self::with(any_store().await, |builder| builder).await
     }
 
-    async fn with(change: impl FnOnce(RemoteBuilder) -> RemoteBuilder) -> Self {
-        let store = Memory::new();
+    async fn with(store: AnyStore, change: impl FnOnce(RemoteBuilder) -> RemoteBuilder) -> Self {
         let issuer = issuer(store.clone(), TokenFormat::Jwt).await;
         let wire = Wire::to(&issuer);
         let builder = OAuth2::remote(ISSUER).audience(AUDIENCE).fetch(wire.clone()).clock(issuer.clock.clone());
@@ -282,8 +282,30 @@ async fn a_client_that_ended_ends_the_tokens_it_had_and_no_later_ones() {
 }
 
 #[tokio::test]
+async fn n8_what_ended_at_a_newer_issuer_in_a_way_nobody_here_knows_is_not_believed() {
+    for when_stale in [WhenStale::Refuse, WhenStale::Accept] {
+        let settings = RevocationSettings { when_stale, ..RevocationSettings::default() };
+        let two = Two::with(any_store().await, |builder| builder.revocation(settings)).await;
+        let (token, revoked) = (two.token().await, two.token().await);
+        two.accepts(&token).await;
+        two.accepts(&revoked).await;
+        two.store.append_feed(&Ended::Other(None), NOW.plus(Duration::from_secs(900))).await.unwrap();
+        two.revoke(&revoked).await;
+        two.issuer.forward(1);
+        let later = two.token().await;
+        two.hears().await;
+        two.refuses(&revoked).await;
+        match when_stale {
+            WhenStale::Refuse => two.cannot_know(&token).await,
+            WhenStale::Accept => two.accepts(&token).await,
+        }
+        two.accepts(&later).await;
+    }
+}
+
+#[tokio::test]
 async fn before_the_feed_was_heard_for_the_first_time_nobody_knows() {
-    let issuer = issuer(Memory::new(), TokenFormat::Jwt).await;
+    let issuer = issuer(any_store().await, TokenFormat::Jwt).await;
     let token = issuer.token("").await;
     let wire = Wire::to(&issuer);
     let api = async |secret: &str, when_stale: WhenStale| {
@@ -333,7 +355,7 @@ async fn what_was_heard_is_good_enough_for_a_minute() {
 #[tokio::test]
 async fn who_prefers_it_believes_tokens_until_they_expire() {
     let settings = RevocationSettings { max_staleness: Duration::from_secs(5), when_stale: WhenStale::Accept };
-    let two = Two::with(|builder| builder.revocation(settings)).await;
+    let two = Two::with(any_store().await, |builder| builder.revocation(settings)).await;
     let (token, revoked) = (two.token().await, two.token().await);
     two.accepts(&token).await;
     two.revoke(&revoked).await;
@@ -375,7 +397,7 @@ async fn it_begins_anew_when_the_issuer_does() {
         two.revoke(&two.token().await).await;
     }
     two.hears().await;
-    let store = Memory::new();
+    let store = any_store().await;
     for key in two.store.find_keys().await.unwrap() {
         store.put_first_key(&key).await.unwrap();
     }
@@ -418,7 +440,7 @@ async fn what_stops_nothing_any_more_is_forgotten() {
 
 #[tokio::test(start_paused = true)]
 async fn news_come_by_themselves_and_at_once() {
-    let two = Two::new().await;
+    let two = Two::with(AnyStore::memory(), |builder| builder).await;
     two.wire.0.is_quiet.store(false, Ordering::SeqCst);
     let token = two.token().await;
     two.accepts(&token).await;
@@ -435,7 +457,7 @@ async fn silence_is_heard_every_ten_seconds_and_more_often_where_less_is_allowed
     for (max_staleness, waits) in [(60, 10), (20, 10), (8, 4), (1, 1), (0, 1)] {
         let settings =
             RevocationSettings { max_staleness: Duration::from_secs(max_staleness), ..RevocationSettings::default() };
-        let two = Two::with(|builder| builder.revocation(settings)).await;
+        let two = Two::with(AnyStore::memory(), |builder| builder.revocation(settings)).await;
         two.wire.0.is_quiet.store(false, Ordering::SeqCst);
         tokio::time::sleep(Duration::from_millis(40_500)).await;
         let asked = two.wire.asked();
@@ -446,7 +468,7 @@ async fn silence_is_heard_every_ten_seconds_and_more_often_where_less_is_allowed
 
 #[tokio::test(start_paused = true)]
 async fn an_issuer_that_is_away_is_asked_less_and_less_often() {
-    let two = Two::new().await;
+    let two = Two::with(AnyStore::memory(), |builder| builder).await;
     two.wire.0.is_quiet.store(false, Ordering::SeqCst);
     two.wire.cut(true);
     let began = tokio::time::Instant::now();
@@ -510,7 +532,7 @@ async fn c21_where_no_feed_is_followed_nobody_says_that_one_is() {
 
 #[tokio::test]
 async fn f3_opaque_tokens_are_introspected_until_they_are_revoked() {
-    let store = Memory::new();
+    let store = any_store().await;
     let issuer = issuer(store.clone(), TokenFormat::Opaque).await;
     issuer.put_api("orders", &["https://orders.example.com"]).await;
     let wire = Wire::to(&issuer);
@@ -542,7 +564,7 @@ async fn f3_opaque_tokens_are_introspected_until_they_are_revoked() {
 /// A client that is its own API: what it hears of its refresh token makes no access token of it.
 #[tokio::test]
 async fn f9_no_refresh_token_opens_the_api_that_got_it() {
-    let issuer = issuer(Memory::new(), TokenFormat::Jwt).await;
+    let issuer = issuer(any_store().await, TokenFormat::Jwt).await;
     let wire = Wire::to(&issuer);
     let builder = OAuth2::introspecting(ISSUER, "items", SECRET).audience(AUDIENCE).fetch(wire.clone());
     let items = builder.clock(issuer.clock.clone()).build().await.unwrap();
@@ -555,7 +577,7 @@ async fn f9_no_refresh_token_opens_the_api_that_got_it() {
 
 #[tokio::test]
 async fn the_metadata_tell_of_both() {
-    let issuer = issuer(Memory::new(), TokenFormat::Jwt).await;
+    let issuer = issuer(any_store().await, TokenFormat::Jwt).await;
     let metadata = issuer.get("/.well-known/oauth-authorization-server").await.json();
     assert_eq!(metadata["introspection_endpoint"], format!("{ISSUER}/introspect"));
     let methods = json!(["client_secret_basic", "client_secret_post", "private_key_jwt"]);

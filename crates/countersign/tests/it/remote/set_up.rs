@@ -7,13 +7,14 @@ use axum::{
     http::{Request, StatusCode},
 };
 use countersign::{
-    Memory, OAuth2, StartError,
+    OAuth2, StartError,
     audit::AuditedAccess,
     routing::{get, public},
 };
 use serde_json::{Value, json};
 
 use super::support::{AUDIENCE, ISSUER, KEYS, Key, METADATA, Network, RemoteApp, fetched};
+use crate::store::any_store;
 use crate::support::{Answer, Me, ReadItems, TestApp, answer, routes};
 
 fn key() -> Key {
@@ -26,7 +27,7 @@ async fn get_from(router: &axum::Router, path: &str) -> Answer {
 
 #[tokio::test]
 async fn the_same_handlers_answer_the_same_to_tokens_from_elsewhere() {
-    let embedded = TestApp::with(Memory::new(), |builder| builder.issuer(ISSUER).audience(AUDIENCE)).await;
+    let embedded = TestApp::with(any_store().await, |builder| builder.issuer(ISSUER).audience(AUDIENCE)).await;
     let network = Network::default();
     for (at, path) in [(METADATA, "/.well-known/oauth-authorization-server"), (KEYS, "/.well-known/jwks.json")] {
         let body = embedded.get(path).await.expect(StatusCode::OK).body.replace("/.well-known/jwks.json", "/keys");

@@ -3,8 +3,8 @@
 
 Usage: faults/run.py [--rounds N] [--seed S] [--store STORE] [FAULT…]
 
-Without a name all faults, each with as many rounds as its long form has. What it does depends on the seed alone; how
-the threads meet is the machine's. faults/README.md says what each fault is.
+Without a name all faults, on each store that they are for, with as many rounds as the long form has. What it does
+depends on the seed alone; how the threads meet is the machine's. faults/README.md says what each fault is.
 """
 
 import argparse
@@ -30,20 +30,26 @@ def main():
     parser.add_argument(
         "--seed", type=int, default=random.SystemRandom().randrange(10**6), help="that of a run to repeat"
     )
-    parser.add_argument("--store", choices=STORES, default="sqlite")
+    parser.add_argument("--store", choices=STORES, help="of those that a fault is for; else on each of them")
     arguments = parser.parse_args()
     unknown = set(arguments.faults) - set(FAULTS)
     if unknown:
         parser.error(f"no such fault: {', '.join(sorted(unknown))}; there are {', '.join(FAULTS)}")
-    print(f"faults: seed {arguments.seed}, store {arguments.store}", flush=True)
+    modules = {name: importlib.import_module(f"cases.{name}") for name in arguments.faults or FAULTS}
+    asked = [arguments.store] if arguments.store else STORES
+    stores = {
+        name: [store for store in asked if store in getattr(module, "STORES", STORES)] for name, module in modules.items()
+    }
+    for name in arguments.faults:
+        if not stores[name]:
+            parser.error(f"{name} is not for {arguments.store}")
+    print(f"faults: seed {arguments.seed}", flush=True)
     failed = 0
-    for name in arguments.faults or FAULTS:
-        module = importlib.import_module(f"cases.{name}")
-        if arguments.store not in getattr(module, "STORES", STORES):
-            continue
-        report = conduct(name, module, arguments.store, arguments.rounds or module.ROUNDS, arguments.seed)
-        print(report, flush=True)
-        failed += bool(report.problem)
+    for name, module in modules.items():
+        for store in stores[name]:
+            report = conduct(name, module, store, arguments.rounds or module.ROUNDS, arguments.seed)
+            print(report, flush=True)
+            failed += bool(report.problem)
     return 1 if failed else 0
 
 

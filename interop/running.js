@@ -14,7 +14,7 @@ export const PROGRAMS = Object.fromEntries(Object.entries(SIGNERS).filter(([, fa
 export const ARTIFACTS = join(ROOT, 'artifacts');
 
 const START_TIMEOUT = 60_000; // milliseconds; a debug build on a busy machine
-const STOP_TIMEOUT = 20_000; // milliseconds
+const STOP_TIMEOUT = 60_000; // milliseconds
 
 // Where cargo puts what `cargo test` builds.
 const DIRECTORY = process.env.PROGRAMS_DIR ?? join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), 'debug');

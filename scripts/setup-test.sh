@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Brings what `make test` needs beside Rust: a C compiler, curl, Python with a virtual environment, Node.js, Chromium,
-# the command line `jose`, two tools that attack, `slowhttptest` and `hydra`, three for faults, `strace`, `faketime` and `ip`, a
-# proxy, `haproxy`, and PostgreSQL, of which the tests make clusters of their own. Installs Debian packages only for what is
-# missing; done again, it does nothing. Versions of the rest are pinned.
+# Brings what `make test` needs beside Rust: a C compiler, curl, Python with a virtual environment, Node.js, Chromium, the
+# command line `jose`, three tools that attack, `slowhttptest`, `hydra` and `sqlmap`, three for faults, `strace`, `faketime`
+# and `ip`, a proxy, `haproxy`, and PostgreSQL, of which the tests make clusters of their own. Installs Debian packages only
+# for what is missing; done again, it does nothing. Versions of the rest are pinned.
 #
 # On Debian the packages `postgresql` and `haproxy` start services of their own, now and at each boot. No test needs or touches
 # them: `systemctl disable --now postgresql haproxy` ends that.
@@ -49,6 +49,7 @@ missing_packages() {
     command -v jose >/dev/null || echo jose
     command -v slowhttptest >/dev/null || echo slowhttptest
     command -v hydra >/dev/null || echo hydra
+    command -v sqlmap >/dev/null || echo sqlmap
     { command -v haproxy || [ -x /usr/sbin/haproxy ]; } >/dev/null || echo haproxy
     find_postgresql || echo postgresql
     command -v openssl >/dev/null || echo openssl

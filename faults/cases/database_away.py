@@ -9,6 +9,7 @@ from rig.accounts import HEARD, Violated
 from rig.checks import check_accounts, check_keys, check_store, key_ids
 from rig.probe import Probe
 from rig.server import Broken, Countersign
+from rig.slowness import SLOWNESS
 
 STORES = ("postgres",)
 ROUNDS = 84
@@ -17,8 +18,8 @@ LEEWAY = 60  # seconds
 BEFORE, AWAY = (0.2, 0.6), (0.3, 2.0)  # seconds
 # One cut of the network in so many is longer than anything that is asked of the database may take: so many seconds.
 LONG, LONGER = 4, (10.5, 13.0)
-BACK = 5.0  # seconds
-LONGEST = 15.0  # seconds until an answer: ten, and what a busy machine adds
+BACK = 5.0 * SLOWNESS  # seconds
+LONGEST = 15.0 * SLOWNESS  # seconds until an answer: ten, and what a busy machine adds
 
 
 def stopped(trial, cluster):

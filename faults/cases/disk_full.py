@@ -11,6 +11,7 @@ from rig.checks import check_accounts, check_store
 from rig.load import Load
 from rig.probe import Probe
 from rig.server import Broken, Countersign
+from rig.slowness import SLOWNESS
 from rig.small_disk import SmallDisk
 
 STORES = ("sqlite",)
@@ -21,7 +22,7 @@ LEEWAY = 60  # seconds
 MOST_LEFT = 200_000  # bytes that are still free, at most
 BEFORE, FULL = (0.05, 0.4), (0.3, 1.0)  # seconds
 PATIENCE = 20  # seconds until a write must have been refused
-RECOVERY = 5.0  # seconds
+RECOVERY = 5.0 * SLOWNESS  # seconds
 
 
 def run(trial):

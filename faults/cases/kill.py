@@ -4,12 +4,13 @@ import time
 
 from rig.checks import check_accounts, check_keys, check_store, key_ids
 from rig.server import Broken, Countersign
+from rig.slowness import SLOWNESS
 
 ROUNDS = 1000
 THREADS, ACCOUNTS = 5, 2  # of each thread
 LEEWAY = 60  # seconds: what was answered before the kill can be asked for again after it
 EARLIEST, LATEST = 0.01, 0.35  # seconds of load before the kill
-RESTART = 2.0  # seconds, the most
+RESTART = 2.0 * SLOWNESS  # seconds, the most
 # One round of so many is begun where a second use of a refresh token is a theft; and in one of so many the commands are
 # killed too.
 STRICT, COMMANDS_TOO = 4, 3

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { PROGRAMS, spellings, start } from '../running.js';
+import { WAIT } from './swagger_ui.js';
 import { assertStayedAt, kept, launch, open, screenshot } from './watched.js';
 
-const WAIT = 20_000; // milliseconds; a debug build on a busy machine
 const REFUSED = /^error: Failed to load resource: the server responded with a status of 40[013] /;
 // Swagger UI says this of every operation id with an underscore in it, its own among them, when a deep link opens it.
 const OF_ITS_OWN = /^warning: Warning: escaping deep link whitespace with `_` will be unsupported/;

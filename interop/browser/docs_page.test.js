@@ -5,10 +5,9 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { SIGNERS, start } from '../running.js';
 import { strip } from './proxy.js';
-import { SwaggerUi, assertCalm } from './swagger_ui.js';
+import { SwaggerUi, WAIT, assertCalm } from './swagger_ui.js';
 import { assertStayedAt, kept, launch, open, screenshot } from './watched.js';
 
-const WAIT = 20_000; // milliseconds; a debug build on a busy machine
 const LIFETIME = 60; // seconds
 const RAN_OUT = 'Your login ran out. Authorize again.';
 const REFUSED = /^error: Failed to load resource: the server responded with a status of 40[13] /;

@@ -9,7 +9,7 @@ import Provider from 'oidc-provider';
 import { start } from '../running.js';
 
 const AUDIENCE = 'https://items.example.com';
-const PATIENCE = 20_000; // milliseconds; every request ends by then
+const PATIENCE = 60_000; // milliseconds; every request ends by then
 
 const KEYS = {
   ES256: () => generateKeyPairSync('ec', { namedCurve: 'P-256' }),

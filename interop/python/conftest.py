@@ -5,7 +5,7 @@ import functools
 import pytest
 import requests
 
-from running import PROGRAMS, Running
+from running import PROGRAMS, STORE, Running
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +57,10 @@ def document(server):
     return requests.get(server.url("/openapi.json"), timeout=30).json()
 
 
-def pytest_collection_modifyitems(items):
-    """The tests of the log look at what all the others left in it."""
+def pytest_collection_modifyitems(config, items):
+    """The tests of the log look at what all the others left in it. Over another store only those run that start a program."""
     items.sort(key=lambda item: item.path.name == "test_log.py")
+    if STORE:
+        others = [item for item in items if not {"server", "attacked"} & set(item.fixturenames)]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]

@@ -1,5 +1,8 @@
-"""Starts a program of `programs.json` on a free port, and stops it."""
+"""Starts a program of `programs.json` on a free port, and stops it: over PostgreSQL where `TESTS_STORE=postgres` asks for it."""
 
+import atexit
+import functools
+import itertools
 import json
 import os
 import re
@@ -10,10 +13,17 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+STORE = os.environ.get("TESTS_STORE")
+if STORE not in (None, "postgres"):
+    raise SystemExit(f"TESTS_STORE is postgres or not set, and not {STORE}")
+
 PROGRAMS = json.loads((ROOT / "interop" / "programs.json").read_text(encoding="utf-8"))
+if STORE:
+    # The others keep what they have in memory.
+    PROGRAMS = {name: facts for name, facts in PROGRAMS.items() if facts["program"] == "countersign"}
 
 START_TIMEOUT = 60  # seconds; a debug build on a busy machine
-STOP_TIMEOUT = 20  # seconds
+STOP_TIMEOUT = 60  # seconds
 
 
 def directory():
@@ -22,6 +32,17 @@ def directory():
     if chosen:
         return Path(chosen).resolve()
     return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve() / "debug"
+
+
+@functools.cache
+def postgres():
+    """The PostgreSQL of this run, which ends with it, and numbers for its databases."""
+    # Of scripts/, which those who only start programs need not have in their path.
+    from cluster import Database
+
+    started = Database().__enter__()
+    atexit.register(started.__exit__)
+    return started, itertools.count()
 
 
 class Running:
@@ -37,18 +58,26 @@ class Running:
         self.algorithm = self.facts["algorithm"]
         logs = ROOT / "artifacts" / "logs"
         logs.mkdir(parents=True, exist_ok=True)
-        self.stdout = logs / f"python.{self.name}.out"
-        self.stderr = logs / f"python.{self.name}.err"
+        run = f"python.{STORE}" if STORE else "python"
+        self.stdout = logs / f"{run}.{self.name}.out"
+        self.stderr = logs / f"{run}.{self.name}.err"
         # What a developer has set for a server of their own is not for this one.
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("COUNTERSIGN_")}
         # What it keeps it keeps here.
         self.directory = tempfile.TemporaryDirectory(prefix="interop-")
         self.options = {"env": inherited | self.facts["environment"], "cwd": self.directory.name}
+        arguments = self.facts["arguments"]
+        if STORE:
+            database, numbers = postgres()
+            url = database.create(f"test_{next(numbers)}")
+            self.options["env"]["COUNTERSIGN_DATABASE"] = url
+            # Which plays with a database only if it is named here.
+            arguments = [*arguments, "--database", url] if arguments[0] == "dev" else arguments
         if before := self.facts.get("before"):
             self._run(**before)
         with self.stdout.open("wb") as out, self.stderr.open("wb") as err:
             self.process = subprocess.Popen(
-                [directory() / self.facts["program"], *self.facts["arguments"]],
+                [directory() / self.facts["program"], *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,

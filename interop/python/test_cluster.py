@@ -1,20 +1,16 @@
 """Two replicas over PostgreSQL behind haproxy, as `make cluster` starts them: what one does the other knows."""
 
-import sys
 import threading
 import time
 
 import pytest
 import requests
+from cluster import OWNER, Cluster
 
-from running import ROOT, directory
-
-sys.path.insert(0, str(ROOT / "scripts"))
-
-from cluster import OWNER, Cluster  # noqa: E402
+from running import directory
 
 BOUND = 1  # second: how stale a replica may be about what another has ended
-PATIENCE = 10  # times as long, on a machine that does much else
+PATIENCE = 10  # times as long as each bound, on a machine that does much else
 BACK_WITHIN = 5  # seconds, after the database is back
 
 
@@ -121,7 +117,7 @@ def test_n7_replicas_are_restarted_in_turn_and_no_good_request_fails(cluster):
 
 
 def wait_until_ready(replica):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while requests.get(f"{replica.base}/health/ready", timeout=30).status_code != 200:
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -148,6 +144,6 @@ def test_n5_without_the_database_nobody_is_refused_for_what_cannot_be_known(clus
         cluster.database.do("resume")
     back = time.monotonic()
     while refresh(one, login["refresh_token"]).status_code != 200:
-        assert time.monotonic() - back < BACK_WITHIN
+        assert time.monotonic() - back < BACK_WITHIN * PATIENCE
     assert me(one, login["access_token"]).status_code == 200
 

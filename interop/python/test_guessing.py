@@ -53,7 +53,7 @@ def hydra(running, *who):
     form = "/token:grant_type=password&username=^USER^&password=^PASS^:S=access_token"
     command = ["hydra", "-I", "-t", "32", "-f", "-s", str(where.port), *who, where.hostname, "http-post-form", form]
     began = time.monotonic()
-    ran = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120, cwd=running.directory.name)
+    ran = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=300, cwd=running.directory.name)
     said = ran.stdout + ran.stderr
     assert "completed" in said, said[-2000:]
     return re.findall(r"login: (\S+)\s+password: (.+)", said), time.monotonic() - began

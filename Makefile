@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help test cluster fmt deny setup interop fuzz faults bench bench-replicas bench-quick
+.PHONY: help test cluster fmt deny setup interop fuzz faults bench bench-replicas bench-million bench-quick
 
 help: ## says what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -18,7 +18,7 @@ setup: ## what the tests need beside Rust
 fuzz: ## every parser of outside input under libFuzzer, SECONDS each (60)
 	@SECONDS_EACH=$(or $(SECONDS),60) TARGETS="$(TARGETS)" bash scripts/fuzz.sh
 
-faults: setup ## kills the program, cuts its power, fills its disk, turns its clock, some 40 minutes; FAULTS=, STORE=, SEED=, ROUNDS=
+faults: setup ## kills the program, cuts its power, fills its disk, takes its database, some 100 minutes; FAULTS=, STORE=, SEED=, ROUNDS=
 	cargo build -p countersign-server --bin countersign --locked
 	.venv/bin/python faults/run.py $(if $(STORE),--store $(STORE)) $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(FAULTS)
 
@@ -38,6 +38,10 @@ bench: ## measures ours beside its peers, and writes benches/results.md: some 14
 bench-replicas: ## one and two replicas over PostgreSQL beside SQLite, and how fast they hear of each other: some 6 minutes
 	cargo build --profile dist --locked -p countersign-server -p countersign-bench
 	python3 benches/replicas.py
+
+bench-million: ## a million users and a million live grants beside few, in both engines: some 25 minutes and 4 GB
+	cargo build --profile dist --locked -p countersign-server -p countersign-bench
+	python3 benches/million.py
 
 bench-quick: ## the same with less of everything, in 3 minutes; the results go to a temporary folder
 	python3 benches/run.py --quick

@@ -10,21 +10,16 @@ Prints a table; benches/README.md has one that was measured. Build first: cargo 
 
 import argparse
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 from driver import contenders
+from driver.databases import Database
 from driver.figuring import number, percentile
-from driver.installing import BENCHES
 from driver.loading import Wrk
 from driver.planning import CONNECTIONS, posted, shown
 from driver.serving import Server, request
-
-sys.path.insert(0, str(BENCHES.parent / "scripts"))
-
-from cluster import Database  # noqa: E402
 
 WORKS = ["guarded", "introspection", "refresh", "login"]
 
@@ -61,7 +56,7 @@ class Setting:
             return one.introspection, posted(one.client | {"token": one.introspectable(server)}), 1
         chains = CONNECTIONS // len(self.servers)
         chain = [server.post(one.token, **one.login())["refresh_token"] for _ in range(chains)]
-        job = posted({"grant_type": "refresh_token"} | one.client | {"refresh_token": ""})
+        job = posted(one.renewal(""))
         return one.token, job | {"chain": chain}, chains
 
     def stop(self):

@@ -39,10 +39,14 @@ class Contender:
     def start(self, folder):
         return Server(self.key, self.command, self.ready, folder, self.env, self.cwd)
 
-    def login(self):
+    def login(self, username="alice"):
         """The form of a login for the API."""
-        form = {"grant_type": "password", "username": "alice", "password": PASSWORD, "scope": self.scope}
+        form = {"grant_type": "password", "username": username, "password": PASSWORD, "scope": self.scope}
         return form | self.client | self.for_api
+
+    def renewal(self, refresh_token):
+        """The form by which a refresh token is used."""
+        return {"grant_type": "refresh_token"} | self.client | {"refresh_token": refresh_token}
 
     def own(self):
         """The form by which the client gets a token of its own for the API."""

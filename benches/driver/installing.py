@@ -1,6 +1,7 @@
 """What the bench needs before it can start: programs that are there, the peers from their registries, our own build."""
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ PEERS = BENCHES / "peers"
 VENV = BENCHES / ".venv"
 PYTHON = VENV / "bin" / "python"
 NODE_PEER = PEERS / "oidc-provider"
-BUILT = ROOT / "target" / "dist"
+BUILT = Path(os.environ.get("PROGRAMS_DIR") or ROOT / "target" / "dist")
 NEEDED = {"wrk": "apt-get install wrk", "node": "https://nodejs.org", "npm": "https://nodejs.org", "cargo": "https://rustup.rs"}
 
 

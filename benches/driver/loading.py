@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.parse
 
 from . import machine
 from .installing import BENCHES, BUILT
@@ -87,7 +88,17 @@ class Wrk:
 
 def probe(server, path, token, rate, seconds):
     """Milliseconds that each request of an open loop took from when it was due, and how late the probe was itself."""
-    command = [PROGRAM, "probe", f"127.0.0.1:{server.port}", path, token, str(rate), str(seconds)]
+    return _sampled(server, "probe", path, token, rate, seconds)
+
+
+def post(server, path, forms, file, rate, seconds):
+    """As of `probe`, for forms that are sent in turn, from a file."""
+    file.write_text("".join(f"{urllib.parse.urlencode(form)}\n" for form in forms))
+    return _sampled(server, "posts", path, file, rate, seconds)
+
+
+def _sampled(server, mode, path, what, rate, seconds):
+    command = [PROGRAM, mode, f"127.0.0.1:{server.port}", path, str(what), str(rate), str(seconds)]
     first = _ahead_of_others if may_go_first() else None
     done = subprocess.run(command, capture_output=True, text=True, preexec_fn=first)
     if done.returncode != 0:

@@ -163,7 +163,7 @@ def _login(one, server):
 def _refresh(one, server):
     def prepare():
         chain = [server.post(one.token, **one.login())["refresh_token"] for _ in range(CONNECTIONS)]
-        job = posted({"grant_type": "refresh_token"} | one.client | {"refresh_token": ""})
+        job = posted(one.renewal(""))
         return server, one.token, job | {"chain": chain}, CONNECTIONS
 
     return Cell("refresh", one.key, one.label, prepare)

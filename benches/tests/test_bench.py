@@ -1,5 +1,7 @@
 """The parts of the bench that can be wrong without anybody noticing: what it reads, counts, compares, writes and draws."""
 
+import os
+import re
 import socket
 import subprocess
 import sys
@@ -8,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+BENCHES = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(BENCHES))
 
 from driver import figures, machine, picturing, publishing, reporting, serving  # noqa: E402
 from driver.figuring import Figure, number, percentile, ratios  # noqa: E402
@@ -202,3 +205,17 @@ def test_a_table_names_who_else_was_busy():
     measured = _measured()
     table = reporting.work_table("login", {"login/authlib": "Authlib"}, measured.results)
     assert "| Authlib | 100 | 100 to 100 | 10.0 µs | 10.0 to 10.0 | 2.00 ms | 50 % | 25 % | 1 % |" in table
+
+
+def test_the_million_is_measured_of_both_engines():
+    built = Path(os.environ.get("CARGO_TARGET_DIR", BENCHES.parent / "target")).resolve() / "debug"
+    environment = os.environ | {"PROGRAMS_DIR": os.environ.get("PROGRAMS_DIR") or str(built)}
+    command = [sys.executable, BENCHES / "million.py", "--quick", "--people", "1000"]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    for engine in ("SQLite", "PostgreSQL"):
+        for work in ("login", "refresh"):
+            assert re.search(rf"^\| {work} \| {engine} \|( [\d.]+ ms \|){{4}} [\d.]+ \|", ran.stdout, re.M), ran.stdout
+        [gone] = re.findall(rf"^\| {engine} \| [\d.]+ ms \| [\d.]+ ms \| ([\d,]+) a second", ran.stdout, re.M)
+        assert gone != "0", ran.stdout
+    assert len(re.findall(r"^\| .* a (?:user|grant)\b.* \| [1-9][\d,]* bytes \|$", ran.stdout, re.M)) == 4, ran.stdout

@@ -16,8 +16,11 @@ const USAGE: &str = "countersign-bench api DATABASE LISTEN [REMEMBERED]
 countersign-bench bare|served LISTEN BODY
 countersign-bench tokens DATABASE FILE COUNT
 countersign-bench load DATABASE GRANTS REVOKED
+countersign-bench users DATABASE COUNT
+countersign-bench logins DATABASE SHOWN FILE
 countersign-bench alone BYTES
-countersign-bench probe ADDRESS PATH TOKEN RATE SECONDS";
+countersign-bench probe ADDRESS PATH TOKEN RATE SECONDS
+countersign-bench posts ADDRESS PATH FILE RATE SECONDS";
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = env::args().skip(1).collect();
@@ -39,9 +42,14 @@ fn obey(arguments: &[&str]) -> Outcome {
         ["served", listen, body] => api::served(listen, body),
         ["tokens", database, file, count] => seed::tokens(database, file, count.parse()?),
         ["load", database, grants, revoked] => seed::load(database, grants.parse()?, revoked.parse()?),
+        ["users", database, count] => seed::users(database, count.parse()?),
+        ["logins", database, shown, file] => seed::logins(database, shown.parse()?, file),
         ["alone", bytes] => alone::measure(bytes.parse()?),
         ["probe", address, path, token, rate, seconds] => {
-            probe::run(address, path, token, rate.parse()?, seconds.parse()?)
+            probe::shows(address, path, token, rate.parse()?, seconds.parse()?)
+        }
+        ["posts", address, path, file, rate, seconds] => {
+            probe::posts(address, path, file, rate.parse()?, seconds.parse()?)
         }
         _ => Err(USAGE.into()),
     }

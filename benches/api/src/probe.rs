@@ -1,6 +1,7 @@
 //! Requests at fixed times, whatever becomes of those before (an open loop), and how long each took from its time on.
 
 use std::{
+    fs,
     io::{Read, Write},
     net::TcpStream,
     sync::Arc,
@@ -35,10 +36,27 @@ struct Sample {
     late: u64,
 }
 
-/// Asks `rate` times a second for `seconds`, and prints every sample; anything but 200 ends the run.
-pub(crate) fn run(address: &str, path: &str, token: &str, rate: u32, seconds: u32) -> Outcome {
+/// Asks for `path` with this token `rate` times a second for `seconds`, and prints every sample; anything but 200 ends the run.
+pub(crate) fn shows(address: &str, path: &str, token: &str, rate: u32, seconds: u32) -> Outcome {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\r\n");
-    let (request, total, period) = (Arc::new(request), rate * seconds, Duration::from_secs(1) / rate);
+    run(address, vec![request], rate, seconds)
+}
+
+/// As [`shows`], with the forms of `file`, one a line, in turn.
+pub(crate) fn posts(address: &str, path: &str, file: &str, rate: u32, seconds: u32) -> Outcome {
+    let form = |form: &str| {
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+            Content-Length: {}\r\n\r\n{form}",
+            form.len()
+        )
+    };
+    let requests: Vec<_> = fs::read_to_string(file)?.lines().map(form).collect();
+    if requests.is_empty() { Err("there is no form".into()) } else { run(address, requests, rate, seconds) }
+}
+
+fn run(address: &str, requests: Vec<String>, rate: u32, seconds: u32) -> Outcome {
+    let (requests, total, period) = (Arc::new(requests), rate * seconds, Duration::from_secs(1) / rate);
     let mut streams = Vec::new();
     for _ in 0..CONNECTIONS.min(total) {
         let stream = TcpStream::connect(address)?;
@@ -49,9 +67,9 @@ pub(crate) fn run(address: &str, path: &str, token: &str, rate: u32, seconds: u3
     let start = Instant::now() + HEAD_START;
     let mut threads = Vec::new();
     for (first, stream) in (0..).zip(streams) {
-        let request = request.clone();
-        let due = (first..total).step_by(CONNECTIONS as usize).map(move |slot| start + period * slot);
-        threads.push(thread::spawn(move || ask(stream, &request, due)));
+        let requests = requests.clone();
+        let slots = (first..total).step_by(CONNECTIONS as usize);
+        threads.push(thread::spawn(move || ask(stream, &requests, slots, |slot| start + period * slot)));
     }
     let mut samples = Vec::new();
     for thread in threads {
@@ -63,9 +81,15 @@ pub(crate) fn run(address: &str, path: &str, token: &str, rate: u32, seconds: u3
     Ok(())
 }
 
-fn ask(mut stream: TcpStream, request: &str, due: impl Iterator<Item = Instant>) -> Result<Vec<Sample>, Failure> {
+fn ask(
+    mut stream: TcpStream,
+    requests: &[String],
+    slots: impl Iterator<Item = u32>,
+    due_at: impl Fn(u32) -> Instant,
+) -> Result<Vec<Sample>, Failure> {
     let mut samples = Vec::new();
-    for due in due {
+    for slot in slots {
+        let (request, due) = (&requests[slot as usize % requests.len()], due_at(slot));
         let wait = due.saturating_duration_since(Instant::now());
         thread::sleep(wait);
         let late = if wait.is_zero() { Duration::ZERO } else { due.elapsed() };

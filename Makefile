@@ -18,7 +18,7 @@ setup: ## what the tests need beside Rust
 fuzz: ## every parser of outside input under libFuzzer, SECONDS each (60)
 	@SECONDS_EACH=$(or $(SECONDS),60) TARGETS="$(TARGETS)" bash scripts/fuzz.sh
 
-faults: setup ## kills the program, cuts its power, fills its disk, takes its database, some 100 minutes; FAULTS=, STORE=, SEED=, ROUNDS=
+faults: setup ## kills the program, cuts its power, fills its disk, takes its database, some 220 minutes; FAULTS=, STORE=, SEED=, ROUNDS=
 	cargo build -p countersign-server --bin countersign --locked
 	.venv/bin/python faults/run.py $(if $(STORE),--store $(STORE)) $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(FAULTS)
 
@@ -43,5 +43,5 @@ bench-million: ## a million users and a million live grants beside few, in both 
 	cargo build --profile dist --locked -p countersign-server -p countersign-bench
 	python3 benches/million.py
 
-bench-quick: ## the same with less of everything, in 3 minutes; the results go to a temporary folder
+bench-quick: ## `make bench` with less of everything, in 3 minutes; the results go to a temporary folder
 	python3 benches/run.py --quick

@@ -27,6 +27,8 @@ import urllib.request
 
 PROGRAM = os.environ.get("PROGRAM") or os.path.join(os.path.dirname(__file__), "..", "target", "release", "countersign")
 ROUNDS = int(os.environ.get("ROUNDS", "7"))
+# Without settings of whoever starts it, which would change what is measured.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("COUNTERSIGN_")}
 SECONDS = 6
 RATE = 100
 LOGINS = 64
@@ -36,9 +38,9 @@ PRIORITIES = [("nice 0", os.SCHED_OTHER, 0), ("nice 5", os.SCHED_OTHER, 5), ("ni
 
 
 def start(database):
-    environment = {**os.environ, "COUNTERSIGN_LOG_LEVEL": "error"}
     process = subprocess.Popen([PROGRAM, "serve", "--listen", "127.0.0.1:0", "--database", database],
-                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                               env=ENVIRONMENT | {"COUNTERSIGN_LOG_LEVEL": "error"})
     for line in process.stdout:
         found = re.search(r"127\.0\.0\.1:(\d+)", line)
         if found:
@@ -110,7 +112,7 @@ def main():
         database = os.path.join(folder, "bench.db")
         subprocess.run([PROGRAM, "--database", database, "user", "add", "alice", "--password-stdin"],
                        input="correct horse battery\n", text=True, check=True, stdout=subprocess.DEVNULL,
-                       stderr=subprocess.DEVNULL)
+                       stderr=subprocess.DEVNULL, env=ENVIRONMENT)
         server, port = start(database)
         form = urllib.parse.urlencode({"username": "alice", "password": "correct horse battery"})
         answer = urllib.request.urlopen(f"http://127.0.0.1:{port}/token", form.encode())

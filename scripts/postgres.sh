@@ -86,7 +86,9 @@ END
         port=$((20000 + $(od -An -N2 -tu2 /dev/urandom) % 12000))
         echo "port = $port" | as_user tee "$dir/data/postgresql.auto.conf" >/dev/null
         if control start; then
-            echo "postgres://countersign:$password@127.0.0.1:$port/postgres?sslrootcert=$dir/root.crt" >"$dir/url"
+            # A machine that does much else takes long for a handshake.
+            echo "postgres://countersign:$password@127.0.0.1:$port/postgres?sslrootcert=$dir/root.crt&connect_timeout=60" \
+                >"$dir/url"
             cat "$dir/url"
             return
         fi

@@ -1,12 +1,11 @@
 """Who is measured: how each is started, where its endpoints are, and what a client says to it."""
 
 import json
-import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .installing import BUILT, NODE_PEER, PEERS, PYTHON, run
+from .installing import BUILT, NODE_PEER, PEERS, PYTHON, environment, run
 from .serving import Server
 
 SERVER = BUILT / "countersign"
@@ -72,10 +71,10 @@ def ours_over(database):
     # A URL may have a password in it, which is nothing for a command line.
     env = {"COUNTERSIGN_DATABASE": database}
     run(SERVER, "user", "add", "alice", "--password-stdin", "--scope", "me items",
-        "--full-name", "Alice Chains", "--email", "alice@example.com", input=PASSWORD + "\n", env=os.environ | env)
+        "--full-name", "Alice Chains", "--email", "alice@example.com", input=PASSWORD + "\n", env=environment(env))
     grant_types = [f"--grant-type={name}" for name in ("password", "refresh_token", "client_credentials")]
     added = run(SERVER, "client", "--json", "add", "bench", "--first-party", *grant_types,
-                "--scope", "me items", "--serves", AUDIENCE, env=os.environ | env)
+                "--scope", "me items", "--serves", AUDIENCE, env=environment(env))
     return Contender(
         "countersign", "countersign",
         [SERVER, "serve", "--listen", "127.0.0.1:{port}"], ("/health/ready", 200),

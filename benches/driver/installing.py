@@ -25,6 +25,12 @@ def run(*command, **options):
     return done.stdout
 
 
+def environment(more=None):
+    """That of whoever started the bench, without settings of countersign, which would change what is measured."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("COUNTERSIGN_")}
+    return inherited | (more or {})
+
+
 def install():
     """Makes all of it, or ends saying what is missing. What is there already and has not changed stays."""
     if sys.platform != "linux":

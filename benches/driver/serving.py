@@ -13,11 +13,12 @@ import urllib.parse
 from pathlib import Path
 
 from . import machine
+from .installing import environment
 
 # Below those from which Linux takes the ports of outgoing connections, so that no client takes one meanwhile.
 PORTS = range(20_000, 32_000)
-PATIENCE = 30  # seconds until a server must have answered
-GRACE = 10  # seconds until one that was told to end must have
+PATIENCE = 120  # seconds until a server must have answered
+GRACE = 60  # seconds until one that was told to end must have
 
 
 class Server:
@@ -31,7 +32,7 @@ class Server:
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=cwd, start_new_session=True,
-                env={**os.environ, "PORT": str(self.port), **(env or {})},
+                env=environment({"PORT": str(self.port)} | (env or {})),
             )
         try:
             self._await(*ready)

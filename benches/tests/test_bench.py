@@ -209,13 +209,17 @@ def test_a_table_names_who_else_was_busy():
 
 def test_the_million_is_measured_of_both_engines():
     built = Path(os.environ.get("CARGO_TARGET_DIR", BENCHES.parent / "target")).resolve() / "debug"
-    environment = os.environ | {"PROGRAMS_DIR": os.environ.get("PROGRAMS_DIR") or str(built)}
+    # What is set where it runs, for countersign, is not what is measured; and an unknown name would end it.
+    settings = {"COUNTERSIGN_HASH_THREADS": "none", "COUNTERSIGN_NO_SETTING": "of ours"}
+    environment = os.environ | settings | {"PROGRAMS_DIR": os.environ.get("PROGRAMS_DIR") or str(built)}
     command = [sys.executable, BENCHES / "million.py", "--quick", "--people", "1000"]
     ran = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     for engine in ("SQLite", "PostgreSQL"):
         for work in ("login", "refresh"):
-            assert re.search(rf"^\| {work} \| {engine} \|( [\d.]+ ms \|){{4}} [\d.]+ \|", ran.stdout, re.M), ran.stdout
-        [gone] = re.findall(rf"^\| {engine} \| [\d.]+ ms \| [\d.]+ ms \| ([\d,]+) a second", ran.stdout, re.M)
-        assert gone != "0", ran.stdout
+            assert re.search(rf"^\| {work} \| {engine} \|( [\d.,]+ ms \|){{4}} [\d.,]+ \|", ran.stdout, re.M), ran.stdout
+        row = rf"^\| {engine} \| [\d.,]+ ms \| [\d.,]+ ms \| ([\d,]+) a second, ([\d,]+) are left"
+        [(gone, left)] = re.findall(row, ran.stdout, re.M)
+        # On a slow machine all may have gone before it was looked at.
+        assert gone != "0" or left == "0", ran.stdout
     assert len(re.findall(r"^\| .* a (?:user|grant)\b.* \| [1-9][\d,]* bytes \|$", ran.stdout, re.M)) == 4, ran.stdout

@@ -5,7 +5,7 @@ Whatever the clock does: what has ended stays so, what is good can be renewed, a
 
 import time
 
-from rig.accounts import HEARD, Violated
+from rig.accounts import Violated
 from rig.checks import check_store
 from rig.clock import Clock, until
 from rig.load import new_password
@@ -153,7 +153,7 @@ def end_some(teller, people, logins):
     teller.must("the end of all logins", answer, 204)
     of_client = logins(1, "doomed")
     people.command_line.run("client", "disable", "doomed")
-    time.sleep(HEARD)
+    teller.hears(of_client)
     for login in of_client:
         login.refresh = []  # whose client is unknown now, which is another answer
     return by_refresh + by_access + bob + of_client
@@ -175,7 +175,7 @@ def after_step(teller, good, step, name):
 def disable(teller, trial, store, folder, clock, client, logins):
     """Ends what a client has, by a command that sees the same clock."""
     trial.commands_for(store, folder, others=clock.environment()).run("client", "disable", client)
-    time.sleep(HEARD)
+    teller.hears(logins)
     for login in logins:
         login.refresh = []
     dead(teller, logins, "of a client that was disabled")
@@ -212,7 +212,7 @@ def two_clocks(trial, store, folder):
             # Of all that is asked of the store, at once; of JWTs as soon as it is heard.
             if not client:
                 here.must("a revoked refresh token", here.show(login), 400)
-                time.sleep(HEARD)
+                here.hears([login])
             dead(here, [login], "revoked at the other process")
             dead(there, [login], "revoked here")
     for server in servers:

@@ -9,6 +9,7 @@ from rig.accounts import Violated
 from rig.load import new_password
 from rig.probe import Probe
 from rig.server import Broken, Countersign
+from rig.slowness import SLOWNESS
 
 ROUNDS = 5
 CROWD = 1000
@@ -37,7 +38,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 STREAMS = 1000
 RAPID = 200  # connections
-MOST_EACH = 0.01  # seconds of processor time for each of those
+MOST_EACH = 0.01 * SLOWNESS  # seconds of processor time for each of those
 
 
 def run(trial):
@@ -103,12 +104,12 @@ def silence(trial, server, found):
         if status not in (200, 503):
             raise Violated("M4", f"a login beside silent clients was answered {status}")
         time.sleep(0.1)
-    end = time.monotonic() + ABSENT * 4
+    end = time.monotonic() + ABSENT * 4 * SLOWNESS
     while established(server.port) > OTHERS and time.monotonic() < end:
         time.sleep(0.1)
     left = established(server.port)
     if left > OTHERS:
-        raise Violated("M4", f"{left} connections are still held, {ABSENT * 5} s after the last was heard of")
+        raise Violated("M4", f"{left} connections are still held, {ABSENT * (1 + 4 * SLOWNESS):.0f} s after the last was heard of")
     for connection in connections:
         connection.close()
     found["silent clients"] += len(connections)

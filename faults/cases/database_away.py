@@ -7,7 +7,7 @@ import time
 
 from rig.accounts import HEARD, Violated
 from rig.checks import check_accounts, check_keys, check_store, key_ids
-from rig.probe import Probe
+from rig.probe import CrowdProbe, Probe
 from rig.server import Broken, Countersign
 from rig.slowness import SLOWNESS
 
@@ -20,6 +20,8 @@ BEFORE, AWAY = (0.2, 0.6), (0.3, 2.0)  # seconds
 LONG, LONGER = 4, (10.5, 13.0)
 BACK = 5.0 * SLOWNESS  # seconds
 LONGEST = 15.0 * SLOWNESS  # seconds until an answer: ten, and what a busy machine adds
+# The same where nothing but the feed is waited for: two seconds, whoever else waits for it.
+LONGEST_OF_CROWD = 3.0 * SLOWNESS  # seconds
 
 
 def stopped(trial, cluster):
@@ -99,10 +101,15 @@ def one_round(trial, way, load, server, seed):
     time.sleep(trial.rng.uniform(*BEFORE))
     load.journal.note(way.__name__)
     probe = Probe(server.port, token, allowed=(200, 503))
+    # Of one that is not good nobody is asked whose it is, which may take longer.
+    crowd = CrowdProbe(server.port, token[:-8] + "AAAAAAAA", allowed=(401, 503))
     way(trial, trial.store.cluster)
     back = until_it_answers(trial, server.port)
     times, _ = probe.stop()
+    longest = crowd.stop()
     load.stop()
+    if longest > LONGEST_OF_CROWD:
+        raise Violated("N5", f"whether a token is good was answered after {longest:.1f} s")
     # What was not acknowledged may have been done, and be heard of only now.
     time.sleep(HEARD)
     check_accounts(load, load.journal, server.port, seed, restarted=False)

@@ -21,7 +21,7 @@ THREADS, ACCOUNTS = 4, 2  # of each thread
 LEEWAY = 60  # seconds
 MOST_LEFT = 200_000  # bytes that are still free, at most
 BEFORE, FULL = (0.05, 0.4), (0.3, 1.0)  # seconds
-PATIENCE = 20  # seconds until a write must have been refused
+PATIENCE = 20 * SLOWNESS  # seconds until a write must have been refused
 RECOVERY = 5.0 * SLOWNESS  # seconds
 
 

@@ -1,6 +1,6 @@
-"""A database server that is lost under load, and its replica takes its place (N5, N7).
+"""A database server that is lost under load, and its standby takes its place (N5, N7).
 
-The replica follows synchronously, so that it has all that was acknowledged.
+The standby follows synchronously, so that it has all that was acknowledged.
 """
 
 import time
@@ -8,8 +8,8 @@ import time
 from rig.accounts import HEARD
 from rig.checks import check_accounts, check_keys, check_store, key_ids
 from rig.probe import Probe
-from rig.replica import Replica
 from rig.server import Countersign
+from rig.standby import Standby
 
 from .database_away import ACCOUNTS, BEFORE, LEEWAY, THREADS, check_answers, until_it_answers
 
@@ -22,11 +22,11 @@ def run(trial):
     for number in range(trial.rounds):
         # A cluster of its own: the one that was lost does not come back.
         store = type(trial.store)(trial.folder)
-        replica = Replica(store.cluster)
+        standby = Standby(store.cluster)
         try:
-            back, times, counted = one_round(trial, store, replica, f"{trial.seed}/{number}")
+            back, times, counted = one_round(trial, store, standby, f"{trial.seed}/{number}")
         finally:
-            replica.stop()
+            standby.stop()
             store.stop()
         slowest, shown, acknowledged = max(slowest, back), shown + times, acknowledged + counted
     report = trial.report(**{"verified meanwhile": shown, "slowest return": f"{slowest * 1000:.0f} ms"})
@@ -34,7 +34,7 @@ def run(trial):
     return report
 
 
-def one_round(trial, store, replica, seed):
+def one_round(trial, store, standby, seed):
     journal = trial.journal()
     load = trial.people(journal, THREADS, ACCOUNTS, LEEWAY, store=store)
     server = trial.keep(Countersign(store, trial.folder, REFRESH_LEEWAY=LEEWAY))
@@ -43,7 +43,7 @@ def one_round(trial, store, replica, seed):
     load.start([server.port], seed, patient=True)
     time.sleep(trial.rng.uniform(*BEFORE))
     probe = Probe(server.port, token, allowed=(200, 503))
-    replica.take_over()
+    standby.take_over()
     back = until_it_answers(trial, server.port)
     times, _ = probe.stop()
     load.stop()

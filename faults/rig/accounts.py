@@ -3,8 +3,10 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
+from .slowness import SLOWNESS
+
 # Seconds in which another process on the store hears what has ended; a second is promised.
-HEARD = 2.5
+HEARD = 2.5 if SLOWNESS == 1 else 4.0
 # Seconds before the end of the leeway from which a second use of a refresh token is not tried any more.
 MARGIN = 5
 

@@ -6,7 +6,9 @@ import socket
 import urllib.parse
 from dataclasses import dataclass
 
-PATIENCE = 30  # seconds
+from .slowness import SLOWNESS
+
+PATIENCE = 30 * SLOWNESS  # seconds: longer than any answer may take
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -29,11 +31,13 @@ class Asker:
     def __init__(self, port, host="127.0.0.1", patience=PATIENCE):
         self.connection = http.client.HTTPConnection(host, port, timeout=patience)
 
-    def ask(self, method, path, form=None, token=None):
-        """The answer; `None` where none came whole, so that nobody knows what was done."""
+    def ask(self, method, path, form=None, token=None, source=None):
+        """The answer; `None` where none came whole, so that nobody knows what was done. A proxy says the `source`."""
         headers = {} if form is None else dict(FORM)
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
+        if source is not None:
+            headers["X-Forwarded-For"] = source
         body = None if form is None else urllib.parse.urlencode(form)
         try:
             if self.connection.sock is None:

@@ -1,9 +1,13 @@
 """Single logins, asked about step by step, where a fault has a story of its own."""
 
+import time
 from dataclasses import dataclass
 
-from .accounts import Violated
+from .accounts import HEARD, Violated
 from .asking import Asker
+from .slowness import SLOWNESS
+
+AGAIN = 0.05  # seconds
 
 
 @dataclass
@@ -50,6 +54,14 @@ class Teller:
     def revoke(self, login, token):
         named = {"client_id": login.client} if login.client else {}
         return self.must("a revocation", self.asker.ask("POST", "/revoke", {"token": token} | named), 200)
+
+    def hears(self, logins):
+        """Waits until the end of these was heard here, or it must have been."""
+        end = time.monotonic() + HEARD * SLOWNESS
+        for login in logins:
+            for place in range(len(login.access)):
+                while time.monotonic() < end and (answer := self.look(login, place)) and answer.status == 200:
+                    time.sleep(AGAIN)
 
     def is_dead(self, login, what):
         """Neither its refresh tokens nor its access tokens are good."""

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 
-PATIENCE = 5  # seconds until the namespace is there
+PATIENCE = 60  # seconds until the namespace is there
 CLONE_NEWNET = 0x40000000
 
 

@@ -1,7 +1,7 @@
 """The stores that faults are tried on, each a class of one shape: where it is, and whether it is whole.
 
-How to add one: a class with `name`, `url`, `check()`, `fresh(folder)`, `without_certificates()` and `stop()`, made by
-`Class(folder)`, and its line in `STORES`.
+How to add one: a class with `name`, `url`, `check()`, `rows()`, `sizes()`, `fresh(folder)`,
+`without_certificates()`, `without_relay()` and `stop()`, made by `Class(folder)`, and its line in `STORES`.
 """
 
 import itertools
@@ -19,8 +19,11 @@ from pathlib import Path
 from . import ROOT
 from .network import lay
 from .relay import Relay
+from .slowness import SLOWNESS
 
-PATIENCE = 10  # seconds until what was killed is gone
+PATIENCE = 60  # seconds until what was killed is gone
+TABLES = "oauth2_"  # how the names of all tables begin
+MIB = 1024 * 1024
 
 
 class Sqlite:
@@ -40,6 +43,17 @@ class Sqlite:
             orphans = list(connection.execute("PRAGMA foreign_key_check"))
         return [line for line in found if line != "ok"] + [f"refers to nothing: {row}" for row in orphans]
 
+    def rows(self):
+        """How many rows each table has."""
+        with closing(sqlite3.connect(f"file:{self.file}?mode=ro", uri=True, timeout=10)) as connection:
+            names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            return {name: count_of(connection, name) for name in sorted(names) if name.startswith(TABLES)}
+
+    def sizes(self):
+        """MiB of its files."""
+        log = self.file.with_name(self.file.name + "-wal")
+        return {"file": self.file.stat().st_size / MIB, "log": log.stat().st_size / MIB if log.exists() else 0.0}
+
     def fresh(self, folder):
         """Another that is empty."""
         return Sqlite(folder)
@@ -48,8 +62,16 @@ class Sqlite:
         """The same; it has none."""
         return self
 
+    def without_relay(self):
+        """The same; nothing is before it."""
+        return self
+
     def stop(self):
         """Nothing runs for it."""
+
+
+def count_of(connection, table):
+    return connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]
 
 
 class Cluster:
@@ -62,6 +84,10 @@ class Cluster:
         self.folder = Path(tempfile.mkdtemp(prefix="countersign-fault-postgres-"))
         self.cable = lay()
         self.url = self._script("start").strip()
+        # As the program has it by itself, if nothing slows this machine down.
+        chosen = f"&connect_timeout={5 * SLOWNESS:.0f}" if SLOWNESS > 1 else ""
+        self.url = re.sub(r"&connect_timeout=\d+", chosen, self.url)
+        self.direct = self.url
         port = re.search(r":(\d+)/", self.url)
         self.relay = Relay(int(port[1]), self.cable)
         self.url = self.url[:port.start(1)] + str(self.relay.port) + self.url[port.end(1):]
@@ -103,8 +129,12 @@ class Cluster:
 
     def kill_one(self, database, rng):
         """SIGKILL, to one process that serves a connection; the others are ended for it, and all is recovered."""
-        serving = self.ask(f"SELECT pid FROM pg_stat_activity WHERE datname = '{database}' ORDER BY pid")
-        os.kill(int(rng.choice(serving)), signal.SIGKILL)
+        serving = self.ask(f"SELECT pid FROM pg_stat_activity "
+                           f"WHERE datname = '{database}' AND backend_type = 'client backend' ORDER BY pid")
+        try:
+            os.kill(int(rng.choice(serving)), signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # It has just ended by itself.
 
     def resume(self):
         self._script("resume")
@@ -143,6 +173,17 @@ class Postgres:
             wrong.append(str(problem))
         return wrong
 
+    def rows(self):
+        """How many rows each table has."""
+        names = sql(self.url, f"SELECT relname FROM pg_stat_user_tables WHERE relname LIKE '{TABLES}%' ORDER BY relname")
+        counts = sql(self.url, " UNION ALL ".join(f"SELECT '{name}', COUNT(*) FROM {name}" for name in names))
+        return {name: int(number) for name, number in (count.split("|") for count in counts)}
+
+    def sizes(self):
+        """MiB of its tables with their indexes."""
+        found = sql(self.url, "SELECT COALESCE(SUM(pg_total_relation_size(relid)), 0) FROM pg_stat_user_tables")
+        return {"tables": int(found[0]) / MIB}
+
     def fresh(self, folder):
         """Another that is empty, in the same cluster."""
         return Postgres(folder, self.cluster)
@@ -150,6 +191,11 @@ class Postgres:
     def without_certificates(self):
         """The same without TLS: a clock that is wrong takes no certificate."""
         self.url = re.sub(r"sslrootcert=[^&]*", "sslmode=disable", self.url)
+        return self
+
+    def without_relay(self):
+        """The same, asked directly."""
+        self.url = self.cluster.direct.replace("/postgres?", f"/{self.database}?")
         return self
 
     def stop(self):

@@ -14,11 +14,12 @@ from rig.trial import conduct  # noqa: E402
 
 SEED = int(os.environ.get("FAULTS_SEED", random.SystemRandom().randrange(10**6)))
 
-# Rounds of each, so that all together take about two minutes.
+# Rounds of each, so that all together take about three minutes.
 SHORT = {
     ("sqlite", "kill"): 8, ("sqlite", "power"): 15, ("sqlite", "disk_full"): 2, ("sqlite", "clock"): 3,
-    ("sqlite", "race"): 40, ("sqlite", "crowd"): 1,
+    ("sqlite", "race"): 40, ("sqlite", "crowd"): 1, ("sqlite", "soak"): 9,
     ("postgres", "kill"): 3, ("postgres", "race"): 8, ("postgres", "database_away"): 5, ("postgres", "failover"): 1,
+    ("postgres", "soak"): 9,
 }
 
 

@@ -13,12 +13,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from cases import power  # noqa: E402
+from cases import power, soak  # noqa: E402
 from rig import disk, tracing  # noqa: E402
 from rig.accounts import Account, Is, Kind, Operation, Violated  # noqa: E402
 from rig.asking import Answer  # noqa: E402
 from rig.checks import check_accounts  # noqa: E402
 from rig.network import Cable  # noqa: E402
+from rig.plateau import plateau, renewed  # noqa: E402
 from rig.server import Countersign  # noqa: E402
 from rig.trial import Trial, conduct  # noqa: E402
 
@@ -28,6 +29,44 @@ def test_n3_a_disk_that_forgets_what_was_synced_is_found(monkeypatch):
     report = conduct("power", power, "sqlite", 10, 1)
     shutil.rmtree(Path(report.problem.rpartition(" is in ")[2].rstrip(")")), ignore_errors=True)
     assert "nothing kept" in report.problem or "I" in report.problem.split(":")[0], report
+
+
+def test_m7_a_store_from_which_nothing_goes_is_found(monkeypatch):
+    for name in ("SPAN", "LEAP"):
+        monkeypatch.setattr(soak, name, 0)
+    monkeypatch.setattr(soak, "after_their_time", lambda soak: soak.left.clear())
+    report = conduct("soak", soak, "sqlite", 9, 1)
+    shutil.rmtree(Path(report.problem.rpartition(" is in ")[2].rstrip(")")), ignore_errors=True)
+    assert "M7: rows of " in report.problem, report
+
+
+ROWS, MIB = (soak.ROWS_SHARE, soak.ROWS), (soak.SHARE, soak.MIB)
+
+
+@pytest.mark.parametrize("allowance", [(0, 0), ROWS, MIB])
+@pytest.mark.parametrize("rounds", [9, 10, 60])
+def test_m7_what_is_full_before_the_last_third_has_levelled_and_what_grows_as_ever_has_not(allowance, rounds):
+    full = rounds // 3 + 1
+    assert plateau("x", [100 * min(number, full) for number in range(rounds)], *allowance) == (100 * full, 100 * full)
+    with pytest.raises(Violated, match="^M7: x grew"):
+        plateau("x", [100 * number for number in range(rounds)], *allowance)
+
+
+@pytest.mark.parametrize(("allowance", "much", "little"), [(ROWS, 23, 22), (MIB, 102, 101)])
+def test_m7_what_grows_from_a_level_is_found_beyond_what_may_be(allowance, much, little):
+    level, end = [1000] * 20, [1000] * 9
+    assert plateau("x", [*level, *end, 1000 + little], *allowance) == (1000, 1000 + little)
+    with pytest.raises(Violated, match="^M7"):
+        plateau("x", [*level, *end, 1000 + much], *allowance)
+
+
+def test_m7_few_measurements_or_nothing_that_went_show_nothing():
+    with pytest.raises(ValueError, match="too few"):
+        plateau("x", [1] * 8)
+    for values, written in (([0] * 9, 0), ([0] * 9, 100), ([50] * 9, 99)):
+        with pytest.raises(Violated, match="^M7.*shows nothing"):
+            renewed("x", values, written)
+    renewed("x", [50] * 9, 100)
 
 
 @pytest.fixture
@@ -135,7 +174,7 @@ def test_n5_what_is_sent_over_a_cable_that_is_pulled_arrives_when_it_is_plugged_
                 with pytest.raises(TimeoutError):
                     far.recv(100)
                 cable.plug()
-                far.settimeout(5)
+                far.settimeout(60)
                 assert far.recv(100) == b"lost at first"
     finally:
         cable.stop()

@@ -430,8 +430,10 @@ fn feed_query(data: &[u8]) {
     let proof = base64::engine::general_purpose::STANDARD.encode(format!("{CLIENT}:{CLIENT_SECRET}"));
     let request = axum::http::Request::get(uri).header(header::AUTHORIZATION, format!("Basic {proof}"));
     let request = request.body(Body::empty()).expect("a request");
+    // Made outside of the runtime: it uses that itself.
+    let router = ROUTER.clone();
     let answer = RUNTIME.block_on(async {
-        let mut answer = pin!(ROUTER.clone().oneshot(request));
+        let mut answer = pin!(router.oneshot(request));
         // Whoever waits for news was read, and is not waited for.
         poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await
     });

@@ -2,13 +2,11 @@
 
 import assert from 'node:assert/strict';
 
-export const WAIT = 60_000; // milliseconds; a debug build on a busy machine
 const REFUSED = /^error: Failed to load resource: the server responded with a status of 40[013] /;
 
 /** Swagger UI, as a person uses it. */
 export class SwaggerUi {
   constructor(page, { username, password }) {
-    page.setDefaultTimeout(WAIT);
     Object.assign(this, { page, username, password });
     this.authorizeButton = page.locator('.scheme-container .btn.authorize');
     this.dialog = page.locator('.modal-ux');

@@ -7,12 +7,14 @@ import { chromium } from 'playwright-core';
 import { ARTIFACTS } from '../running.js';
 
 const EXECUTABLE = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const WAIT = 120_000; // milliseconds; a debug build on a busy machine
 
 /** Starts the browser. Without one this fails: these tests are never skipped. */
 export function launch() {
   return chromium.launch({
     executablePath: EXECUTABLE,
     headless: true,
+    timeout: WAIT,
     // As root there is no sandbox to be had; the rest keeps the browser from asking for things of its own.
     args: [
       '--no-sandbox',
@@ -29,6 +31,7 @@ export function launch() {
 /** Opens a page of a new, empty profile; `prepare` gets it before anything is loaded. */
 export async function open(browser, url, prepare = async () => {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 1000 } });
+  context.setDefaultTimeout(WAIT);
   const page = await context.newPage();
   const requests = [];
   const complaints = [];
@@ -48,9 +51,20 @@ export async function open(browser, url, prepare = async () => {}) {
       complaints.push(`policy: ${JSON.stringify(issue.details.contentSecurityPolicyIssueDetails)}`);
     }
   });
+  // The page is as patient as its test is: this time-out heeds no clock but the machine's own.
+  await page.addInitScript(() => {
+    AbortSignal.timeout = () => new AbortController().signal;
+  });
   await prepare(page);
   await page.goto(url, { waitUntil: 'networkidle' });
   return { context, page, requests, complaints };
+}
+
+/** The body of an answer, to be awaited by whoever wants it: if the page is gone by then, nobody else minds. */
+export function bodyOf(answer) {
+  const body = answer.json();
+  body.catch(() => {});
+  return body;
 }
 
 /** Everything that the page's origin keeps in the browser, as one text. */

@@ -8,12 +8,14 @@ import * as oidc from 'openid-client';
 import { ARTIFACTS, PROGRAMS, start } from '../running.js';
 
 const { subtle } = globalThis.crypto;
+const PATIENCE = 60; // seconds; a debug build on a busy machine
 
 // The address of the server is its issuer; plain HTTP is only for this machine.
 const discover = (server, id, authentication) =>
   oidc.discovery(new URL(server.base), id, undefined, authentication, {
     algorithm: 'oauth2',
     execute: [oidc.allowInsecureRequests],
+    timeout: PATIENCE,
   });
 const logIn = (server, config, more = {}) =>
   oidc.genericGrantRequest(config, 'password', { username: server.username, password: server.password, ...more });

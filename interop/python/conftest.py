@@ -1,11 +1,17 @@
 """Each test that takes `server` runs against every program of `programs.json`; some are only for the tests of tokens."""
 
 import functools
+import time
 
 import pytest
 import requests
 
 from running import PROGRAMS, STORE, Running
+
+PERIOD = 240  # seconds for which a token is handed out: it is good for 900, and a test may take long
+
+# Every token that was issued here, for the test of the log.
+ISSUED = []
 
 
 @pytest.fixture(scope="session")
@@ -31,11 +37,11 @@ def server(request, started):
 @pytest.fixture
 def token(server):
     """An access token with all scopes, asked for in the plainest way."""
-    return issue(server)
+    return issue(server, time.monotonic() // PERIOD)
 
 
 @functools.cache
-def issue(server):
+def issue(server, period):
     return log_in(server)
 
 
@@ -47,14 +53,15 @@ def log_in(server):
         "password": server.password,
         "scope": " ".join(server.scopes),
     }
-    answer = requests.post(server.token_url, data=form, timeout=30)
+    answer = requests.post(server.token_url, data=form, timeout=60)
     assert answer.status_code == 200, answer.text
-    return answer.json()["access_token"]
+    ISSUED.append(answer.json()["access_token"])
+    return ISSUED[-1]
 
 
 @pytest.fixture
 def document(server):
-    return requests.get(server.url("/openapi.json"), timeout=30).json()
+    return requests.get(server.url("/openapi.json"), timeout=60).json()
 
 
 def pytest_collection_modifyitems(config, items):

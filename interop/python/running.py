@@ -24,6 +24,8 @@ if STORE:
 
 START_TIMEOUT = 60  # seconds; a debug build on a busy machine
 STOP_TIMEOUT = 60  # seconds
+# A login waits for its turn, and is not answered 503 as early as it is for people.
+PATIENT = {"COUNTERSIGN_HASH_WAIT": "60"}
 
 
 def directory():
@@ -65,7 +67,7 @@ class Running:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("COUNTERSIGN_")}
         # What it keeps it keeps here.
         self.directory = tempfile.TemporaryDirectory(prefix="interop-")
-        self.options = {"env": inherited | self.facts["environment"], "cwd": self.directory.name}
+        self.options = {"env": inherited | PATIENT | self.facts["environment"], "cwd": self.directory.name}
         arguments = self.facts["arguments"]
         if STORE:
             database, numbers = postgres()

@@ -1,5 +1,6 @@
 """Authlib, in its flavours for requests and for httpx2."""
 
+import functools
 import json
 import time
 
@@ -10,7 +11,12 @@ from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from joserfc.jwk import ECKey
 
-FLAVOURS = [pytest.param(OAuth2Session, id="requests"), pytest.param(OAuth2Client, id="httpx2")]
+PATIENCE = 60  # seconds; a debug build on a busy machine
+SESSION = functools.partial(OAuth2Session, default_timeout=PATIENCE)
+CLIENT = functools.partial(OAuth2Client, timeout=PATIENCE)
+ASYNC_CLIENT = functools.partial(AsyncOAuth2Client, timeout=PATIENCE)
+
+FLAVOURS = [pytest.param(SESSION, id="requests"), pytest.param(CLIENT, id="httpx2")]
 
 
 def log_in(flavour, server, scope=None, client=None, **more):
@@ -54,7 +60,7 @@ def test_authlib_raises_on_no_scope_that_is_granted(server, flavour, scope):
 def test_authlib_logs_in_with_a_name_and_a_password_beyond_ascii(server):
     """Only in its flavour for requests: the other one cannot send such a form."""
     international = server.facts["international"]
-    oauth, _ = log_in(OAuth2Session, server, "me", **international)
+    oauth, _ = log_in(SESSION, server, "me", **international)
     assert oauth.get(server.protected_url).json()["username"] == international["username"]
 
 
@@ -77,7 +83,7 @@ def test_authlib_logs_in_without_blocking(server):
     import asyncio
 
     async def run():
-        async with AsyncOAuth2Client(scope="me", token_endpoint=server.token_url) as oauth:
+        async with ASYNC_CLIENT(scope="me", token_endpoint=server.token_url) as oauth:
             await oauth.fetch_token(username=server.username, password=server.password)
             return await oauth.get(server.protected_url)
 
@@ -220,7 +226,7 @@ def test_e1_authlib_renews_without_blocking(server):
     import asyncio
 
     async def run():
-        async with AsyncOAuth2Client(scope="me", token_endpoint=server.token_url) as oauth:
+        async with ASYNC_CLIENT(scope="me", token_endpoint=server.token_url) as oauth:
             first = await oauth.fetch_token(username=server.username, password=server.password)
             oauth.token = dict(first, expires_at=1)
             # Several requests at once, one renewal.

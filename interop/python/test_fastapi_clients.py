@@ -5,7 +5,7 @@ import requests
 
 
 def log_in(server, **form):
-    return requests.post(server.token_url, data=form, timeout=30)
+    return requests.post(server.token_url, data=form, timeout=60)
 
 
 def bearer(token):
@@ -22,19 +22,19 @@ def test_a_login_without_grant_type_is_enough(server):
 
 def test_a_login_at_the_address_with_a_slash_is_no_redirect(server):
     form = {"username": server.username, "password": server.password}
-    answer = requests.post(server.token_url + "/", data=form, allow_redirects=False, timeout=30)
+    answer = requests.post(server.token_url + "/", data=form, allow_redirects=False, timeout=60)
     assert answer.status_code == 200, answer.text
 
 
 def test_an_empty_client_is_no_client(server):
     form = {"username": server.username, "password": server.password, "client_id": "", "client_secret": ""}
-    answer = requests.post(server.token_url, data=form, headers={"Authorization": "Basic Og=="}, timeout=30)
+    answer = requests.post(server.token_url, data=form, headers={"Authorization": "Basic Og=="}, timeout=60)
     assert answer.status_code == 200, answer.text
 
 
 def test_a_token_opens_the_protected_route(server):
     token = log_in(server, username=server.username, password=server.password, scope="me items").json()["access_token"]
-    answer = requests.get(server.protected_url, headers=bearer(token), timeout=30)
+    answer = requests.get(server.protected_url, headers=bearer(token), timeout=60)
     assert answer.status_code == 200, answer.text
     assert answer.json()["username"] == server.username
     assert not any("password" in member or "hash" in member for member in answer.json())
@@ -63,14 +63,14 @@ def test_what_is_missing_is_listed_in_detail(server):
 
 
 def test_no_token_is_not_authenticated(server):
-    answer = requests.get(server.protected_url, timeout=30)
+    answer = requests.get(server.protected_url, timeout=60)
     assert answer.status_code == 401
     assert answer.json() == {"detail": "Not authenticated"}
     assert answer.headers["www-authenticate"] == 'Bearer realm="api"'
 
 
 def test_a_bad_token_could_not_be_validated(server):
-    answer = requests.get(server.protected_url, headers=bearer("johndoe"), timeout=30)
+    answer = requests.get(server.protected_url, headers=bearer("johndoe"), timeout=60)
     assert answer.status_code == 401
     assert answer.json() == {"detail": "Could not validate credentials", "error": "invalid_token"}
     assert 'error="invalid_token"' in answer.headers["www-authenticate"]
@@ -83,7 +83,7 @@ def test_a_scope_that_is_missing_is_not_enough(server, document):
         security = methods.get("get", {}).get("security", [])
         if not security or not all(any(scheme.values()) for scheme in security):
             continue
-        answer = requests.get(server.url(path), headers=bearer(token), timeout=30)
+        answer = requests.get(server.url(path), headers=bearer(token), timeout=60)
         assert answer.status_code == 403, path
         assert answer.json() == {"detail": "Not enough permissions", "error": "insufficient_scope"}
         needed = " ".join(security[0]["OAuth2PasswordBearer"])

@@ -22,7 +22,7 @@ OWN = [
 
 def raw(server, method, path):
     """A request with any method; the client of others refuses some."""
-    connection = http.client.HTTPConnection(urlsplit(server.base).netloc, timeout=30)
+    connection = http.client.HTTPConnection(urlsplit(server.base).netloc, timeout=60)
     connection.request(method, path)
     answer = connection.getresponse()
     answer.read()
@@ -32,7 +32,7 @@ def raw(server, method, path):
 
 @pytest.mark.parametrize("path", OWN)
 def test_k2_own_answers_carry_the_headers_that_protect_them(server, path):
-    answer = requests.get(server.url(path), timeout=30)
+    answer = requests.get(server.url(path), timeout=60)
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["referrer-policy"] == "no-referrer"
     assert answer.headers["cross-origin-opener-policy"] == "same-origin"
@@ -45,7 +45,7 @@ def test_k2_own_answers_carry_the_headers_that_protect_them(server, path):
 
 
 def test_j8_the_docs_page_is_not_stored_and_names_no_other_host(server):
-    page = requests.get(server.url("/docs"), timeout=30)
+    page = requests.get(server.url("/docs"), timeout=60)
     assert page.headers["cache-control"] == "no-store"
     assert page.headers["referrer-policy"] == "no-referrer"
     assert not re.search(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//", page.text)

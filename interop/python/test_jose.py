@@ -13,7 +13,7 @@ pytestmark = pytest.mark.parametrize("server", PROGRAMS, indirect=True)
 # What jose 11 of Debian 12 does not know. `jose alg` says so itself, and a version that knows it fails the test.
 UNKNOWN = ["EdDSA"]
 
-TIMEOUT = 30  # seconds
+TIMEOUT = 60  # seconds
 
 
 def jose(*arguments, said=""):

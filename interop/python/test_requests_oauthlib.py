@@ -120,7 +120,7 @@ def test_f4_requests_oauthlib_renews_no_login_that_was_ended(server):
     url, headers, body = oauth._client.prepare_token_revocation_request(
         server.url("/revoke").replace("http:", "https:"), token["refresh_token"], "refresh_token"
     )
-    answer = requests.post(url.replace("https:", "http:"), headers=headers, data=body, timeout=30)
+    answer = requests.post(url.replace("https:", "http:"), headers=headers, data=body, timeout=60)
     assert answer.status_code == 200, answer.text
     with pytest.raises(InvalidGrantError):
         oauth.refresh_token(server.token_url)

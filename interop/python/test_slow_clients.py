@@ -1,7 +1,9 @@
 """slowhttptest, with a thousand connections that never get to the point: the others are served."""
 
 import re
+import signal
 import subprocess
+import time
 
 import pytest
 import requests
@@ -9,7 +11,9 @@ import requests
 from running import Running
 
 CONNECTIONS = 1000
-SECONDS = 12
+ATTACK = CONNECTIONS * 0.9  # of them are one
+SECONDS = 12  # of attack at least
+TIMEOUT = 120  # seconds that the attack has to come to all its connections
 PATIENCE = 5  # seconds: what the server is told, so that it loses it while it is watched
 
 HELD = 24 * 1024  # bytes that a connection may hold
@@ -36,6 +40,17 @@ def memory(running, name):
         return int(re.search(rf"{name}:\s+(\d+) kB", status.read())[1]) * 1024
 
 
+def spoken(said):
+    """What slowhttptest has printed, without its colours."""
+    return re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", said.read_text(encoding="utf-8"))
+
+
+def attackers(said):
+    """The connections it has opened by its newest status, of every five seconds: those that are open, and those that were lost."""
+    found = re.findall(r"connected: +(\d+)\n.*\nclosed: +(\d+)\n", spoken(said))
+    return sum(map(int, found[-1])) if found else 0
+
+
 def log_in(running):
     form = {"grant_type": "password", "username": running.username, "password": running.password}
     return requests.post(running.token_url, data=form, timeout=60)
@@ -47,19 +62,20 @@ def test_m4_a_thousand_slow_clients_stop_nobody(attacked, kind, tmp_path):
     base = memory(attacked, "VmHWM")
     mode, flag, path, *more = ATTACKS[kind]
     command = ["slowhttptest", mode, flag, attacked.url(path), *more, "-c", str(CONNECTIONS), "-r", "500"]
-    command += ["-i", "2", "-l", str(SECONDS), "-p", "10", "-g", "-o", str(tmp_path / "found")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8") as attack:
+    command += ["-i", "2", "-l", str(TIMEOUT), "-p", "60", "-v", "1", "-g", "-o", str(tmp_path / "found")]
+    said = tmp_path / "said"
+    with said.open("wb") as out, subprocess.Popen(["stdbuf", "-oL", *command], stdout=out, stderr=out) as attack:
+        began = time.monotonic()
         answers = 0
-        while attack.poll() is None:
+        # How soon they have all come is the machine's affair: the first may be lost by then.
+        while attack.poll() is None and (attackers(said) < ATTACK or time.monotonic() < began + SECONDS):
             assert log_in(attacked).status_code == 200
             answers += 1
-        said = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", attack.stdout.read())
-    assert answers >= SECONDS / 4, f"{answers} logins in {SECONDS} seconds"
+        attack.send_signal(signal.SIGINT)
+    assert attackers(said) >= ATTACK, spoken(said)[-1000:]
     # Its own probe, each second: seconds, closed, pending, connected, service available.
     rows = [line.split(",") for line in (tmp_path / "found.csv").read_text().splitlines()[1:]]
-    assert all(int(row[4]) > 0 for row in rows[1:]), f"not available: {rows}\n{said[-1000:]}"
-    most = max(int(row[3]) for row in rows)
-    assert most >= CONNECTIONS * 0.9 or any(int(row[1]) > 0 for row in rows), f"no attack at all: {rows}"
+    assert len(rows) > 1 and all(int(row[4]) > 0 for row in rows[1:]), f"not available: {rows}\n{spoken(said)[-1000:]}"
     peak = memory(attacked, "VmHWM")
-    print(f"{kind}: {base // 1024} KiB before, {peak // 1024} KiB at the peak, {answers} logins, {most} connections")
+    print(f"{kind}: {base // 1024} KiB before, {peak // 1024} KiB at the peak, {answers} logins, {attackers(said)} connections")
     assert peak <= base + CONNECTIONS * HELD + REST

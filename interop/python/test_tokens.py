@@ -32,7 +32,7 @@ def forged(token):
 
 
 def test_c22_pyjwt_verifies(server, token):
-    key = pyjwt.PyJWKClient(server.url(JWKS)).get_signing_key_from_jwt(token)
+    key = pyjwt.PyJWKClient(server.url(JWKS), timeout=60).get_signing_key_from_jwt(token)
     rules = {
         "algorithms": [server.algorithm],
         "audience": server.base,
@@ -53,7 +53,7 @@ def test_c22_pyjwt_verifies(server, token):
 
 
 def test_c22_joserfc_verifies(server, token):
-    keys = KeySet.import_key_set(requests.get(server.url(JWKS), timeout=30).json())
+    keys = KeySet.import_key_set(requests.get(server.url(JWKS), timeout=60).json())
     read = joserfc_jwt.decode(token, keys, algorithms=[server.algorithm])
     assert read.header["typ"] == "at+jwt"
     facts = {claim: {"essential": True} for claim in REQUIRED}
@@ -67,7 +67,7 @@ def test_c22_joserfc_verifies(server, token):
 
 
 def test_c22_jwcrypto_verifies(server, token):
-    keys = jwcrypto_jwk.JWKSet.from_json(requests.get(server.url(JWKS), timeout=30).text)
+    keys = jwcrypto_jwk.JWKSet.from_json(requests.get(server.url(JWKS), timeout=60).text)
     rules = {"algs": [server.algorithm], "expected_type": "JWS"}
     wanted = dict.fromkeys(REQUIRED) | {"iss": server.base, "aud": server.base}
     read = jwcrypto_jwt.JWT(jwt=token, key=keys, check_claims=wanted, **rules)
@@ -80,7 +80,7 @@ def test_c22_jwcrypto_verifies(server, token):
 
 
 def test_c22_a_key_is_named_by_its_thumbprint_and_keeps_its_secret(server):
-    answer = requests.get(server.url(JWKS), timeout=30)
+    answer = requests.get(server.url(JWKS), timeout=60)
     assert "max-age=" in answer.headers["cache-control"]
     keys = answer.json()["keys"]
     assert keys

@@ -1,4 +1,4 @@
-//! The authorization server: what it stands on, how it behaves, and what it forgets.
+//! The authorization server: what it stands on and how it behaves.
 
 mod clients;
 mod feed;
@@ -10,31 +10,29 @@ mod logins;
 mod owners;
 mod remembered;
 mod revocation;
+mod sweep;
 mod token_request;
 mod verification;
 
 use std::{
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::{Arc, OnceLock, atomic::AtomicU64},
     time::Duration,
 };
 
-use self::remembered::RememberedOwners;
 pub use self::{
     introspection::{ActiveToken, ActiveTokenKind, Introspection},
     logins::Kept,
     owners::{PasswordChange, PasswordChangeProblem},
     remembered::{DEFAULT_REMEMBERED_OWNERS, REMEMBERED_OWNER_AGE, SharedOwner},
     revocation::{RevocationSettings, WhenStale},
+    sweep::SWEEP_LIMIT,
 };
+use self::{remembered::RememberedOwners, sweep::Sweeps};
 pub use crate::token::issue::{DEFAULT_LIFETIME, RefreshLifetimes, TokenResponse};
 use crate::{
     client::remembered::RememberedClients,
     clock::{Clock, Rng, Timestamp},
     extra_claims::ExtraClaims,
-    forgetting::Forgetting,
     form::Form,
     grant_type::GrantType,
     key::{KeyEncryptionKey, KeyRingError, KeyRotation, KeySettings, LiveKeys, SigningChoice},
@@ -43,7 +41,7 @@ use crate::{
     password::{Blocklist, HashingPool, PasswordPolicy},
     resource_owner::ResourceOwners,
     scope::Scope,
-    store::{Store, StoreError},
+    store::Store,
     throttle::{Attempts, Source, Throttle, ThrottleSettings},
     token::{
         revoked::Revoked,
@@ -52,12 +50,6 @@ use crate::{
     },
     token_format::TokenFormat,
 };
-
-/// How many token requests pass between two sweeps of what has expired.
-const SWEEP_EVERY: usize = 64;
-
-/// How much of each kind one sweep forgets: more than came in since the last, little enough that nobody waits for it.
-pub const SWEEP_LIMIT: usize = 256;
 
 /// More than any version of a store.
 const NO_VERSION: u64 = u64::MAX;
@@ -191,7 +183,6 @@ pub struct AuthorizationServer {
     settings: Settings,
     keys: LiveKeys,
     names: OnceLock<(Issuer, Audience)>,
-    requests: AtomicUsize,
     seen: SeenTokens,
     remembered: RememberedOwners,
     clients: RememberedClients,
@@ -199,7 +190,7 @@ pub struct AuthorizationServer {
     /// The store's version before the feed was last heard for an introspection; [`NO_VERSION`] if that is not known.
     heard_version: AtomicU64,
     throttle: Throttle,
-    forgetting: Forgetting,
+    sweeps: Sweeps,
     token_meters: TokenMeters,
     verification_meters: VerificationMeters,
 }
@@ -219,9 +210,8 @@ impl AuthorizationServer {
         let keys = LiveKeys::open(&*ports.store, of_keys, &*ports.clock).await?;
         let seen = SeenTokens::new(settings.remembered_tokens, &*ports.rng);
         let remembered = RememberedOwners::new(settings.remembered_owners, &*ports.rng);
-        let (names, requests) = (OnceLock::new(), AtomicUsize::new(0));
         let revoked = Revoked::timed_by(ports.clock.stopwatch());
-        let forgetting = Forgetting::timed_by(ports.clock.stopwatch());
+        let sweeps = Sweeps::timed_by(ports.clock.stopwatch());
         let attempts = ports.attempts.clone().or_else(|| ports.store.attempts());
         let throttle = Throttle::new(settings.throttle, attempts, ports.clock.clone());
         let (token_meters, verification_meters) = (TokenMeters::new(), VerificationMeters::new());
@@ -229,15 +219,14 @@ impl AuthorizationServer {
             ports,
             settings,
             keys,
-            names,
-            requests,
+            names: OnceLock::new(),
             seen,
             remembered,
             clients: RememberedClients::new(),
             revoked,
             heard_version: AtomicU64::new(NO_VERSION),
             throttle,
-            forgetting,
+            sweeps,
             token_meters,
             verification_meters,
         };
@@ -320,24 +309,5 @@ impl AuthorizationServer {
     #[must_use]
     pub fn hashing(&self) -> &HashingPool {
         &self.ports.hashing
-    }
-
-    /// Forgets some of what has expired, so that a store grows with what is alive and nobody keeps a timetable.
-    async fn sweep_now_and_then(&self) {
-        if !self.requests.fetch_add(1, Ordering::Relaxed).is_multiple_of(SWEEP_EVERY) {
-            return;
-        }
-        if let Err(error) = self.sweep().await {
-            tracing::warn!(event = "sweep", outcome = "failure", %error, "what has expired could not be swept");
-        }
-    }
-
-    /// Forgets at most [`SWEEP_LIMIT`] of each kind of thing that has expired, and says how many went.
-    ///
-    /// # Errors
-    /// [`StoreError`]: the store is away; it is tried again.
-    pub async fn sweep(&self) -> Result<usize, StoreError> {
-        let until = self.forgetting.reaches(self.ports.clock.now());
-        self.ports.store.sweep(until, self.settings.refresh.leeway, SWEEP_LIMIT).await
     }
 }

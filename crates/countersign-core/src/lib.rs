@@ -3,6 +3,7 @@
 //! This crate knows no web framework and no database. It is what authors of stores ([`store`]) and of grant types
 //! ([`grant`]) depend on; the author of an API wants the crate `countersign`, which wraps it for axum.
 
+mod asking;
 pub mod authorization_server;
 pub mod client;
 pub mod clock;

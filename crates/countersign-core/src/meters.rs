@@ -132,7 +132,8 @@ meters! {
     HASH_WAIT: HISTOGRAM(HASH_BUCKETS), "countersign_hash_wait_seconds";
     /// Passwords that wait to be hashed.
     HASH_QUEUE: GAUGE, "countersign_hash_queue_length";
-    /// Passwords that were not hashed because the queue was full: their requests were answered 503.
+    /// Passwords that were not hashed because the queue was full, or because they had waited for as long as one may: their
+    /// requests were answered 503.
     HASHES_REFUSED: COUNTER, "countersign_hashes_refused_total";
     /// How old what was heard last of the feed was, when it was last looked for.
     FEED_LAG: GAUGE, "countersign_feed_lag_seconds";

@@ -1,16 +1,31 @@
-//! Standard output: what people and scripts read. A reader who went away is no error.
+//! Standard output: what people and scripts read; and what is said beside it. A reader who went away is no error.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    ops::ControlFlow,
+};
 
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 
 /// Prints `text` and a line break, at once.
 pub(crate) fn line(text: &str) -> Outcome {
+    part(&format!("{text}\n")).map(drop)
+}
+
+/// Prints `text` as it is, at once; [`ControlFlow::Break`] if nobody reads any more.
+pub(crate) fn part(text: &str) -> Result<ControlFlow<()>, Failure> {
     let mut stdout = io::stdout().lock();
-    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(ControlFlow::Continue(())),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
+        Err(error) => Err(error.into()),
     }
+}
+
+/// Says `text` on standard error. Where nobody reads it, nobody is told.
+pub(crate) fn aside(text: &str) {
+    // In one write, so that lines of several threads stay whole.
+    let _ = io::stderr().lock().write_all(format!("{text}\n").as_bytes());
 }
 
 /// `text` as one word of the shell, whatever is in it.

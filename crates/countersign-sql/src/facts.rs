@@ -4,17 +4,41 @@ use countersign_core::{
     clock::Timestamp,
     grant_record::Grant,
     names::{ClientId, Subject},
-    store::{Ended, Found, LONGEST_ACCESS_TOKEN, OWNER_CHANGES_TOLD, Spend, Standing},
+    store::{
+        CLOCK_AHEAD, Ended, Found, GRANTS_FORGOTTEN, GRANTS_KEPT, LONGEST_ACCESS_TOKEN, OWNER_CHANGES_TOLD,
+        SWEEP_MARGIN, Spend, Standing,
+    },
 };
 
 use crate::{
-    rows::{self, Value},
+    rows::{self, LastUse, Value},
     statements as sql,
 };
 
 /// What the feed is told of an owner who changes at `now`.
 pub(crate) fn owner_changed(subject: &Subject, now: Timestamp) -> Vec<Value> {
     rows::feed_values(&Ended::Owner(subject.clone()), now.plus(OWNER_CHANGES_TOLD))
+}
+
+/// Whoever's access tokens expired by then has none that is alive at `now`: the feed need not be told.
+pub(crate) const fn long_over(now: Timestamp) -> Timestamp {
+    now.minus(SWEEP_MARGIN)
+}
+
+/// Whose access tokens expired before this is not told of, even where the clock was ahead.
+pub(crate) const fn told_after(now: Timestamp) -> Timestamp {
+    now.minus(CLOCK_AHEAD)
+}
+
+/// How many grants of an owner are looked at to find what is beyond those that are kept.
+pub(crate) const LOOKED_AT: usize = GRANTS_KEPT + GRANTS_FORGOTTEN;
+
+/// Which of an owner's grants are forgotten: of those that were looked at, the ones beyond so many that were used later, if
+/// nothing of them may be alive at `now`.
+pub(crate) fn excess(mut looked_at: Vec<LastUse>, now: Timestamp) -> Vec<String> {
+    looked_at.sort_unstable_by(|a, b| (b.used_at, &b.id).cmp(&(a.used_at, &a.id)));
+    let beyond = looked_at.into_iter().skip(GRANTS_KEPT);
+    beyond.filter(|grant| grant.access_until <= long_over(now)).map(|grant| grant.id).collect()
 }
 
 /// What the feed is told of a client whose tokens up to `now` end.

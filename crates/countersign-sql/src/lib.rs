@@ -14,7 +14,8 @@
 //! database; `Database::open` takes either.
 //!
 //! Every table is prefixed `oauth2_`. What a method acknowledged is on the disk; what it did not acknowledge happened
-//! whole or not at all.
+//! whole or not at all, but for the end of very much that was granted to a client: the rest of it ends before the client is let
+//! in again.
 //!
 //! # Rooms
 //! `statements` has all SQL, one text for all back ends; `rows` reads and writes records column by column;
@@ -26,6 +27,8 @@
 mod backup;
 #[cfg(all(feature = "sqlite", feature = "postgres"))]
 mod database;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod ending;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod facts;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

@@ -57,8 +57,8 @@ impl OAuth2 {
         Ok(self.with_registry()?.set_client_status(id, ClientStatus::Disabled).await?)
     }
 
-    /// Enables a client, which then asks again: what had ended stays so. In the second in which it was disabled it is
-    /// told to wait.
+    /// Enables a client, which then asks again: what had ended stays so. In the second in which it was disabled, and for the
+    /// leeway after it, it is told to wait: by another's clock what it got may be of this time.
     ///
     /// # Errors
     /// As of [`OAuth2::disable_client`].

@@ -68,13 +68,13 @@ impl NewUser {
         self
     }
 
-    /// The name to show to people.
+    /// The name to show to people, without control characters.
     pub fn full_name(mut self, full_name: impl Into<String>) -> Self {
         self.full_name = Some(full_name.into());
         self
     }
 
-    /// The e-mail address.
+    /// The e-mail address, without control characters.
     pub fn email(mut self, email: impl Into<String>) -> Self {
         self.email = Some(email.into());
         self
@@ -97,11 +97,17 @@ impl OAuth2 {
     /// Adds a user to the built-in table, unless the name is taken: then nothing changes.
     ///
     /// # Errors
-    /// [`NewUserProblem`]: the name, the password or the scope cannot be one, or it cannot be stored now.
+    /// [`NewUserProblem`]: one of the names, the address, the password or the scope cannot be one, or it cannot be stored now.
     pub async fn add_user(&self, user: NewUser) -> Result<Added, NewUserProblem> {
         let server = self.server().filter(|server| server.owners_are_in_store()).ok_or(NewUserProblem::OtherTable)?;
         let username = Username::parse(&user.username)?;
         let scope: Scope = user.scope.parse()?;
+        let is_plain = |text: &Option<String>| !text.as_deref().is_some_and(|text| text.contains(char::is_control));
+        match (is_plain(&user.full_name), is_plain(&user.email)) {
+            (true, true) => {}
+            (false, _) => return Err(NewUserProblem::FullName),
+            (true, false) => return Err(NewUserProblem::Email),
+        }
         let password_hash = match user.secret {
             Secret::None => None,
             Secret::Hash(hash) => Some(hash),
@@ -129,6 +135,12 @@ pub enum NewUserProblem {
     /// The name cannot be one.
     #[error(transparent)]
     Username(#[from] UsernameProblem),
+    /// The name to show to people cannot be one: not every store could keep it, and it would disturb whatever shows it.
+    #[error("the full name holds a control character")]
+    FullName,
+    /// The e-mail address cannot be one.
+    #[error("the e-mail address holds a control character")]
+    Email,
     /// The password cannot be one.
     #[error(transparent)]
     Password(#[from] PasswordProblem),

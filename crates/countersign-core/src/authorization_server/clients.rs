@@ -18,7 +18,8 @@ impl AuthorizationServer {
     /// # Errors
     /// [`RegistryProblem::Store`]: it is not known whether that is done, or whether what it got has ended.
     pub async fn set_client_status(&self, id: &ClientId, status: ClientStatus) -> Result<Found, RegistryProblem> {
-        let set = registry::set_status(self.store(), id, status, &*self.ports.clock).await;
+        let (leeway, clock) = (self.settings.leeway, &*self.ports.clock);
+        let set = registry::set_status(self.store(), id, status, leeway, clock).await;
         self.settle_client(set).await
     }
 
@@ -27,7 +28,7 @@ impl AuthorizationServer {
     /// # Errors
     /// [`RegistryProblem::Store`]: it is not known whether that is done, or whether what it got has ended.
     pub async fn remove_client(&self, id: &ClientId) -> Result<Found, RegistryProblem> {
-        let removed = registry::remove(self.store(), id, &*self.ports.clock).await;
+        let removed = registry::remove(self.store(), id, self.settings.leeway, &*self.ports.clock).await;
         self.settle_client(removed).await
     }
 

@@ -41,7 +41,7 @@ impl AuthorizationServer {
     /// # Errors
     /// [`StoreError`] (`temporarily_unavailable`): the store is away.
     pub async fn look_at_feed(&self) -> Result<(), StoreError> {
-        self.revoked.keep_up(&*self.ports.store, self.ports.clock.now()).await
+        self.revoked.keep_up(&*self.ports.store, &*self.ports.clock).await
     }
 
     /// Hears what other processes have ended as soon as the store tells that there is news, for as long as it is polled.

@@ -1,10 +1,10 @@
 //! What a test asks of an authorization server beside tokens. No program is compiled with this.
 
-use super::{AuthorizationServer, Clock, Scope, StoreError};
-use crate::{extra_claims::IssuedFor, names::Subject};
+use super::{AuthorizationServer, Clock, Scope};
 use crate::{
-    extra_claims::{Map, Value},
-    names::ClientId,
+    extra_claims::{IssuedFor, Map, Value},
+    names::{ClientId, Subject},
+    store::StoreError,
 };
 
 impl AuthorizationServer {

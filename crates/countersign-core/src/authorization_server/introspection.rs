@@ -140,17 +140,22 @@ impl AuthorizationServer {
         if !issued.is_current(self.intended(), now) {
             return Ok(Told::Nothing);
         }
-        let token = issued.token;
+        let token = &issued.token;
         // RFC 7662 §4: who may ask is told of no token "that is not intended for" it.
         if token.client_id() != Some(&asker.id) && !asker.serves_any(token.audience()) {
             tracing::debug!(event = "introspection", outcome = "denied", client = %asker.id, "a client asked for another's token");
             return Ok(Told::Nothing);
         }
         self.hear_of_changes().await?;
-        if self.has_ended(&token) || !self.may_still_ask(asker, token.client_id()).await? {
+        // That may have taken its time.
+        let now = self.ports.clock.now();
+        if !issued.is_current(self.intended(), now)
+            || self.has_ended(token)
+            || !self.may_still_ask(asker, token.client_id()).await?
+        {
             return Ok(Told::Nothing);
         }
-        if self.revoked.may_have_ended(&token) {
+        if self.revoked.may_have_ended(token) {
             return Err(StoreError::unavailable("only a newer program knows whether the token has ended"));
         }
         let username = match token.whose() {
@@ -176,8 +181,8 @@ impl AuthorizationServer {
 
     /// Of the refresh tokens of a grant the newest is good, and to the client that has it alone.
     async fn find_active_refresh_token(&self, asker: &Client, presented: &RefreshToken) -> Result<Told, StoreError> {
-        let now = self.ports.clock.now();
         let found = self.ports.store.find_grant(&presented.grant_id()).await?;
+        let now = self.ports.clock.now();
         let is_of_family =
             |grant: &Grant| grant.refresh.as_ref().is_some_and(|refresh| refresh.family == presented.family());
         let Some(grant) = found.filter(is_of_family) else { return Ok(Told::Unknown) };

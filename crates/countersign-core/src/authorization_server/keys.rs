@@ -22,15 +22,14 @@ impl AuthorizationServer {
         self.keys.ring()
     }
 
-    /// What others verify its tokens with (RFC 7517), as the store had it a minute ago at most, or a few while it is away.
+    /// What others verify its tokens with (RFC 7517), as the store had it a minute ago at most, or a few while it is away; a
+    /// key that signs is always among it.
     ///
     /// # Errors
-    /// [`StoreError`] (`temporarily_unavailable`): nobody knows which keys there are.
+    /// [`StoreError`] (`temporarily_unavailable`): nobody knows which keys there are, or there is none to sign with.
     pub async fn published_keys(&self) -> Result<JwkSet, StoreError> {
-        let now = self.ports.clock.now();
-        self.hear_of_withdrawals(now).await;
-        self.keys.refresh(&*self.ports.store, now).await?;
-        Ok(self.keys.ring().published(now))
+        self.hear_of_withdrawals().await;
+        self.keys.publish(&*self.ports.store, &*self.ports.clock).await
     }
 
     /// Makes the next key now, unless one waits already. It signs once all who verify can know it.
@@ -38,7 +37,7 @@ impl AuthorizationServer {
     /// # Errors
     /// [`KeyRingError`]: the store is away, tokens are signed with a secret, or no key can be made.
     pub async fn rotate_keys(&self) -> Result<NextKey, KeyRingError> {
-        self.keys.rotate(&*self.ports.store, self.ports.clock.now()).await
+        self.keys.rotate(&*self.ports.store, &*self.ports.clock).await
     }
 
     /// Withdraws a key, for one that leaked: what it signed is refused, here when this returns. If it was the one that
@@ -47,13 +46,13 @@ impl AuthorizationServer {
     /// # Errors
     /// [`KeyRingError`]: the store is away, and it is not known whether it is withdrawn; or no other can be made.
     pub async fn withdraw_key(&self, id: &KeyId) -> Result<Found, KeyRingError> {
-        self.keys.withdraw(&*self.ports.store, id, self.ports.clock.now()).await
+        self.keys.withdraw(&*self.ports.store, id, &*self.ports.clock).await
     }
 
     /// Makes sure that there is a key to sign with.
-    pub(super) async fn keep_keys(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.hear_of_withdrawals(now).await;
-        self.keys.keep(&*self.ports.store, now).await.map_err(|error| match error {
+    pub(super) async fn keep_keys(&self) -> Result<(), StoreError> {
+        self.hear_of_withdrawals().await;
+        self.keys.keep(&*self.ports.store, &*self.ports.clock).await.map_err(|error| match error {
             KeyRingError::Store(error) => error,
             other => StoreError::unavailable(other),
         })
@@ -61,8 +60,8 @@ impl AuthorizationServer {
 
     /// Whether there are other keys than those of the ring of this number: asked when a token names one that is not among
     /// these.
-    pub(super) async fn has_newer_keys(&self, tried: u64, now: Timestamp) -> Result<bool, StoreError> {
-        self.keys.look_again(&*self.ports.store, tried, now).await
+    pub(super) async fn has_newer_keys(&self, tried: u64) -> Result<bool, StoreError> {
+        self.keys.look_again(&*self.ports.store, tried, &*self.ports.clock).await
     }
 
     /// Looks for a token among those that this server issued, whoever they are for.
@@ -83,7 +82,7 @@ impl AuthorizationServer {
         if !matches!(found, Err(TokenProblem::UnknownKey)) {
             return Ok(found);
         }
-        if self.has_newer_keys(keys.number(), now).await? {
+        if self.has_newer_keys(keys.number()).await? {
             let keys = self.keys.ring();
             found = verify::find_issued(token, self.expected(&keys), &*self.ports.store, now).await?;
         }
@@ -105,8 +104,8 @@ impl AuthorizationServer {
     }
 
     /// Hears at most once a second which keys were withdrawn. While that fails, those in memory are as good as they were.
-    async fn hear_of_withdrawals(&self, now: Timestamp) {
-        if let Err(error) = self.revoked.keep_up(&*self.ports.store, now).await {
+    async fn hear_of_withdrawals(&self) {
+        if let Err(error) = self.revoked.keep_up(&*self.ports.store, &*self.ports.clock).await {
             tracing::warn!(event = "feed", outcome = "failure", %error, "the feed of what has ended cannot be read");
         }
         self.heed_withdrawals();

@@ -106,7 +106,9 @@ impl AuthorizationServer {
         let store = &self.ports.store;
         let ended = match (kept, token.grant_id()) {
             (Kept::Current, Some(current)) => self.end_others(token, current).await?,
-            (Kept::None, _) | (Kept::Current, None) => store.revoke_grants_of(token.subject()).await?,
+            (Kept::None, _) | (Kept::Current, None) => {
+                store.revoke_grants_of(token.subject(), self.ports.clock.now()).await?
+            }
         };
         let (client, grant) = asked_by(token);
         tracing::info!(event = "revocation", outcome = "done", what = "grants", by = "user",

@@ -47,12 +47,11 @@ impl Default for RevocationSettings {
 }
 
 impl RevocationSettings {
-    /// Whether a verifier that heard of what has ended at `heard_at` may believe a token at `now`.
+    /// Whether a verifier may believe a token whose knowledge of what has ended is [so old](Revoked::staleness).
     #[must_use]
-    pub fn allow(&self, heard_at: Option<Timestamp>, now: Timestamp) -> bool {
-        // A clock that went back makes nothing fresh.
-        let fresh = heard_at.is_some_and(|at| now.seconds().abs_diff(at.seconds()) <= self.max_staleness.as_secs());
-        fresh || self.when_stale == WhenStale::Accept
+    pub fn allow(&self, staleness: Option<Duration>) -> bool {
+        let is_fresh = staleness.is_some_and(|staleness| staleness <= self.max_staleness);
+        is_fresh || self.when_stale == WhenStale::Accept
     }
 }
 
@@ -144,7 +143,7 @@ impl AuthorizationServer {
     /// # Errors
     /// [`StoreError`] (`temporarily_unavailable`): it is not known whether they have ended.
     pub async fn end_grants_of(&self, subject: &Subject) -> Result<usize, StoreError> {
-        let ended = self.ports.store.revoke_grants_of(subject).await?;
+        let ended = self.ports.store.revoke_grants_of(subject, self.ports.clock.now()).await?;
         self.hear_of_it().await?;
         tracing::info!(event = "revocation", outcome = "done", what = "grants", %subject, ended, "grants were ended");
         Ok(ended)
@@ -159,13 +158,13 @@ impl AuthorizationServer {
         self.hear_of_it().await
     }
 
-    /// A client that was disabled and is enabled again within the same second waits for the next: what it got in this
-    /// one cannot be told from what has ended. So does everybody in the second in which the store was put back.
+    /// A client that was disabled and is enabled again at once waits until what it gets can be told from what has ended: for as
+    /// long as another's clock may have been ahead. So does everybody in the second in which the store was put back.
     pub(super) fn refuse_if_cut(&self, client: &ClientId, now: Timestamp) -> Result<(), OAuthError> {
-        if self.revoked.is_cut(client, now) {
-            return Err(OAuthError::TemporarilyUnavailable { retry_after: Duration::from_secs(1) });
+        match self.revoked.cut_for(client, now) {
+            None => Ok(()),
+            Some(retry_after) => Err(OAuthError::TemporarilyUnavailable { retry_after }),
         }
-        Ok(())
     }
 
     /// What has ended before its time, as far as is known here.
@@ -185,36 +184,39 @@ impl AuthorizationServer {
     /// # Errors
     /// [`StoreError`] (`temporarily_unavailable`): the store is away.
     pub async fn hear_of_it(&self) -> Result<(), StoreError> {
-        self.revoked.catch_up(&*self.ports.store, self.ports.clock.now()).await?;
+        self.revoked.catch_up(&*self.ports.store, &*self.ports.clock).await?;
         self.heed_withdrawals();
         Ok(())
     }
 
     /// Whether nothing is to be heard in this second any more.
     pub(super) fn is_up_to(&self, now: Timestamp) -> bool {
-        let is_up_to = self.revoked.heard_at() == Some(now);
+        let is_up_to = self.revoked.is_up_to(now);
         if is_up_to {
             self.heed_withdrawals();
         }
         is_up_to
     }
 
-    /// Hears at most once a second of what others have ended, before a token is believed.
-    pub(super) async fn keep_up(&self, now: Timestamp) -> Result<(), BearerError> {
+    /// Hears at most once a second of what others have ended, before a token is believed; says what time it is then.
+    pub(super) async fn keep_up(&self, now: Timestamp) -> Result<Timestamp, BearerError> {
         if self.is_up_to(now) {
-            return Ok(());
+            return Ok(now);
         }
-        let heard = self.revoked.keep_up(&*self.ports.store, now).await;
+        let heard = self.revoked.keep_up(&*self.ports.store, &*self.ports.clock).await;
         self.heed_withdrawals();
-        let Err(error) = heard else { return self.refuse_if_stale(now) };
-        tracing::warn!(event = "feed", outcome = "failure", %error, heard_at = self.revoked.heard_at().map(Timestamp::seconds),
-            "the feed of what has ended cannot be read");
-        self.refuse_if_stale(now)
+        if let Err(error) = heard {
+            tracing::warn!(event = "feed", outcome = "failure", %error, heard_at = self.revoked.heard_at().map(Timestamp::seconds),
+                "the feed of what has ended cannot be read");
+        }
+        self.refuse_if_stale()
     }
 
-    fn refuse_if_stale(&self, now: Timestamp) -> Result<(), BearerError> {
-        if self.settings.revocation.allow(self.revoked.heard_at(), now) {
-            return Ok(());
+    /// After each wait: what was fresh enough before it may not be any more. Says what time it is.
+    pub(super) fn refuse_if_stale(&self) -> Result<Timestamp, BearerError> {
+        let now = self.ports.clock.now();
+        if self.settings.revocation.allow(self.revoked.staleness(now)) {
+            return Ok(now);
         }
         Err(BearerError::TemporarilyUnavailable { retry_after: Duration::from_secs(1) })
     }

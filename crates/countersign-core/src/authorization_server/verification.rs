@@ -8,7 +8,6 @@ use crate::{
     names::Subject,
     reason::Reason,
     resource_owner::ResourceOwner,
-    store::StoreError,
     token::{
         AccessToken, BorrowedToken, TokenSubject,
         verify::{self, Expected, Intended, Profile, TokenProblem},
@@ -72,9 +71,10 @@ impl AuthorizationServer {
     }
 
     async fn verify_anew(&self, token: BorrowedToken<'_>, now: Timestamp) -> Result<AccessToken, BearerError> {
-        self.keep_up(now).await?;
+        let now = self.keep_up(now).await?;
         let believed = if verify::is_opaque(token) {
-            let verified = verify::verify_opaque(token, self.intended(), &*self.ports.store, now).await?;
+            let verified =
+                verify::verify_opaque(token, self.intended(), &*self.ports.store, &*self.ports.clock).await?;
             verified
                 .and_then(|token| if self.revoked.has_ended(&token) { Err(TokenProblem::Revoked) } else { Ok(token) })
         } else {
@@ -95,7 +95,7 @@ impl AuthorizationServer {
         &self,
         token: BorrowedToken<'_>,
         now: Timestamp,
-    ) -> Result<Result<AccessToken, TokenProblem>, StoreError> {
+    ) -> Result<Result<AccessToken, TokenProblem>, BearerError> {
         let tried = {
             let keys = self.keys.glance();
             match self.seen.verify_lasting(token, self.expected(&keys), &self.revoked, now) {
@@ -104,7 +104,9 @@ impl AuthorizationServer {
             }
         };
         let mut decided = Err(TokenProblem::UnknownKey);
-        if self.has_newer_keys(tried, now).await? {
+        let has_newer_keys = self.has_newer_keys(tried).await?;
+        let now = self.refuse_if_stale()?;
+        if has_newer_keys {
             decided = self.seen.verify_lasting(token, self.expected(&self.keys.glance()), &self.revoked, now);
         }
         if matches!(decided, Err(TokenProblem::UnknownKey)) {
@@ -152,9 +154,9 @@ impl AuthorizationServer {
         }
     }
 
-    async fn find_in_store(&self, subject: &Subject, now: Timestamp) -> Result<SharedOwner, BearerError> {
+    async fn find_in_store(&self, subject: &Subject, mut now: Timestamp) -> Result<SharedOwner, BearerError> {
         if !self.remembered.is_off() {
-            self.keep_up(now).await?;
+            now = self.keep_up(now).await?;
             if let Some(owner) = self.remembered.find(subject, &self.revoked, now) {
                 return Ok(owner);
             }

@@ -30,18 +30,26 @@ pub async fn add(clients: &(impl Clients + ?Sized), client: &Client) -> Result<A
 
 /// Disables a client, which ends what was granted to it, or enables one.
 ///
+/// `leeway` is how far the clocks of those on the store may be apart: what another of them gave the client a moment ago may be
+/// of the time that is still to come here, and ends too. A client that is enabled before that has passed
+/// gets nothing until then (`temporarily_unavailable`), since it could not be told from what has ended.
+///
 /// # Errors
 /// [`RegistryProblem::Unknown`], [`RegistryProblem::Store`].
 pub async fn set_status(
     clients: &(impl Clients + ?Sized),
     id: &ClientId,
     status: ClientStatus,
+    leeway: Duration,
     clock: &dyn Clock,
 ) -> Result<(), RegistryProblem> {
     let began = clock.now();
-    known(clients.set_client_status(id, status, began).await?)?;
-    if status == ClientStatus::Disabled {
-        cut_what_came_meanwhile(clients, id, began, clock).await?;
+    match status {
+        ClientStatus::Active => known(clients.set_client_status(id, status, began).await?)?,
+        ClientStatus::Disabled => {
+            known(clients.set_client_status(id, status, began.plus(leeway)).await?)?;
+            cut_what_came_meanwhile(clients, id, began, leeway, clock).await?;
+        }
     }
     let event = match status {
         ClientStatus::Active => "client_enabled",
@@ -51,18 +59,19 @@ pub async fn set_status(
     Ok(())
 }
 
-/// Removes a client, and what was granted to it.
+/// Removes a client, and what was granted to it. `leeway` is as of [`set_status`], and another of its name waits as long.
 ///
 /// # Errors
 /// [`RegistryProblem::Unknown`], [`RegistryProblem::Store`].
 pub async fn remove(
     clients: &(impl Clients + ?Sized),
     id: &ClientId,
+    leeway: Duration,
     clock: &dyn Clock,
 ) -> Result<(), RegistryProblem> {
     let began = clock.now();
-    known(clients.remove_client(id, began).await?)?;
-    cut_what_came_meanwhile(clients, id, began, clock).await?;
+    known(clients.remove_client(id, began.plus(leeway)).await?)?;
+    cut_what_came_meanwhile(clients, id, began, leeway, clock).await?;
     tracing::info!(event = "client_removed", outcome = "done", client = %id, "a client was removed");
     Ok(())
 }
@@ -96,16 +105,18 @@ pub async fn rotate_secret(
     Err(RegistryProblem::Contended)
 }
 
-/// The write may have waited for others, and until it was done the client got what it asked for: that ends too.
+/// The write may have waited for others, and until it was done the client got what it asked for: that ends too, unless
+/// somebody has let it in again.
 async fn cut_what_came_meanwhile(
     clients: &(impl Clients + ?Sized),
     id: &ClientId,
     began: Timestamp,
+    leeway: Duration,
     clock: &dyn Clock,
 ) -> Result<(), StoreError> {
     let now = clock.now();
-    if now > began {
-        clients.cut_client(id, now).await?;
+    if now > began && !clients.find_client(id).await?.is_some_and(|client| client.is_active()) {
+        clients.cut_client(id, now.plus(leeway)).await?;
     }
     Ok(())
 }
@@ -142,6 +153,7 @@ mod tests {
         client::{ClientSecrets, SecretMethods},
         clock::{SeededRng, TurnableClock},
         store::memory::Memory,
+        token::verify::DEFAULT_LEEWAY,
     };
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -162,8 +174,8 @@ mod tests {
     async fn what_is_done_to_nobody_is_told() {
         let (store, id, clock, rng) = (Memory::new(), ClientId::new("app"), TurnableClock::at(NOW), SeededRng::new(1));
         for done in [
-            set_status(&store, &id, ClientStatus::Disabled, &clock).await,
-            remove(&store, &id, &clock).await,
+            set_status(&store, &id, ClientStatus::Disabled, DEFAULT_LEEWAY, &clock).await,
+            remove(&store, &id, DEFAULT_LEEWAY, &clock).await,
             rotate_secret(&store, &id, DEFAULT_OVERLAP, &clock, &rng).await.map(drop),
         ] {
             assert!(matches!(done, Err(RegistryProblem::Unknown)), "{done:?}");

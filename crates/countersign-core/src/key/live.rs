@@ -19,8 +19,9 @@ use super::{
     SigningChoice, rotation::is_of_newer,
 };
 use crate::{
+    asking::{Asking, Since, Turn},
     clock::{Clock, Timestamp},
-    jose::{self, Algorithm},
+    jose::{self, Algorithm, JwkSet},
     names::KeyId,
     store::{Found, KeyRecord, Keys, RestingKey, StoreError, Succession},
 };
@@ -30,6 +31,9 @@ const LOAD_EVERY: Duration = Duration::from_secs(60);
 
 /// How long nobody tries to make the next key again after that failed, as long as there is one to sign with.
 const MAKE_AGAIN: Duration = Duration::from_secs(60);
+
+/// How long nobody looks again for a key that was not there a moment ago.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Before anything happened.
 const NEVER: i64 = i64::MIN;
@@ -61,13 +65,15 @@ pub struct LiveKeys {
     loaded_at: AtomicI64,
     load_failed_at: AtomicI64,
     make_failed_at: AtomicI64,
+    /// The number of the ring that the store was last read for: it has another once keys were dropped since.
+    read_number: AtomicU64,
     /// The number of the last entry of the feed that withdrew a key and was heeded.
     heeded: AtomicU64,
     /// Keys of which the feed said that they were withdrawn: an answer of the store may be older. Held while a ring takes
     /// the place of another, and across no await.
     withdrawn: Mutex<HashSet<KeyId>>,
     /// One at a time asks the store.
-    asking: tokio::sync::Mutex<()>,
+    asking: Asking,
 }
 
 /// The key that signs next, or does already.
@@ -125,13 +131,14 @@ impl LiveKeys {
     fn of(ring: KeyRing, settings: KeySettings, now: Timestamp) -> Self {
         Self {
             settings,
+            read_number: AtomicU64::new(ring.number()),
             ring: ArcSwap::from_pointee(ring),
             loaded_at: AtomicI64::new(now.seconds()),
             load_failed_at: AtomicI64::new(NEVER),
             make_failed_at: AtomicI64::new(NEVER),
             heeded: AtomicU64::new(0),
             withdrawn: Mutex::default(),
-            asking: tokio::sync::Mutex::default(),
+            asking: Asking::default(),
         }
     }
 
@@ -152,20 +159,21 @@ impl LiveKeys {
     ///
     /// # Errors
     /// [`KeyRingError`]: there is no key to sign with, or nobody knows whether it is still the one.
-    pub async fn keep(&self, store: &dyn Keys, now: Timestamp) -> Result<(), KeyRingError> {
+    pub async fn keep(&self, store: &dyn Keys, clock: &dyn Clock) -> Result<(), KeyRingError> {
+        let now = clock.now();
         if !self.wants_work(now) {
             return Ok(());
         }
-        let _one = match self.asking.try_lock() {
-            Ok(one) => one,
-            Err(_) if self.can_sign(now) => return Ok(()),
-            Err(_) => self.asking.lock().await,
+        let turn = match self.asking.try_turn() {
+            Some(turn) => turn,
+            None if self.can_sign(now) => return Ok(()),
+            None => self.asking.turn().await,
         };
-        if !self.wants_work(now) {
+        if !self.wants_work(clock.now()) {
             return Ok(());
         }
-        match self.work(store, now).await {
-            Err(error) if self.can_sign(now) => {
+        match self.work(&turn, store, clock).await {
+            Err(error) if self.can_sign(clock.now()) => {
                 tracing::warn!(event = "key", outcome = "failure", %error, "keys could not be looked after; those in memory are used");
                 Ok(())
             }
@@ -173,42 +181,80 @@ impl LiveKeys {
         }
     }
 
-    /// Makes sure that what is published is new enough.
+    /// What others verify with, new enough: read anew after a withdrawal, and never without a key that signs, which whoever
+    /// keeps the set would miss. Where nobody can sign any more and nobody has made the next key, it is made here. The store
+    /// is asked once a minute, and while there is no such key once a second, however many ask. Nobody waits for it while
+    /// another asks but who needs the answer: what is in memory is published meanwhile.
     ///
     /// # Errors
-    /// [`StoreError`] (`temporarily_unavailable`): the store has been away for too long.
-    pub async fn refresh(&self, store: &dyn Keys, now: Timestamp) -> Result<(), StoreError> {
-        if self.is_younger_than(LOAD_EVERY, now) {
-            return Ok(());
-        }
-        let _one = self.asking.lock().await;
-        if self.is_younger_than(LOAD_EVERY, now) {
-            return Ok(());
-        }
-        match self.load(store, now).await {
-            Err(error) if self.is_younger_than(PUBLISHED_KEYS_MAX_AGE, now) => {
-                tracing::warn!(event = "key", outcome = "failure", %error, "keys could not be read; those in memory are published");
-                Ok(())
-            }
-            done => done.map(drop).map_err(away),
+    /// [`StoreError`] (`temporarily_unavailable`): the store has been away for too long, or there is no key to sign with.
+    pub async fn publish(&self, store: &dyn Keys, clock: &dyn Clock) -> Result<JwkSet, StoreError> {
+        self.refresh(store, clock).await?;
+        let now = clock.now();
+        let ring = self.ring.load();
+        match ring.signing(now) {
+            Some(_) => Ok(ring.published(now)),
+            None => Err(away(KeyRingError::NoKey)),
         }
     }
 
-    /// Looks whether a key that is not in the ring of this `number` came since, at most once a second. Says whether there
-    /// is another ring.
+    async fn refresh(&self, store: &dyn Keys, clock: &dyn Clock) -> Result<(), StoreError> {
+        let now = clock.now();
+        if self.is_fresh(now) {
+            return Ok(());
+        }
+        let turn = match self.asking.try_turn() {
+            Some(turn) => turn,
+            // After a withdrawal what took the place of the key is missing.
+            None if self.can_sign(now) && self.is_as_read() => return Ok(()),
+            None => self.asking.turn().await,
+        };
+        if self.is_fresh(clock.now()) {
+            return Ok(());
+        }
+        let read = match self.load(&turn, store, clock).await {
+            // Whoever withdrew the last may not have come to that yet, or never will.
+            Ok(records) if self.ring.load().signing(clock.now()).is_none() => {
+                self.make_due(&turn, store, &records, clock.now()).await
+            }
+            read => read.map(drop),
+        };
+        match read {
+            Err(error) if self.can_sign(clock.now()) => {
+                tracing::warn!(event = "key", outcome = "failure", %error, "keys could not be read; those in memory are published");
+                Ok(())
+            }
+            done => done.map_err(away),
+        }
+    }
+
+    /// Whether what is in memory need not be read anew to be published.
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        let age = if self.ring.load().signing(now).is_some() { LOAD_EVERY } else { LOOK_AGAIN };
+        self.is_as_read() && self.is_younger_than(age, now)
+    }
+
+    /// Whether no key was dropped since the store was read: one that took its place may be there.
+    fn is_as_read(&self) -> bool {
+        self.read_number.load(Ordering::Acquire) == self.ring.load().number()
+    }
+
+    /// Looks whether a key that is not in the ring of this number, `tried`, came since: at most once a second, and once after a
+    /// withdrawal. Says whether there is another ring.
     ///
     /// # Errors
     /// [`StoreError`] (`temporarily_unavailable`): the store is away, and nobody knows.
-    pub(crate) async fn look_again(&self, store: &dyn Keys, tried: u64, now: Timestamp) -> Result<bool, StoreError> {
+    pub(crate) async fn look_again(&self, store: &dyn Keys, tried: u64, clock: &dyn Clock) -> Result<bool, StoreError> {
         let is_another = || self.ring.load().number() != tried;
-        if is_another() || self.is_younger_than(Duration::from_secs(1), now) {
+        let is_known = || is_another() || (self.is_as_read() && self.is_younger_than(LOOK_AGAIN, clock.now()));
+        if is_known() {
             return Ok(is_another());
         }
-        let _one = self.asking.lock().await;
-        if is_another() || self.is_younger_than(Duration::from_secs(1), now) {
+        let turn = self.asking.turn().await;
+        if turn.since() == Since::Answered || is_known() {
             return Ok(is_another());
         }
-        self.load(store, now).await.map_err(away)?;
+        self.load(&turn, store, clock).await.map_err(away)?;
         Ok(is_another())
     }
 
@@ -216,12 +262,13 @@ impl LiveKeys {
     ///
     /// # Errors
     /// [`KeyRingError`]: the store is away, tokens are signed with a secret, or no key can be made.
-    pub async fn rotate(&self, store: &dyn Keys, now: Timestamp) -> Result<NextKey, KeyRingError> {
+    pub async fn rotate(&self, store: &dyn Keys, clock: &dyn Clock) -> Result<NextKey, KeyRingError> {
         if self.ring.load().is_secret() {
             return Err(KeyRingError::Secret);
         }
-        let _one = self.asking.lock().await;
-        let records = self.load(store, now).await?;
+        let turn = self.asking.turn().await;
+        let records = self.load(&turn, store, clock).await?;
+        let now = clock.now();
         let algorithm = self.ring.load().algorithm();
         let waits = |record: &&KeyRecord| {
             let is_ours = record.algorithm == algorithm && !is_of_newer(record);
@@ -238,7 +285,8 @@ impl LiveKeys {
     ///
     /// # Errors
     /// [`KeyRingError`]: the store is away, and it is not known whether it is withdrawn; or no other can be made.
-    pub async fn withdraw(&self, store: &dyn Keys, id: &KeyId, now: Timestamp) -> Result<Found, KeyRingError> {
+    pub async fn withdraw(&self, store: &dyn Keys, id: &KeyId, clock: &dyn Clock) -> Result<Found, KeyRingError> {
+        let now = clock.now();
         let until = now.plus(self.settings.verifies_after());
         if store.withdraw_key(id, now, until).await? == Found::No {
             return Ok(Found::No);
@@ -246,8 +294,8 @@ impl LiveKeys {
         tracing::warn!(event = "key", outcome = "withdrawn", key = %id, "a key was withdrawn");
         self.drop_keys([id.clone()]);
         if !self.ring.load().is_secret() {
-            let _one = self.asking.lock().await;
-            self.work(store, now).await?;
+            let turn = self.asking.turn().await;
+            self.work(&turn, store, clock).await?;
         }
         Ok(Found::Yes)
     }
@@ -311,42 +359,66 @@ impl LiveKeys {
         })
     }
 
-    /// Reads the keys, and makes the next if it is time. Whoever calls it is the one who asks.
-    async fn work(&self, store: &dyn Keys, now: Timestamp) -> Result<(), KeyRingError> {
-        let records = self.load(store, now).await?;
+    /// Reads the keys, and makes the next if it is time.
+    async fn work(&self, turn: &Turn<'_>, store: &dyn Keys, clock: &dyn Clock) -> Result<(), KeyRingError> {
+        let records = self.load(turn, store, clock).await?;
+        self.make_due(turn, store, &records, clock.now()).await
+    }
+
+    /// Makes the next key if it is time.
+    async fn make_due(
+        &self,
+        turn: &Turn<'_>,
+        store: &dyn Keys,
+        records: &[KeyRecord],
+        now: Timestamp,
+    ) -> Result<(), KeyRingError> {
         if !self.wants_next(now) {
             return Ok(());
         }
-        let made = self.make_next(store, &records, now).await;
+        let made = self.make_next(store, records, now).await;
         if made.is_err() {
             self.make_failed_at.store(now.seconds(), Ordering::Release);
+            turn.tell(&made);
         }
         made.map(drop)
     }
 
-    /// Reads the keys, unless that has failed within this second.
-    async fn load(&self, store: &dyn Keys, now: Timestamp) -> Result<Vec<KeyRecord>, KeyRingError> {
-        if self.load_failed_at.load(Ordering::Acquire) == now.seconds() {
+    /// Reads the keys, unless that has failed within this second, or while the turn was waited for.
+    async fn load(&self, turn: &Turn<'_>, store: &dyn Keys, clock: &dyn Clock) -> Result<Vec<KeyRecord>, KeyRingError> {
+        let now = clock.now();
+        if turn.since() == Since::InVain || self.load_failed_at.load(Ordering::Acquire) == now.seconds() {
             return Err(StoreError::unavailable("the keys could not be read a moment ago").into());
         }
+        let before = self.ring.load().number();
         let loaded = match store.find_keys().await {
-            Ok(records) => self.install(&records, now).map(|()| records),
+            Ok(records) => self.install(&records, before, now).map(|()| records),
             Err(error) => Err(error.into()),
         };
         if loaded.is_err() {
-            self.load_failed_at.store(now.seconds(), Ordering::Release);
+            self.load_failed_at.store(clock.now().seconds(), Ordering::Release);
         }
+        turn.tell(&loaded);
         loaded
     }
 
-    fn install(&self, records: &[KeyRecord], now: Timestamp) -> Result<(), KeyRingError> {
+    /// Takes what the store has; `before` is the number of the ring that there was when it was asked.
+    fn install(&self, records: &[KeyRecord], before: u64, now: Timestamp) -> Result<(), KeyRingError> {
         let withdrawn = self.withdrawn.lock().unwrap_or_else(PoisonError::into_inner);
         let ring = self.ring.load();
         let left = records.iter().filter(|record| !withdrawn.contains(&record.id));
         let next = ring.read_again(left, self.settings.encryption.as_ref())?;
-        if !next.is_as(&ring) {
+        let number = if next.is_as(&ring) {
+            ring.number()
+        } else {
+            let number = next.number();
             tell_of_newer(&next);
             self.ring.store(Arc::new(next));
+            number
+        };
+        // If keys were dropped meanwhile, the answer may be older than what took their place.
+        if ring.number() == before {
+            self.read_number.store(number, Ordering::Release);
         }
         self.loaded_at.store(now.seconds(), Ordering::Release);
         Ok(())
@@ -360,9 +432,9 @@ impl LiveKeys {
         records: &[KeyRecord],
         now: Timestamp,
     ) -> Result<NextKey, KeyRingError> {
-        let (algorithm, signing) = {
+        let (algorithm, signing, before) = {
             let ring = self.ring.load();
-            (ring.algorithm(), ring.signing(now).map(|key| key.id.clone()))
+            (ring.algorithm(), ring.signing(now).map(|key| key.id.clone()), ring.number())
         };
         let signs_from = if signing.is_some() { now.plus(PUBLISHED_BEFORE) } else { now };
         let next = make(algorithm, self.settings.encryption.as_ref(), signs_from).await?;
@@ -381,7 +453,7 @@ impl LiveKeys {
                 store.put_next_key(&succession).await?
             }
         };
-        self.install(&records, now)?;
+        self.install(&records, before, now)?;
         let made = if told(&records, &next, "rotated") { Made::Now } else { Made::Before };
         let newest = records.iter().rfind(|record| record.algorithm == algorithm).ok_or(KeyRingError::NoKey)?;
         Ok(NextKey { id: newest.id.clone(), algorithm, signs_from: newest.signs_from, made })
@@ -449,6 +521,7 @@ async fn make(
 fn away(error: KeyRingError) -> StoreError {
     match error {
         KeyRingError::Store(error) => error,
+        KeyRingError::NoKey => StoreError::unavailable(error),
         other => StoreError::corrupt(other),
     }
 }

@@ -194,7 +194,8 @@ async fn i5_an_answer_of_the_store_that_is_older_than_the_feed_brings_no_key_bac
     live.heed(1, [withdrawn.clone()]);
     assert!(live.ring().find(Some(&withdrawn), "ES256", NOW).is_none());
     let later = NOW.plus(Duration::from_secs(60));
-    live.keep(&store, later).await.unwrap();
+    clock.forward(Duration::from_secs(60));
+    live.keep(&store, &clock).await.unwrap();
     assert_eq!(live.ring().known(later).len(), 1, "another was made");
     assert!(live.ring().find(Some(&withdrawn), "ES256", later).is_none());
     assert!(!live.is_heedless(1) && live.is_heedless(2));

@@ -201,26 +201,37 @@ impl Worker {
     fn run(&mut self) {
         while let Some(Taken { job, at }) = self.shared.line.take() {
             // The asker of a job that panics finds the reply dropped, and that is `Busy`.
-            if catch_unwind(AssertUnwindSafe(|| self.answer(job))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| self.answer(job, at))).is_err() {
                 tracing::error!(
                     event = "hash",
                     outcome = "failure",
                     "hashing a password panicked: its asker is told to try again"
                 );
                 self.hasher = Hasher::new(self.cost);
+                self.shared.line.done(at);
             }
-            self.shared.line.done(at);
         }
     }
 
-    /// An asker who hung up meanwhile does not hear the answer; that is no error.
-    fn answer(&mut self, job: Job) {
+    fn answer(&mut self, job: Job, taken_at: Duration) {
         match job {
-            Job::Hash { password, reply } => drop(reply.send(self.hash(&password))),
-            Job::Verify { password, stored, reply } => drop(reply.send(self.verify(&password, stored.as_ref()))),
+            Job::Hash { password, reply } => {
+                let answer = self.hash(&password);
+                self.tell(reply, answer, taken_at);
+            }
+            Job::Verify { password, stored, reply } => {
+                let answer = self.verify(&password, stored.as_ref());
+                self.tell(reply, answer, taken_at);
+            }
             #[cfg(test)]
             Job::Panic { .. } => panic!("a test wants to see this"),
         }
+    }
+
+    /// Counts first: who has heard the answer finds it among the figures. An asker who hung up meanwhile is no error.
+    fn tell<T>(&self, asker: oneshot::Sender<T>, answer: T, taken_at: Duration) {
+        self.shared.line.done(taken_at);
+        drop(asker.send(answer));
     }
 
     fn hash(&mut self, password: &Password) -> Result<PasswordHash, OutOfMemory> {

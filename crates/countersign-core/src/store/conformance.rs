@@ -49,9 +49,10 @@ pub use self::{
     },
     renewal::{
         a_grant_that_can_be_renewed_comes_back_as_it_was_recorded, a_number_of_the_feed_is_given_once,
-        answers_to_retired_refresh_tokens_are_swept, e8_nothing_is_rotated_once_the_grant_has_ended,
-        f3_a_clients_own_opaque_tokens_end_with_it, n1_a_refresh_token_is_rotated_once,
-        opaque_tokens_end_with_their_grant, whatever_ends_grants_tells_the_feed,
+        an_owner_keeps_so_many_grants, answers_to_retired_refresh_tokens_are_swept,
+        e8_nothing_is_rotated_once_the_grant_has_ended, f3_a_clients_own_opaque_tokens_end_with_it,
+        n1_a_refresh_token_is_rotated_once, opaque_tokens_end_with_their_grant,
+        the_feed_is_not_told_of_grants_whose_access_tokens_are_long_over, whatever_ends_grants_tells_the_feed,
     },
 };
 
@@ -96,9 +97,11 @@ macro_rules! store_conformance {
             h7_what_is_remembered_is_forgotten_when_it_has_expired
             n6_what_a_client_got_while_the_clock_was_ahead_ends_with_it
             a_grant_that_can_be_renewed_comes_back_as_it_was_recorded
+            an_owner_keeps_so_many_grants
             n1_a_refresh_token_is_rotated_once
             e8_nothing_is_rotated_once_the_grant_has_ended
             whatever_ends_grants_tells_the_feed
+            the_feed_is_not_told_of_grants_whose_access_tokens_are_long_over
             a_number_of_the_feed_is_given_once
             opaque_tokens_end_with_their_grant
             f3_a_clients_own_opaque_tokens_end_with_it

@@ -9,9 +9,10 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    Added, Clients, Ended, Epoch, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys, LONGEST_ACCESS_TOKEN,
-    OWNER_CHANGES_TOLD, OneTime, OneTimeKind, OpaqueToken, Origin, OwnerRegistry, RETIRED_KEYS_KEPT, Redeemed,
-    Remembered, RestingKey, Rotated, SWEEP_MARGIN, SealedKey, Spend, Standing, StoreError, Succession,
+    Added, CLOCK_AHEAD, Clients, Ended, Epoch, Feed, FeedEntry, Found, GRANTS_FORGOTTEN, GRANTS_KEPT, Grants,
+    HandleHash, KeyRecord, Keys, LONGEST_ACCESS_TOKEN, OWNER_CHANGES_TOLD, OneTime, OneTimeKind, OpaqueToken, Origin,
+    OwnerRegistry, RETIRED_KEYS_KEPT, Redeemed, Remembered, RestingKey, Rotated, SWEEP_MARGIN, SealedKey, Spend,
+    Standing, StoreError, Succession,
 };
 use crate::{
     client::{Authentication, Client, ClientSecrets, ClientStatus},
@@ -64,20 +65,34 @@ impl Tables {
         self.feed.insert(self.feed_end, FeedEntry { number: self.feed_end, ended, until });
     }
 
-    /// Ends the grants that fit, with their tokens, and says how many there were.
-    fn end_grants(&mut self, fits: impl Fn(&Grant) -> bool) -> usize {
+    /// Ends the grants that fit, with their tokens, and says how many there were. Of those whose access tokens expired before
+    /// `alive_after` nobody need be told.
+    fn end_grants(&mut self, fits: impl Fn(&Grant) -> bool, alive_after: Option<Timestamp>) -> usize {
         let mut ended: Vec<_> = self.grants.extract_if(|_, grant| fits(grant)).map(|(_, grant)| grant).collect();
         // What a test does again goes the same way again.
         ended.sort_unstable_by(|a, b| a.id.cmp(&b.id));
         for grant in &ended {
             self.opaque_tokens.retain(|_, token| !matches!(&token.descends_from, Origin::Grant(id) if *id == grant.id));
-            self.append_feed(Ended::Grant(grant.id.clone()), grant.access_until);
+            if alive_after < Some(grant.access_until) {
+                self.append_feed(Ended::Grant(grant.id.clone()), grant.access_until);
+            }
         }
         ended.len()
     }
 
-    fn end_grants_of(&mut self, subject: &Subject) -> usize {
-        self.end_grants(|grant| grant.subject == *subject)
+    fn end_grants_of(&mut self, subject: &Subject, now: Timestamp) -> usize {
+        self.end_grants(|grant| grant.subject == *subject, Some(now.minus(CLOCK_AHEAD)))
+    }
+
+    /// Forgets what an owner has beyond so many grants, as far as nothing of it may be alive.
+    fn forget_excess(&mut self, subject: &Subject, now: Timestamp) {
+        let mut theirs: Vec<_> = self.grants.values().filter(|grant| grant.subject == *subject).collect();
+        theirs.sort_unstable_by_key(|grant| (grant.used_at, &grant.id));
+        let excess = theirs.iter().take(theirs.len().saturating_sub(GRANTS_KEPT));
+        let over = excess.filter(|grant| grant.access_until <= now.minus(SWEEP_MARGIN)).take(GRANTS_FORGOTTEN);
+        for id in over.map(|grant| grant.id.clone()).collect::<Vec<_>>() {
+            self.end_grants(|grant| grant.id == id, Some(now.minus(SWEEP_MARGIN)));
+        }
     }
 
     /// Tells the feed of a change of an owner.
@@ -86,13 +101,13 @@ impl Tables {
     }
 
     /// Ends what was granted to a client, and its own tokens. The feed is told of the client, not of each grant.
-    fn end_grants_to(&mut self, client_id: &ClientId, now: Timestamp) {
+    fn end_grants_to(&mut self, client_id: &ClientId, up_to: Timestamp) {
         let ended: Vec<_> = self.grants.extract_if(|_, grant| grant.client_id == *client_id).collect();
         self.opaque_tokens.retain(|_, token| match &token.descends_from {
             Origin::Grant(id) => !ended.iter().any(|(ended, _)| ended == id),
             Origin::Client(id) => id != client_id,
         });
-        let cut = ended.iter().map(|(_, grant)| grant.used_at).fold(now, Timestamp::max);
+        let cut = ended.iter().map(|(_, grant)| grant.used_at).fold(up_to, Timestamp::max);
         self.append_feed(Ended::Client(client_id.clone(), cut), cut.plus(LONGEST_ACCESS_TOKEN));
     }
 }
@@ -144,7 +159,7 @@ impl OwnerRegistry for Memory {
         let mut tables = self.tables();
         let Some(owner) = tables.owner_mut(subject) else { return Ok(Found::No) };
         owner.password_hash = Some(hash.clone());
-        tables.end_grants_of(subject);
+        tables.end_grants_of(subject, now);
         tables.tell_of(subject, now);
         Ok(Found::Yes)
     }
@@ -161,7 +176,7 @@ impl OwnerRegistry for Memory {
             return Ok(Found::No);
         };
         owner.password_hash = Some(to.clone());
-        tables.end_grants_of(subject);
+        tables.end_grants_of(subject, now);
         tables.tell_of(subject, now);
         Ok(Found::Yes)
     }
@@ -171,7 +186,7 @@ impl OwnerRegistry for Memory {
         let Some(owner) = tables.owner_mut(subject) else { return Ok(Found::No) };
         owner.status = status;
         if status == OwnerStatus::Disabled {
-            tables.end_grants_of(subject);
+            tables.end_grants_of(subject, now);
         }
         tables.tell_of(subject, now);
         Ok(Found::Yes)
@@ -181,7 +196,7 @@ impl OwnerRegistry for Memory {
         let mut tables = self.tables();
         let Some(name) = tables.owner_mut(subject).map(|owner| owner.username.clone()) else { return Ok(Found::No) };
         tables.owners.remove(&name);
-        tables.end_grants_of(subject);
+        tables.end_grants_of(subject, now);
         tables.tell_of(subject, now);
         Ok(Found::Yes)
     }
@@ -217,13 +232,13 @@ impl Clients for Memory {
         &self,
         id: &ClientId,
         status: ClientStatus,
-        now: Timestamp,
+        up_to: Timestamp,
     ) -> Result<Found, StoreError> {
         let mut tables = self.tables();
         let Some(client) = tables.clients.get_mut(id) else { return Ok(Found::No) };
         client.status = status;
         if status == ClientStatus::Disabled {
-            tables.end_grants_to(id, now);
+            tables.end_grants_to(id, up_to);
         }
         Ok(Found::Yes)
     }
@@ -242,17 +257,17 @@ impl Clients for Memory {
         Ok(Rotated::Yes)
     }
 
-    async fn cut_client(&self, id: &ClientId, now: Timestamp) -> Result<(), StoreError> {
-        self.tables().append_feed(Ended::Client(id.clone(), now), now.plus(LONGEST_ACCESS_TOKEN));
+    async fn cut_client(&self, id: &ClientId, up_to: Timestamp) -> Result<(), StoreError> {
+        self.tables().append_feed(Ended::Client(id.clone(), up_to), up_to.plus(LONGEST_ACCESS_TOKEN));
         Ok(())
     }
 
-    async fn remove_client(&self, id: &ClientId, now: Timestamp) -> Result<Found, StoreError> {
+    async fn remove_client(&self, id: &ClientId, up_to: Timestamp) -> Result<Found, StoreError> {
         let mut tables = self.tables();
         if tables.clients.remove(id).is_none() {
             return Ok(Found::No);
         }
-        tables.end_grants_to(id, now);
+        tables.end_grants_to(id, up_to);
         Ok(Found::Yes)
     }
 }
@@ -335,6 +350,9 @@ impl Grants for Memory {
             tables.one_time.remove(&key);
         }
         tables.record(grant, token);
+        if grant.refresh.is_some() {
+            tables.forget_excess(&grant.subject, grant.created_at);
+        }
         Ok(Redeemed::Whole)
     }
 
@@ -372,11 +390,11 @@ impl Grants for Memory {
     }
 
     async fn revoke_grant(&self, id: &GrantId) -> Result<Found, StoreError> {
-        Ok(if self.tables().end_grants(|grant| grant.id == *id) > 0 { Found::Yes } else { Found::No })
+        Ok(if self.tables().end_grants(|grant| grant.id == *id, None) > 0 { Found::Yes } else { Found::No })
     }
 
-    async fn revoke_grants_of(&self, subject: &Subject) -> Result<usize, StoreError> {
-        Ok(self.tables().end_grants_of(subject))
+    async fn revoke_grants_of(&self, subject: &Subject, now: Timestamp) -> Result<usize, StoreError> {
+        Ok(self.tables().end_grants_of(subject, now))
     }
 
     async fn put_opaque_token(&self, token: &OpaqueToken) -> Result<Found, StoreError> {

@@ -5,6 +5,7 @@
 //!    small one. Every method happens whole or not at all, and has happened for good when it returns `Ok`.
 //! 2. Run the conformance suite against it (module `conformance`, feature `testing`): one line a store.
 
+mod each_port;
 mod epoch;
 pub mod error;
 pub mod memory;
@@ -55,7 +56,7 @@ pub trait OwnerRegistry: ResourceOwners {
     /// At most `limit` owners whose names come after `after`, in the order of their names' bytes.
     async fn list_owners(&self, after: Option<&Username>, limit: usize) -> Result<Vec<ResourceOwner>, StoreError>;
 
-    /// Sets the password and ends the owner's grants.
+    /// Sets the password and ends the owner's grants, as [`Grants::revoke_grants_of`] does.
     async fn set_password(&self, subject: &Subject, hash: &PasswordHash, now: Timestamp) -> Result<Found, StoreError>;
 
     /// Sets the password and ends the owner's grants, if the owner still has the hash `from`: in one conditional write, so
@@ -83,6 +84,10 @@ pub trait OwnerRegistry: ResourceOwners {
 
 /// The registry of clients.
 ///
+/// What was granted to a client may be very much, so a store may end it in several writes, before it returns. Then the first
+/// disables or removes the client, and tells the feed; what is renewed meanwhile is told with its end. If not all of them are
+/// made, what is left ends before the client, or another of its name, is let in, and when it is disabled or removed again.
+///
 /// Every method fails with [`StoreError`] alone (`temporarily_unavailable`): nothing changed, or it cannot be known.
 #[async_trait]
 pub trait Clients: fmt::Debug + Send + Sync + 'static {
@@ -100,10 +105,17 @@ pub trait Clients: fmt::Debug + Send + Sync + 'static {
     async fn list_clients(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreError>;
 
     /// Disables a client and ends what was granted to it and its own opaque tokens, or enables one. Of a disabled one the feed is told in the same
-    /// write: what it got up to `now` has ended, and where the clock was ahead before, up to the last use of any of these
+    /// write: what it got up to `up_to` has ended, and where the clock was ahead before, up to the last use of any of these
     /// grants.
-    async fn set_client_status(&self, id: &ClientId, status: ClientStatus, now: Timestamp)
-    -> Result<Found, StoreError>;
+    ///
+    /// Of a client's own JWT nothing is recorded, and another process's clock may have been ahead when it gave one: so who
+    /// disables a client cuts [later than now](crate::client::registry::set_status).
+    async fn set_client_status(
+        &self,
+        id: &ClientId,
+        status: ClientStatus,
+        up_to: Timestamp,
+    ) -> Result<Found, StoreError>;
 
     /// Replaces the secrets `from` of a client by `to`, unless they changed meanwhile: two rotations at once never lose
     /// one.
@@ -114,11 +126,11 @@ pub trait Clients: fmt::Debug + Send + Sync + 'static {
         to: &ClientSecrets,
     ) -> Result<Rotated, StoreError>;
 
-    /// Tells the feed that what a client got up to `now` has ended, whether there is such a client or not.
-    async fn cut_client(&self, id: &ClientId, now: Timestamp) -> Result<(), StoreError>;
+    /// Tells the feed that what a client got up to `up_to` has ended, whether there is such a client or not.
+    async fn cut_client(&self, id: &ClientId, up_to: Timestamp) -> Result<(), StoreError>;
 
     /// Removes a client, what was granted to it and its own opaque tokens, and tells the feed as [`Clients::set_client_status`] does.
-    async fn remove_client(&self, id: &ClientId, now: Timestamp) -> Result<Found, StoreError>;
+    async fn remove_client(&self, id: &ClientId, up_to: Timestamp) -> Result<Found, StoreError>;
 }
 
 /// The keys that tokens are signed with.
@@ -164,6 +176,11 @@ pub trait Grants: fmt::Debug + Send + Sync + 'static {
     /// nothing for a client that is disabled.
     ///
     /// `token` is the opaque access token that descends from it, if it is one; it rests from then on too.
+    ///
+    /// An owner keeps [`GRANTS_KEPT`] grants: with one that can be renewed, the same write forgets others of the owner beyond so
+    /// many, those first that were used the longest ago, [`GRANTS_FORGOTTEN`] at most. Whose access tokens may be alive at
+    /// [`Grant::created_at`] stays, so the feed is not told. Of an owner who has more than both together it is enough to look
+    /// at so many.
     async fn redeem(
         &self,
         standing: &Standing,
@@ -197,8 +214,9 @@ pub trait Grants: fmt::Debug + Send + Sync + 'static {
     /// Ends a grant with its tokens, and tells the feed.
     async fn revoke_grant(&self, id: &GrantId) -> Result<Found, StoreError>;
 
-    /// Ends all grants of an owner with their tokens, and tells the feed; says how many there were.
-    async fn revoke_grants_of(&self, subject: &Subject) -> Result<usize, StoreError>;
+    /// Ends all grants of an owner with their tokens; says how many there were. They may be many, so the feed is told of those
+    /// alone whose access tokens may be alive at `now`: not of those whose access tokens expired [`SWEEP_MARGIN`] ago.
+    async fn revoke_grants_of(&self, subject: &Subject, now: Timestamp) -> Result<usize, StoreError>;
 
     /// Records an opaque access token beside those that its grant, or its client, has; one of a grant that has ended, or of a
     /// client that is gone or disabled, is not recorded ([`Found::No`]).
@@ -242,7 +260,7 @@ pub trait Grants: fmt::Debug + Send + Sync + 'static {
 
 /// The feed: what verifiers must not believe any more, in the order in which it ended.
 ///
-/// Whatever ends grants adds to it in the same write. It is only ever added to; what cannot matter any more is swept.
+/// Whatever ends grants whose access tokens may be alive adds to it in the same write. It is only ever added to; what cannot matter any more is swept.
 ///
 /// Every method fails with [`StoreError`] alone (`temporarily_unavailable`): nothing changed, or it cannot be known.
 #[async_trait]
@@ -290,6 +308,19 @@ pub trait Feed: fmt::Debug + Send + Sync + 'static {
 /// nor brings back to life what has ended. Nor does one that goes forward by more, for as long, where
 /// [`Clock::stopwatch`](crate::clock::Clock::stopwatch) tells how time passes.
 pub const SWEEP_MARGIN: Duration = Duration::from_secs(60 * 60);
+
+/// For how long after its last access token has expired the feed is told that a grant has ended with its owner: a clock that is
+/// set right may have been so much ahead, and the token is good again then.
+pub const CLOCK_AHEAD: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// How many grants an owner keeps: more than anybody has devices. Without a bound, a script that logs in each time and never
+/// renews leaves a grant each time, and all of them have to end with the owner. Of the others the one that was used the longest
+/// ago goes first, since a client that renews its grant is a newer use.
+pub const GRANTS_KEPT: usize = 1_000;
+
+/// How many grants are forgotten beside one that is recorded, at most: so that one login stays cheap where many more were
+/// recorded before.
+pub const GRANTS_FORGOTTEN: usize = 256;
 
 /// How long the feed tells of a client: as long as an access token can live.
 pub const LONGEST_ACCESS_TOKEN: Duration = Duration::from_secs(24 * 60 * 60);

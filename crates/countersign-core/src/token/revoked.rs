@@ -10,11 +10,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 
 use super::AccessToken;
 use crate::{
-    clock::{Stopwatch, Timestamp},
+    asking::{Asking, Since, Turn},
+    clock::{Clock, Stopwatch, Timestamp},
     forgetting::Forgetting,
     meters::FeedMeters,
     names::{ClientId, KeyId, Subject},
@@ -43,11 +44,17 @@ pub struct Revoked {
     generation: AtomicU64,
     /// That of the last entry about a key.
     key_number: AtomicU64,
+    /// The second of which nothing is to be heard any more. None is after a failure: a clock that is set back comes to the
+    /// same second again.
+    up_to: AtomicI64,
     heard_at: AtomicI64,
-    tried_at: AtomicI64,
+    /// When that was by the stopwatch, in nanoseconds.
+    heard_after: AtomicU64,
+    failed_at: AtomicI64,
     pruned_at: AtomicI64,
     /// One at a time reads the feed.
-    following: Mutex<()>,
+    reading: Asking,
+    stopwatch: Option<Arc<dyn Stopwatch>>,
     forgetting: Forgetting,
     news: watch::Sender<u64>,
     meters: FeedMeters,
@@ -88,7 +95,8 @@ impl Default for Revoked {
 }
 
 impl Revoked {
-    /// Nothing was heard yet. When what no longer matters is forgotten goes by the clock alone.
+    /// Nothing was heard yet. When what no longer matters is forgotten, and how old it is what was heard, goes by the clock
+    /// alone.
     #[must_use]
     pub fn new() -> Self {
         Self::timed_by(None)
@@ -103,10 +111,13 @@ impl Revoked {
             number: AtomicU64::new(0),
             generation: AtomicU64::new(0),
             key_number: AtomicU64::new(0),
+            up_to: AtomicI64::new(NEVER),
             heard_at: AtomicI64::new(NEVER),
-            tried_at: AtomicI64::new(NEVER),
+            heard_after: AtomicU64::new(0),
+            failed_at: AtomicI64::new(NEVER),
             pruned_at: AtomicI64::new(NEVER),
-            following: Mutex::new(()),
+            reading: Asking::default(),
+            stopwatch: stopwatch.clone(),
             forgetting: Forgetting::timed_by(stopwatch),
             news: watch::Sender::new(0),
             meters: FeedMeters::new(),
@@ -140,14 +151,18 @@ impl Revoked {
         other.is_some_and(|cut| token.issued_at() <= cut.issued_until && token.expires_at() <= cut.until)
     }
 
-    /// Whether what a client gets at `now` could not be told from what has ended of it.
+    /// For how long, from `now` on, what a client gets could not be told from what has ended of it; `None` if it can.
     #[must_use]
-    pub fn is_cut(&self, client: &ClientId, now: Timestamp) -> bool {
+    pub fn cut_for(&self, client: &ClientId, now: Timestamp) -> Option<Duration> {
         if self.is_empty() {
-            return false;
+            return None;
         }
         let tables = self.read();
-        tables.clients.get(client.as_str()).into_iter().chain(&tables.everything).any(|cut| now <= cut.issued_until)
+        let cuts = tables.clients.get(client.as_str()).into_iter().chain(&tables.everything);
+        let last = cuts.map(|cut| cut.issued_until).max()?;
+        // What is issued in the very second has ended too.
+        let seconds = last.seconds().saturating_sub(now.seconds()).saturating_add(1);
+        u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
     }
 
     /// Takes what the feed says next.
@@ -242,15 +257,30 @@ impl Revoked {
     }
 
     /// How long before `now` that was, in whole seconds. A clock that went back does not make it younger: it is then as
-    /// old as the clock went back.
+    /// old as the clock went back, or as the stopwatch tells if that is more.
     #[must_use]
     pub fn staleness(&self, now: Timestamp) -> Option<Duration> {
-        self.heard_at().map(|at| Duration::from_secs(now.seconds().abs_diff(at.seconds())))
+        let by_clock = now.seconds().abs_diff(self.heard_at()?.seconds());
+        let since = self.elapsed().saturating_sub(self.heard_after.load(Ordering::Acquire));
+        Some(Duration::from_secs(by_clock.max(Duration::from_nanos(since).as_secs())))
+    }
+
+    /// What the stopwatch shows, in nanoseconds: 0 without one.
+    fn elapsed(&self) -> u64 {
+        self.stopwatch.as_ref().map_or(0, |stopwatch| stopwatch.elapsed().as_nanos().try_into().unwrap_or(u64::MAX))
     }
 
     /// Says that the feed was heard to its end.
     pub fn heard_all(&self, now: Timestamp) {
+        self.heard_all_since(now, self.elapsed());
+    }
+
+    /// As it was at `now`, when the stopwatch showed so much.
+    fn heard_all_since(&self, now: Timestamp, elapsed: u64) {
+        // Who reads both meanwhile has the older of one of them.
+        self.heard_after.store(elapsed, Ordering::Release);
         self.heard_at.store(now.seconds(), Ordering::Release);
+        self.up_to.store(now.seconds(), Ordering::Release);
         self.meters.lags(Duration::ZERO);
         // Also where the clock went back.
         if now.seconds().abs_diff(self.pruned_at.load(Ordering::Relaxed)) >= PRUNE_EVERY {
@@ -259,49 +289,69 @@ impl Revoked {
         }
     }
 
-    /// Says that the feed could not be read, for the meters.
+    /// Says that the feed could not be read.
     pub fn heard_nothing(&self, now: Timestamp) {
+        self.failed_at.store(now.seconds(), Ordering::Release);
+        self.up_to.store(NEVER, Ordering::Release);
         self.meters.lags(self.staleness(now).unwrap_or(Duration::MAX));
     }
 
-    /// Reads the feed to its end unless that was done, or failed, within this second.
+    /// Reads the feed to its end unless that was done, or failed, within this second. Whoever waits while another reads is
+    /// served by what is read after it came, and waits for nothing else once a read has failed.
     ///
     /// # Errors
-    /// [`StoreError`]: the store is away; [`Revoked::heard_at`] tells since when nothing was heard.
-    pub async fn keep_up(&self, feed: &dyn Feed, now: Timestamp) -> Result<(), StoreError> {
-        if self.is_up_to(now) {
+    /// [`StoreError`]: the store is away; [`Revoked::staleness`] tells for how long nothing was heard, and so it does where
+    /// it was another's read that failed.
+    pub async fn keep_up(&self, feed: &dyn Feed, clock: &dyn Clock) -> Result<(), StoreError> {
+        let now = clock.now();
+        if self.is_up_to(now) || self.failed_at.load(Ordering::Acquire) == now.seconds() {
             return Ok(());
         }
-        let _one = self.following.lock().await;
-        if self.is_up_to(now) || self.tried_at.load(Ordering::Acquire) == now.seconds() {
+        let turn = self.reading.turn().await;
+        if turn.since() != Since::Nothing || self.is_up_to(clock.now()) {
             return Ok(());
         }
-        // Only a try that failed counts: one that was given up, because whoever waited for it went away, is made again.
-        self.follow(feed, now).await.inspect_err(|_| {
-            self.tried_at.store(now.seconds(), Ordering::Release);
-            self.heard_nothing(now);
-        })
+        self.follow(&turn, feed, clock).await
     }
 
-    /// Reads the feed to its end: who has just ended something does, before saying so.
+    /// Reads the feed to its end: who has just ended something does, before saying so. Whoever waits while another reads is
+    /// served by what is read after it came.
     ///
     /// # Errors
     /// [`StoreError`]: the store is away.
-    pub async fn catch_up(&self, feed: &dyn Feed, now: Timestamp) -> Result<(), StoreError> {
-        let _one = self.following.lock().await;
-        self.follow(feed, now).await
+    pub async fn catch_up(&self, feed: &dyn Feed, clock: &dyn Clock) -> Result<(), StoreError> {
+        let turn = self.reading.turn().await;
+        match turn.since() {
+            Since::Nothing => self.follow(&turn, feed, clock).await,
+            Since::Answered => Ok(()),
+            Since::InVain => Err(StoreError::unavailable("the feed could not be read a moment ago")),
+        }
     }
 
-    fn is_up_to(&self, now: Timestamp) -> bool {
-        self.heard_at.load(Ordering::Acquire) == now.seconds()
+    /// Whether nothing is to be heard in this second any more.
+    pub(crate) fn is_up_to(&self, now: Timestamp) -> bool {
+        self.up_to.load(Ordering::Acquire) == now.seconds()
     }
 
-    async fn follow(&self, feed: &dyn Feed, now: Timestamp) -> Result<(), StoreError> {
+    /// Only a read that failed counts as a failure: one that was given up, because whoever waited for it went away, is made
+    /// again.
+    async fn follow(&self, turn: &Turn<'_>, feed: &dyn Feed, clock: &dyn Clock) -> Result<(), StoreError> {
+        // What is heard is as old as the question.
+        let (now, elapsed) = (clock.now(), self.elapsed());
+        let read = self.hear_to_the_end(feed).await;
+        match &read {
+            Ok(()) => self.heard_all_since(now, elapsed),
+            Err(_) => self.heard_nothing(clock.now()),
+        }
+        turn.tell(&read);
+        read
+    }
+
+    async fn hear_to_the_end(&self, feed: &dyn Feed) -> Result<(), StoreError> {
         loop {
             let entries = feed.find_feed(self.number(), PAGE).await?;
             self.hear(&entries);
             if entries.len() < PAGE {
-                self.heard_all(now);
                 return Ok(());
             }
         }
@@ -402,7 +452,10 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
-    use crate::store::{Epoch, memory::Memory};
+    use crate::{
+        clock::TurnableClock,
+        store::{Epoch, memory::Memory},
+    };
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
@@ -433,27 +486,26 @@ mod tests {
 
     #[tokio::test]
     async fn who_goes_away_while_the_feed_is_read_keeps_nobody_from_reading_it() {
-        let (revoked, feed) = (Revoked::new(), Slow::default());
+        let (revoked, feed, clock) = (Revoked::new(), Slow::default(), TurnableClock::at(NOW));
         feed.append_feed(&Ended::Token("t".to_owned()), NOW).await.unwrap();
         {
-            let mut given_up = pin!(revoked.keep_up(&feed, NOW));
+            let mut given_up = pin!(revoked.keep_up(&feed, &clock));
             assert!(given_up.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         }
-        revoked.keep_up(&feed, NOW).await.unwrap();
+        revoked.keep_up(&feed, &clock).await.unwrap();
         assert_eq!((revoked.len(), revoked.heard_at()), (1, Some(NOW)));
     }
 
     #[test]
     fn i8_in_the_second_in_which_the_store_was_put_back_nobody_gets_anything() {
         let (revoked, client) = (Revoked::new(), ClientId::new("any"));
-        assert!(!revoked.is_cut(&client, NOW));
+        assert_eq!(revoked.cut_for(&client, NOW), None);
         let until = NOW.plus(Duration::from_secs(900));
         revoked.hear(&[FeedEntry { number: 1, ended: Ended::Everything(NOW), until }]);
         assert_eq!(revoked.len(), 1);
-        for (now, is_cut) in
-            [(NOW.minus(Duration::from_secs(1)), true), (NOW, true), (NOW.plus(Duration::from_secs(1)), false)]
-        {
-            assert_eq!(revoked.is_cut(&client, now), is_cut, "{now:?}");
+        let second = Duration::from_secs(1);
+        for (now, cut_for) in [(NOW.minus(second), Some(2 * second)), (NOW, Some(second)), (NOW.plus(second), None)] {
+            assert_eq!(revoked.cut_for(&client, now), cut_for, "{now:?}");
         }
         for (now, entries) in
             [(until.plus(SWEEP_MARGIN).minus(Duration::from_secs(1)), 1), (until.plus(SWEEP_MARGIN), 0)]
@@ -461,7 +513,7 @@ mod tests {
             revoked.prune(now);
             assert_eq!(revoked.len(), entries, "{now:?}");
         }
-        assert!(!revoked.is_cut(&client, NOW));
+        assert_eq!(revoked.cut_for(&client, NOW), None);
     }
 
     #[test]

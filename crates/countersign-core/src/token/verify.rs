@@ -133,11 +133,11 @@ pub(crate) async fn verify_opaque(
     token: BorrowedToken<'_>,
     intended: Intended<'_>,
     grants: &dyn Grants,
-    now: Timestamp,
+    clock: &dyn Clock,
 ) -> Result<Result<AccessToken, TokenProblem>, StoreError> {
     let claims = find_opaque(token, grants).await?;
     Ok(claims.and_then(|(_, claims)| {
-        intended.check(&claims, now)?;
+        intended.check(&claims, clock.now())?;
         Ok(AccessToken(claims.into()))
     }))
 }

@@ -282,10 +282,48 @@ async fn i5_a_server_that_only_publishes_or_only_issues_hears_of_a_withdrawal_to
         login.server.withdraw_key(&key_id(&token)).await.unwrap();
         login.clock.forward(SECOND);
         if publishes {
-            assert!(!published(&other).await.contains(&key_id(&token)));
+            let [_, replacement] = keys(&login).await.try_into().unwrap();
+            assert_eq!(published(&other).await, [replacement.id]);
         } else {
             assert_ne!(key_id(&Login::token_of(&other).await.unwrap()), key_id(&token));
         }
+    }
+}
+
+#[tokio::test]
+async fn i5_who_heard_of_a_withdrawal_knows_the_next_key_though_the_keys_were_read_in_the_same_second() {
+    for (asked, algorithm) in [
+        ("the set", KeyPairAlgorithm::Es256),
+        // A key is left that signs here; the next one of the others is to be published all the same.
+        ("the set", KeyPairAlgorithm::EdDsa),
+        ("a token", KeyPairAlgorithm::Es256),
+    ] {
+        let login = Login::with_settings(Settings::default()).await;
+        let other = login.start(signing_with(algorithm)).await.unwrap();
+        let leaked = key_id(&login.token().await.unwrap());
+        login.server.withdraw_key(&leaked).await.unwrap();
+        let new = login.token().await.unwrap();
+        other.hear_of_it().await.unwrap();
+        if asked == "a token" {
+            other.verify(&new).await.unwrap();
+        } else {
+            let set = published(&other).await;
+            assert!(set.contains(&key_id(&new)) && !set.contains(&leaked), "{algorithm:?}: {set:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn i5_who_publishes_makes_the_next_key_where_nobody_else_did() {
+    let (login, other) = two().await;
+    let leaked = key_id(&login.token().await.unwrap());
+    // And then whoever withdrew it ended.
+    login.store.withdraw_key(&leaked, NOW, NOW.plus(MAX_TOKEN_LIFETIME)).await.unwrap();
+    for server in [&other, &login.server] {
+        server.hear_of_it().await.unwrap();
+        let set = published(server).await;
+        let [_, next] = keys(&login).await.try_into().unwrap();
+        assert_eq!(set, [next.id]);
     }
 }
 

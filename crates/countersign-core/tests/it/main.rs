@@ -1,6 +1,7 @@
 //! The crate from outside, one module for each of its rooms.
 #![expect(clippy::unwrap_used, reason = "a test program")]
 
+mod away;
 mod bearer;
 mod conformance;
 mod extra_claims;
@@ -13,5 +14,6 @@ mod model;
 mod newer;
 mod passwords;
 mod support;
+mod sweeps;
 mod tidy;
 mod usernames;

@@ -17,7 +17,7 @@ use countersign_core::{
     names::Subject,
     password::{Argon2Cost, HashingPool, HashingSettings, Password},
     resource_owner::{OwnerStatus, ResourceOwner},
-    store::{Grants, OwnerRegistry, memory::Memory},
+    store::{Grants, OwnerRegistry, Store, memory::Memory},
     token::{AccessToken, BearerToken},
     username::Username,
 };
@@ -68,6 +68,11 @@ impl Login {
     /// A server that starts over the same store now, as another process would.
     pub(crate) async fn start(&self, settings: Settings) -> Result<AuthorizationServer, KeyRingError> {
         AuthorizationServer::open(self.ports.clone(), settings).await
+    }
+
+    /// A server over another store, which hands on to this one.
+    pub(crate) async fn start_over(&self, store: Arc<dyn Store>) -> AuthorizationServer {
+        AuthorizationServer::open(Ports { store, ..self.ports.clone() }, Settings::default()).await.unwrap()
     }
 
     pub(crate) fn subject() -> Subject {

@@ -3,7 +3,10 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
+
+use serde_json::{Value, json};
 
 /// Lines of a file without its tests, beyond which it is too many things at once.
 const MAX_LINES: usize = 600;
@@ -169,4 +172,48 @@ fn a16_randomness_comes_from_one_place() {
             }
         }
     }
+}
+
+/// The program's files that the fuzzer is made of, beside what the libraries show it.
+const FUZZED: [&str; 3] = ["config/", "traces/span.rs", "traces/tried.rs"];
+
+/// It is a workspace of its own, which the tests do not build.
+#[test]
+fn the_fuzzer_knows_every_crate_that_the_files_it_is_made_of_use() {
+    let manifest = fs::read_to_string(crates().parent().unwrap().join("fuzz/Cargo.toml")).unwrap();
+    let missing = |text: &str, manifest: &str| -> Vec<String> {
+        let used = text.lines().filter_map(|line| line.trim_start().strip_prefix("use "));
+        let used = used.map(|path| path.split([':', ';']).next().unwrap_or_default().replace('_', "-"));
+        used.filter(|name| !["std", "self", "super", "crate"].contains(&name.as_str()))
+            .filter(|name| !manifest.lines().any(|line| line.starts_with(&format!("{name} = "))))
+            .collect()
+    };
+    let mut looked_at = 0;
+    for (name, text) in sources(&crates().join("countersign-server/src")) {
+        if FUZZED.iter().any(|fuzzed| name.starts_with(fuzzed)) {
+            looked_at += 1;
+            assert_eq!(missing(&text, &manifest), [""; 0], "{name}");
+        }
+    }
+    assert!(looked_at > 5, "{looked_at} files");
+    assert_eq!(missing("use countersign_sql::Postgres;", "countersign = \"1\""), ["countersign-sql"], "the rule bites");
+}
+
+/// The first command of the README names no program.
+#[test]
+fn cargo_run_means_the_server() {
+    let mut metadata = Command::new(env!("CARGO"));
+    metadata.args(["metadata", "--no-deps", "--offline", "--format-version", "1"]).current_dir(crates());
+    let metadata: Value = serde_json::from_slice(&metadata.output().unwrap().stdout).unwrap();
+    let default = metadata["workspace_default_members"].as_array().unwrap();
+    let packages = metadata["packages"].as_array().unwrap().iter().filter(|package| default.contains(&package["id"]));
+    let targets = packages.flat_map(|package| package["targets"].as_array().unwrap());
+    let programs =
+        targets.filter(|target| target["kind"] == json!(["bin"])).map(|target| target["name"].as_str().unwrap());
+    assert_eq!(programs.collect::<Vec<_>>(), ["countersign"]);
+    assert!(
+        fs::read_to_string(crates().parent().unwrap().join("README.md"))
+            .unwrap()
+            .contains("cargo run --release -- dev\n")
+    );
 }

@@ -13,6 +13,8 @@ use axum::{
 use countersign::OAuth2;
 use serde_json::json;
 
+use crate::failure::with_causes;
+
 /// The process runs, and answers.
 pub(super) async fn live() -> Response {
     answer(StatusCode::OK, "ok")
@@ -41,7 +43,7 @@ pub(super) async fn ready(oauth2: OAuth2, told: Told) -> Response {
         }
         Err(error) => {
             if told.is_new(true) {
-                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                let cause = std::error::Error::source(&error).map(with_causes);
                 tracing::error!(event = "health", outcome = "failure", %error, cause, "not ready");
             }
             answer(StatusCode::SERVICE_UNAVAILABLE, "unavailable")

@@ -73,7 +73,7 @@ fn reporter() -> impl FnMut(Progress) + Send + 'static {
     move |progress| {
         if last.elapsed() >= REPORT_EVERY {
             last = Instant::now();
-            eprintln!("{}", report(progress));
+            announce::aside(&report(progress));
         }
     }
 }

@@ -9,6 +9,7 @@ mod grant;
 mod key;
 mod migrate;
 mod openapi;
+mod pages;
 mod print;
 mod restore;
 mod serve;

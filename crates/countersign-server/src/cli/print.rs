@@ -9,19 +9,37 @@ pub(super) fn table<const COLUMNS: usize>(
     head: [&str; COLUMNS],
     rows: impl IntoIterator<Item = [String; COLUMNS]>,
 ) -> String {
-    let rows = rows.into_iter().map(|row| row.map(|cell| one_line(&cell)));
     let rows: Vec<_> = std::iter::once(head.map(ToOwned::to_owned)).chain(rows).collect();
-    let mut widths = [0; COLUMNS];
+    let mut widths = Widths::default();
     for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
+        widths.fit(row);
+    }
+    rows.iter().map(|row| widths.line(row)).collect::<Vec<_>>().join("\n")
+}
+
+/// How wide the columns of a table are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Widths<const COLUMNS: usize>([usize; COLUMNS]);
+
+impl<const COLUMNS: usize> Default for Widths<COLUMNS> {
+    fn default() -> Self {
+        Self([0; COLUMNS])
+    }
+}
+
+impl<const COLUMNS: usize> Widths<COLUMNS> {
+    /// Makes room for the cells of a row.
+    pub(super) fn fit(&mut self, row: &[impl AsRef<str>; COLUMNS]) {
+        for (width, cell) in self.0.iter_mut().zip(row) {
+            *width = one_line(cell.as_ref()).chars().count().max(*width);
         }
     }
-    let lines = rows.iter().map(|row| {
-        let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        cells.join("  ").trim_end().to_owned()
-    });
-    lines.collect::<Vec<_>>().join("\n")
+
+    /// A row as one line.
+    pub(super) fn line(&self, row: &[impl AsRef<str>; COLUMNS]) -> String {
+        let cells = row.iter().zip(self.0).map(|(cell, width)| format!("{:<width$}", one_line(cell.as_ref())));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    }
 }
 
 pub(super) fn yes_or_no(yes: bool) -> String {

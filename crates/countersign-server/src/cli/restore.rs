@@ -90,7 +90,7 @@ fn in_words(settings: &Settings, copied: Option<Copied>, restored: Restored) -> 
     };
     format!(
         "{} is put back{has}.\n\
-         What was issued before is worth nothing: logins that ended: {}, opaque tokens: {}, one-time things: {}, keys that \
+         What was issued before is worth nothing: logins that ended: {}, opaque tokens: {}, one-time codes: {}, keys that \
          were withdrawn: {}. {who} a key, and everybody logs in again.\n\
          Nobody knows what changed after the copy was made{newest}. Users who were removed or disabled since, or got \
          another password, are as they were; so are clients and their secrets. {when}, look through \

@@ -99,8 +99,9 @@ pub(crate) enum Problem {
         #[source]
         source: countersign::BlocklistFileError,
     },
-    #[error("the secret in {} cannot be used", path.display())]
+    #[error("the file {} of {setting} cannot be used", path.display())]
     Secret {
+        setting: &'static str,
         path: PathBuf,
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,

@@ -36,6 +36,14 @@ impl Settings {
                     .to_owned(),
             ));
         }
+        if let Some(most) = &self.max_connections_per_source
+            && most.0 > self.max_connections.0
+        {
+            return Err(Problem::Together(
+                "max_connections_per_source is more than max_connections: one source cannot have more than all"
+                    .to_owned(),
+            ));
+        }
         match (self.signing_algorithm, &self.hs256_secret_file) {
             (SigningAlgorithm::Hs256, None) => Err(Problem::Together(SECRET_NEEDED.to_owned())),
             (SigningAlgorithm::Es256 | SigningAlgorithm::EdDsa | SigningAlgorithm::Rs256, Some(_)) => {
@@ -142,7 +150,7 @@ impl Settings {
             (SigningAlgorithm::EdDsa, _) => Ok(SigningChoice::KeyPair(KeyPairAlgorithm::EdDsa)),
             (SigningAlgorithm::Rs256, _) => Ok(SigningChoice::KeyPair(KeyPairAlgorithm::Rs256)),
             (SigningAlgorithm::Hs256, Some(path)) => {
-                let unfit = |source| Problem::Secret { path: path.clone(), source };
+                let unfit = |source| Problem::Secret { setting: "hs256_secret_file", path: path.clone(), source };
                 let secret = read_secret(path).map_err(|error| unfit(error.into()))?;
                 HmacSecret::new(secret.as_slice()).map(SigningChoice::Secret).map_err(|error| unfit(error.into()))
             }
@@ -161,7 +169,7 @@ impl Settings {
     /// What private keys rest under, if they do; reads the key.
     pub(crate) fn key_encryption(&self) -> Result<Option<KeyEncryptionKey>, Problem> {
         let Some(path) = &self.key_encryption_key_file else { return Ok(None) };
-        let unfit = |source| Problem::Secret { path: path.clone(), source };
+        let unfit = |source| Problem::Secret { setting: "key_encryption_key_file", path: path.clone(), source };
         let key = read_secret(path).map_err(|error| unfit(error.into()))?;
         KeyEncryptionKey::parse(&key).map(Some).map_err(|error| unfit(error.into()))
     }

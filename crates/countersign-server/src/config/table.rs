@@ -177,7 +177,7 @@ settings! {
     "max_connections" max_connections: Whole<1, 1_000_000> = Text("10000");
     /// How many of them there may be from one address (of IPv6: from one /64); what comes then is closed. From one /48 of IPv6
     /// there may be twice as many, or half of all if that is more. `trusted_proxies` are not bounded by it, since they ask for
-    /// many.
+    /// many. It is not more than `max_connections`.
     "max_connections_per_source" max_connections_per_source: Option<Whole<1, 1_000_000>> = Unset("a quarter of `max_connections`");
     /// How long a client has for the head of its first request, and then for each 16 KiB, or the rest, of what it sends and
     /// takes, in seconds. Whoever is slower is cut off.

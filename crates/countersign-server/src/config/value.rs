@@ -93,7 +93,7 @@ const MAX_ROTATION_DAYS: u32 = 3_650;
 
 impl Value for Rotation {
     fn expected() -> String {
-        format!("a whole number of days from 1 to {MAX_ROTATION_DAYS}, or off")
+        format!("a whole number of days from 1 to {MAX_ROTATION_DAYS}, or off (or 0)")
     }
 
     fn read_text(text: &str) -> Option<Self> {

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, env, fmt::Write, fs, path::PathBuf};
 
-use countersign::core::meters::{ALL, Meter, MeterKind};
+use countersign::{
+    RevocationSettings,
+    core::meters::{ALL, Meter, MeterKind},
+};
 use serde_json::Value;
 
 use super::OWN;
@@ -138,6 +141,20 @@ fn the_alerts_name_meters_and_values_that_there_are() {
     for alert in alerts {
         assert!(how_to.contains(&format!("`{alert}`")), "what to do about {alert}?");
     }
+}
+
+#[test]
+fn a_feed_that_is_not_heard_wakes_somebody_before_tokens_are_answered_503() {
+    let text = fs::read_to_string(root().join("contrib/prometheus/countersign.rules.yml")).unwrap();
+    let (_, rule) = text.split_once("- alert: CountersignFeedStale").unwrap();
+    let rule = rule.split("- alert: ").next().unwrap();
+    let number = |before: &str, after: &str| {
+        let (_, rest) = rule.split_once(before).unwrap();
+        rest.split(after).next().unwrap().trim().parse::<u64>().unwrap()
+    };
+    // Half of the time is left for the reading, and for whoever is woken.
+    let stale = RevocationSettings::default().max_staleness.as_secs();
+    assert!(number("countersign_feed_lag_seconds) >", "\n") + number("for:", "s\n") <= stale / 2, "{rule}");
 }
 
 #[test]

@@ -199,3 +199,14 @@ fn what_cannot_be_meant_is_wrong_usage() {
     place.run(["user", "show", "bob"]).expect_code(1);
     place.run(["--database", "sqlite::memory:", "serve", "--listen", "127.0.0.1:0"]).expect_code(2);
 }
+
+#[test]
+fn where_nobody_reads_what_is_wrong_the_exit_code_still_tells() {
+    let place = Place::on_files();
+    for (arguments, code) in [(&["user", "list"][..], 1), (&["user", "add", "b b", "--password-stdin"], 2)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ended = place.command(arguments.iter().copied()).stderr(writer).status().unwrap();
+        assert_eq!(ended.code(), Some(code), "{arguments:?}: {ended}");
+    }
+}

@@ -88,7 +88,8 @@ fn h9_a_name_that_is_taken_is_a_failure() {
     place.run(["client", "add", "reports"]).expect_refusal(1, &["there is a client reports already"]);
     place.add_user("alice", &[]);
     let subject = place.run(["user", "show", "alice", "--json"]).expect_code(0).json()["sub"].clone();
-    place.run(["client", "add", subject.as_str().unwrap()]).expect_refusal(1, &["already"]);
+    // One in 64 begins with a hyphen.
+    place.run(["client", "add", "--", subject.as_str().unwrap()]).expect_refusal(1, &["already"]);
 }
 
 #[test]
@@ -256,4 +257,19 @@ async fn the_client_credentials_grant_can_be_turned_off() {
     let form = [("grant_type", "client_credentials"), ("client_id", "reports"), ("client_secret", made.as_str())];
     let refused = expect_json(server.token(&form).await, StatusCode::BAD_REQUEST).await;
     assert_eq!(refused["error"], "unsupported_grant_type");
+}
+
+/// As a command leaves it that was killed before all had ended that the client got.
+#[test]
+fn h10_a_removal_that_was_killed_can_be_given_again() {
+    let place = Place::new();
+    add(&place, "reports", &[]);
+    place.sql(
+        "DELETE FROM oauth2_clients WHERE id = 'reports'; \
+        INSERT INTO oauth2_grants (id, subject, client_id, scope, created_at, expires_at, used_at, access_until) \
+        VALUES ('left', 'somebody', 'reports', 'me', 0, 9000000000, 0, 9000000000)",
+    );
+    let again = place.run(["client", "remove", "reports"]).expect_code(1);
+    assert!(again.stderr.contains("there is no client reports"), "{again:?}");
+    assert_eq!(place.count("SELECT COUNT(*) FROM oauth2_grants"), 0);
 }

@@ -2,7 +2,7 @@
 
 use reqwest::StatusCode;
 
-use crate::support::{Place, SECRET, Server, expect_json};
+use crate::support::{Place, Ran, SECRET, Server, expect_json};
 
 async fn issuer(server: &Server) -> String {
     let metadata = server.get("/.well-known/oauth-authorization-server").await;
@@ -173,6 +173,18 @@ fn a_file_that_is_not_toml_is_refused_by_line_and_not_quoted() {
     let ran = place.run(["serve", "--config", "a.toml"]).expect_refusal(2, &["a.toml, line 2"]);
     assert!(!ran.stderr.contains("hunter2"), "{ran:?}");
     place.run(["serve", "--config", "missing.toml"]).expect_refusal(2, &["missing.toml", "No such file"]);
+}
+
+#[test]
+fn m4_one_source_cannot_be_given_more_connections_than_there_are() {
+    let place = Place::new();
+    let mut command = place.command(["user", "list"]);
+    command.env("COUNTERSIGN_MAX_CONNECTIONS", "100").env("COUNTERSIGN_MAX_CONNECTIONS_PER_SOURCE", "101");
+    Ran::with_input(command, "").expect_refusal(2, &["max_connections_per_source", "max_connections:"]);
+    place.add_user("alice", &[]);
+    let mut command = place.command(["user", "list"]);
+    command.env("COUNTERSIGN_MAX_CONNECTIONS", "100").env("COUNTERSIGN_MAX_CONNECTIONS_PER_SOURCE", "100");
+    Ran::with_input(command, "").expect_code(0);
 }
 
 #[test]

@@ -90,13 +90,63 @@ fn what_is_done_to_no_login_is_a_failure() {
     for verb in [&["list", "--user", "nobody"][..], &["revoke", "--user", "nobody"]] {
         place.run(["grant"].into_iter().chain(verb.iter().copied())).expect_refusal(1, &["no user named nobody"]);
     }
-    for wrong in [&["revoke"][..], &["revoke", "x", "--user", "alice"]] {
+    for wrong in [
+        &["revoke"][..],
+        &["revoke", "x", "--user", "alice"],
+        &["revoke", "--all"],
+        &["revoke", "--yes"],
+        &["revoke", "--user", "alice", "--yes"],
+        &["revoke", "--user", "alice", "--all", "--yes"],
+        &["revoke", "x", "--all", "--yes"],
+    ] {
         place.run(["grant"].into_iter().chain(wrong.iter().copied())).expect_code(2);
     }
     assert_eq!(
         place.run(["grant", "revoke", "--user", "alice"]).expect_code(0).stdout,
         "0 logins of alice have ended\n"
     );
+}
+
+#[tokio::test]
+async fn c21_i8_an_operator_ends_the_logins_of_everybody_and_users_and_clients_stay() {
+    let place = Place::on_files();
+    place.run(["grant", "revoke", "--all", "--yes"]).expect_refusal(1, &["there is no database"]);
+    for name in ["alice", "bob"] {
+        place.add_user(name, &[]);
+    }
+    let client = ["client", "add", "reports", "--grant-type", "client_credentials", "--json"];
+    let client = place.run(client).expect_code(0).json();
+    let secret = client["client_secret"].as_str().unwrap();
+    let server = serve(&place, "jwt");
+    let [alice, bob] = [log_in(&server, "alice").await, log_in(&server, "bob").await];
+    place.run(["grant", "revoke", "--all", "--yes"]).expect_refusal(1, &["in use", "stop the server"]);
+    place.run(["grant", "revoke", "--all"]).expect_code(2);
+    assert_eq!(refresh(&server, &bob).await, StatusCode::OK, "nothing has ended");
+    let key = place.run(["key", "list", "--json"]).expect_code(0).json();
+    server.stop();
+
+    let ran = place.run(["grant", "revoke", "--all", "--yes", "--json"]).expect_code(0);
+    assert_eq!((&ran.json()["ended_grants"], &ran.json()["withdrawn_keys"]), (&json!(2), &json!(1)));
+    let event: Value = serde_json::from_str(ran.stderr.trim()).unwrap();
+    assert_eq!((&event["event"], &event["what"]), (&json!("revocation"), &json!("everything")), "{event}");
+    assert_eq!((&event["by"], &event["grants"], &event["keys"]), (&json!("operator"), &json!(2), &json!(1)), "{event}");
+    assert_eq!(event["number"], ran.json()["feed_number"]);
+    let said = place.run(["grant", "revoke", "--all", "--yes"]).expect_code(0).stdout;
+    assert!(said.contains("logins that ended: 0") && said.contains("The next start makes a key"), "{said}");
+    assert!(!said.contains("put back") && !said.contains("copy"), "nothing was: {said}");
+
+    let server = serve(&place, "jwt");
+    for name in ["alice", "bob"] {
+        let fresh = server.token_after_the_end(name, PASSWORD).await;
+        assert_eq!(logins(&server, &fresh).await.0, StatusCode::OK, "with the password that was");
+    }
+    for tokens in [&alice, &bob] {
+        assert_eq!(logins(&server, &tokens.access).await.0, StatusCode::UNAUTHORIZED);
+        assert_eq!(refresh(&server, tokens).await, StatusCode::BAD_REQUEST);
+    }
+    let of_client = [("grant_type", "client_credentials"), ("client_id", "reports"), ("client_secret", secret)];
+    assert_eq!(server.token(&of_client).await.status(), StatusCode::OK, "and the secret");
+    assert_ne!(place.run(["key", "list", "--json"]).expect_code(0).json(), key);
 }
 
 /// What the command line does in another process ends tokens in the server that runs: the server hears of it when it next

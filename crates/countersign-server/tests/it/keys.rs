@@ -70,8 +70,8 @@ async fn i5_a_server_refuses_what_a_key_signed_that_the_command_line_withdrew() 
     while server.get_with("/users/me", &token).await.status() == StatusCode::OK {
         assert!(began.elapsed() < PATIENCE, "the server does not hear of it");
     }
+    assert_eq!(published(&server).await, [kid(&signing)], "before anything is signed with it");
     let token = server.token_of("alice", PASSWORD).await;
-    assert_eq!(published(&server).await, [kid(&signing)], "who signs has read the key");
     assert_eq!(server.get_with("/users/me", &token).await.status(), StatusCode::OK);
     assert!(server.stderr().contains("a key that was withdrawn verifies nothing here any more"), "{}", server.stderr());
 }
@@ -171,8 +171,10 @@ async fn i7_private_keys_rest_encrypted_under_a_key_of_the_operators() {
     let other =
         place.write("other", (b'a'..=b'z').map(|byte| format!("{byte:02x}")).collect::<String>() + &"00".repeat(6));
     refused(&other, "under another key");
+    refused(&other, "set the old one again, or give up the keys: `countersign restore --in-place`");
     place.run(["serve", "--listen", "127.0.0.1:0"]).expect_code(1);
-    place.run(["key", "rotate"]).expect_refusal(1, &["key that they are encrypted under is not set"]);
+    let unset = ["key that they are encrypted under is not set", "key_encryption_key_file", "restore --in-place"];
+    place.run(["key", "rotate"]).expect_refusal(1, &unset);
     place.run(["key", "list"]).expect_code(0);
     let server = Server::start(serve(&right));
     assert_eq!(server.token_of("alice", PASSWORD).await.split('.').next(), token.split('.').next(), "the same key");
@@ -183,6 +185,14 @@ async fn i7_private_keys_rest_encrypted_under_a_key_of_the_operators() {
         let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
         assert!(!String::from_utf8_lossy(&line).contains(key) && !environment.contains(key));
     }
+    server.stop();
+
+    // Whoever lost the key gives the keys up, and everybody logs in again.
+    place.run(["restore", "--in-place"]).expect_code(0);
+    let server = Server::start(serve(&other));
+    assert_eq!(server.get_with("/users/me", &token).await.status(), StatusCode::UNAUTHORIZED);
+    let fresh = server.token_after_the_end("alice", PASSWORD).await;
+    assert_eq!(server.get_with("/users/me", &fresh).await.status(), StatusCode::OK);
     server.stop();
 }
 

@@ -12,6 +12,7 @@ mod explain;
 mod grants;
 mod health;
 mod keys;
+mod lists;
 mod load;
 mod logs;
 mod metrics;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 
 use self::cluster::{Cluster, SHARED};
-use crate::support::{PASSWORD, Place, Ran, Server};
+use crate::support::{PASSWORD, PATIENCE, Place, Ran, Server};
 
 /// What all servers say that share the database.
 pub(crate) const ISSUER: &str = "https://login.example";
@@ -120,5 +120,23 @@ async fn i8_a_database_that_was_put_back_is_made_harmless_while_its_servers_run(
     }
     assert_eq!(status, StatusCode::UNAUTHORIZED, "the server hears of it");
     run(&place, &url, &["restore", "copy.db"]).expect_code(1);
+    server.stop();
+}
+
+#[tokio::test]
+async fn c21_i8_the_logins_of_everybody_end_while_the_servers_run() {
+    let (place, url) = (Place::new(), SHARED.database().await);
+    let server = serve(&place, &url);
+    run(&place, &url, &["user", "add", "alice", "--password-stdin"]).expect_code(0);
+    let token = server.token_of("alice", PASSWORD).await;
+    let said = run(&place, &url, &["grant", "revoke", "--all", "--yes"]).expect_code(0).stdout;
+    assert!(said.contains("logins that ended: 1") && said.contains("A server that runs, or the next start"), "{said}");
+    let began = tokio::time::Instant::now();
+    while server.get_with("/users/me", &token).await.status() == StatusCode::OK {
+        assert!(began.elapsed() < PATIENCE, "the server does not hear of it");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let fresh = server.token_after_the_end("alice", PASSWORD).await;
+    assert_eq!(server.get_with("/users/me", &fresh).await.status(), StatusCode::OK);
     server.stop();
 }

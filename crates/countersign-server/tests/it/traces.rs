@@ -1,12 +1,18 @@
 //! Traces: what a collector gets, what it does not, and that nobody waits for it.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap, routing::post};
 use reqwest::StatusCode;
 use serde_json::Value;
 
-use crate::support::{PASSWORD, Place, Ran, Server, header};
+use crate::support::{PASSWORD, PATIENCE, Place, Ran, Server, header};
+
+/// The kind of a span that is a request (opentelemetry-proto, `SpanKind`).
+const SERVER: u64 = 2;
 
 /// A collector, and what it got.
 struct Collector {
@@ -74,6 +80,12 @@ async fn l1_a_request_is_a_trace_with_what_took_its_time_and_no_canary() {
     server.get_with("/canary?access_token=canary", "canary7f3a91").await;
     server.log_in("canary7f3a91", SECRET).await;
     let line = server.wait_for_log(&[&id, "answered"]);
+    // What it has not sent by its end it sends for a while only, and a slow machine may take longer.
+    let since = Instant::now();
+    while collector.spans().iter().filter(|span| span["kind"] == SERVER).count() < 4 {
+        assert!(since.elapsed() < PATIENCE, "{:#?}", collector.spans());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     let ran = stop(server).await.expect_code(0);
 
     let line: Value = serde_json::from_str(&line).unwrap();
@@ -85,7 +97,7 @@ async fn l1_a_request_is_a_trace_with_what_took_its_time_and_no_canary() {
     let [first, denied] = of("POST /token")[..] else { panic!("{spans:#?}") };
     assert_eq!(first["traceId"], "4bf92f3577b34da6a3ce929d0e0e4736");
     assert_eq!(first["parentSpanId"], "00f067aa0ba902b7");
-    assert_eq!(first["kind"], 2);
+    assert_eq!(first["kind"], SERVER);
     assert_eq!(attribute(first, "http.request.method")["stringValue"], "POST");
     assert_eq!(attribute(first, "http.route")["stringValue"], "/token");
     assert_eq!(attribute(first, "http.response.status_code")["intValue"], "200");

@@ -19,9 +19,6 @@ use super::{
 };
 use crate::statements;
 
-/// How long it may take until a connection can be used, whatever the number of hosts.
-const READY_WITHIN: Duration = Duration::from_secs(5);
-
 /// The driver's half of a connection, which must be polled.
 pub(super) type Driver = tokio_postgres::Connection<Socket, tls::Stream>;
 
@@ -35,7 +32,7 @@ pub(super) struct Connection {
 impl Connection {
     /// Connects, and sets the session up.
     pub(super) async fn open(location: &Location, meters: &DatabaseMeters) -> Result<Self, Problem> {
-        within(READY_WITHIN, async {
+        within(location.ready_within, async {
             let (client, driver) = location.config.connect(location.tls.clone()).await?;
             tokio::spawn(async move {
                 if let Err(problem) = driver.await {
@@ -55,7 +52,7 @@ impl Connection {
 
     /// Connects without a session of ours; whoever asked polls the driver.
     pub(super) async fn open_bare(location: &Location) -> Result<(Client, Driver), Problem> {
-        within(READY_WITHIN, async { Ok(location.config.connect(location.tls.clone()).await?) }).await
+        within(location.ready_within, async { Ok(location.config.connect(location.tls.clone()).await?) }).await
     }
 
     pub(super) const fn client(&self) -> &Client {

@@ -38,7 +38,7 @@ impl Postgres {
             }
             let [grants, one_time, opaque_tokens] = ended;
             locks::feed(connection).await?;
-            let last = connection.all(sql::POSTGRES_FIND_LAST_NUMBER, &[], rows::number).await?;
+            let last = connection.all(sql::POSTGRES_FIND_LAST_NUMBER, &[], rows::last_number).await?;
             let number = Epoch::first_number(last.first().copied().unwrap_or_default(), now);
             connection.execute(sql::BEGIN_EPOCH, &rows::epoch_values(number, now, until)).await?;
             let moved = [Value::Integer(i64::try_from(number).unwrap_or(i64::MAX))];

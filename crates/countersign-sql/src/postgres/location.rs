@@ -28,6 +28,9 @@ const CONNECTIONS: usize = 10;
 /// How long the handshakes with one address may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How long it may take until a connection can be used, unless the URL gives an address longer.
+const READY_WITHIN: Duration = Duration::from_secs(5);
+
 /// What was sent and not acknowledged for so long ends the connection.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -48,6 +51,8 @@ pub(super) struct Location {
     pub(super) config: Config,
     pub(super) tls: Tls,
     pub(super) connections: usize,
+    /// How long it may take until a connection can be used, whatever the number of hosts.
+    pub(super) ready_within: Duration,
     pub(super) access: Access,
 }
 
@@ -72,6 +77,7 @@ impl Location {
         if config.get_application_name().is_none() {
             config.application_name("countersign");
         }
+        let ready_within = config.get_connect_timeout().map_or(READY_WITHIN, |chosen| READY_WITHIN.max(*chosen));
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_TIMEOUT);
         }
@@ -92,7 +98,7 @@ impl Location {
         if access == Access::Write && !written.has("target_session_attrs") {
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
-        Ok(Self { config, tls, connections: written.connections, access })
+        Ok(Self { config, tls, connections: written.connections, ready_within, access })
     }
 
     /// Where it is and what it is called, for people: `db.example:5432/name`, and no user or password.
@@ -344,6 +350,14 @@ mod tests {
             assert!(said.contains(&format!("the parameter {name} is not known")), "{said}");
         }
         assert!(refused("sslmod=require").contains("a parameter in it is not known"));
+    }
+
+    #[test]
+    fn who_gives_an_address_longer_gives_the_whole_longer() {
+        for (query, seconds) in [("", 5), ("connect_timeout=1", 5), ("connect_timeout=60", 60)] {
+            let ready_within = parse(&format!("postgres://u@localhost/d?{query}")).unwrap().ready_within;
+            assert_eq!(ready_within, Duration::from_secs(seconds), "{query}");
+        }
     }
 
     #[test]

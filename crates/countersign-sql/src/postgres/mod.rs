@@ -38,6 +38,7 @@ macro_rules! transaction {
 
 mod attempts;
 mod connection;
+mod ending;
 mod epoch;
 mod location;
 mod locks;
@@ -46,6 +47,7 @@ mod news;
 mod pool;
 mod ports;
 mod query;
+mod shares;
 mod tls;
 #[cfg(feature = "sqlite")]
 pub(crate) mod transfer;
@@ -65,11 +67,12 @@ use countersign_core::{
 
 use self::{
     attempts::Lanes,
-    connection::within,
+    connection::{Connection, within},
     location::{Access, Location},
     news::News,
     pool::{Lease, Pool},
     query::Problem,
+    shares::Shares,
 };
 use crate::{
     migrations::Schema,
@@ -84,7 +87,7 @@ const OPERATION: Duration = Duration::from_secs(10);
 /// How long a look at the feed may take.
 const FEED: Duration = Duration::from_secs(2);
 
-/// How long what ends very much may take: all grants of a client, or everything.
+/// How long what ends very much may take: all grants of an owner, a part of what a client got, or everything.
 const LONG: Duration = Duration::from_secs(10 * 60);
 
 /// How often a transaction is tried that others stand in the way of.
@@ -108,6 +111,7 @@ struct Shared {
     pool: Arc<Pool>,
     schema: Schema,
     lanes: Lanes,
+    shares: Shares,
     meters: StoreMeters,
     /// From when on somebody wants to hear of it.
     news: OnceLock<News>,
@@ -162,8 +166,9 @@ impl Postgres {
 
     fn start(pool: Arc<Pool>, schema: Schema) -> Self {
         schema.tell();
-        let lanes = Lanes::new(pool.location().connections);
-        let shared = Shared { pool, schema, lanes, meters: StoreMeters::new(), news: OnceLock::new() };
+        let connections = pool.location().connections;
+        let (lanes, shares) = (Lanes::new(connections), Shares::new(connections));
+        let shared = Shared { pool, schema, lanes, shares, meters: StoreMeters::new(), news: OnceLock::new() };
         Self { shared: Arc::new(shared) }
     }
 
@@ -175,13 +180,18 @@ impl Postgres {
 
     /// The newest moment at which a grant was used or a client registered: no clock that is right is behind it.
     ///
-    /// Looks at every grant.
+    /// Looks at every grant, and takes its time: whoever asks may have put the database back just now, and nothing of it is in
+    /// memory.
     ///
     /// # Errors
     /// [`StoreError`]: it cannot be known now.
     pub async fn find_newest_moment(&self) -> Result<Option<Timestamp>, StoreError> {
-        let newest = self.find_one(statements::FIND_NEWEST_MOMENT, &[], rows::newest_moment).await?;
-        Ok(newest.flatten())
+        self.measured(StoreOperation::Read, LONG, async {
+            let lease = self.begin().await?;
+            let newest = newest_moment(&lease).await.map(Decision::Undo);
+            Self::end(lease, newest).await
+        })
+        .await
     }
 
     /// The record that a statement finds.
@@ -283,6 +293,12 @@ impl Postgres {
             done.map_err(StoreError::from)
         })
     }
+}
+
+async fn newest_moment(connection: &Connection) -> Result<Option<Timestamp>, Problem> {
+    connection.batch(statements::POSTGRES_TAKE_TIME).await?;
+    let newest = connection.all(statements::FIND_NEWEST_MOMENT, &[], rows::newest_moment).await?;
+    Ok(newest.into_iter().flatten().next())
 }
 
 async fn lease_to_open(pool: &Arc<Pool>) -> Result<Lease, OpenError> {

@@ -26,7 +26,7 @@ use super::{
 use crate::statements;
 
 /// How long somebody waits until another is through with a connection.
-const WAIT: Duration = Duration::from_secs(5);
+pub(super) const WAIT: Duration = Duration::from_secs(5);
 
 /// How long a connection may take to undo what its user left behind.
 const RECOVERY: Duration = Duration::from_secs(2);

@@ -113,7 +113,8 @@ impl Source for AtServer {
     }
 
     fn last_number(&mut self) -> Result<u64, StoreError> {
-        let found = self.runtime.block_on(self.connection.all(sql::POSTGRES_FIND_LAST_NUMBER, &[], rows::number))?;
+        let found =
+            self.runtime.block_on(self.connection.all(sql::POSTGRES_FIND_LAST_NUMBER, &[], rows::last_number))?;
         Ok(found.into_iter().next().unwrap_or_default())
     }
 

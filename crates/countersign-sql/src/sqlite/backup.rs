@@ -9,7 +9,7 @@ use std::{
 };
 
 use countersign_core::{clock::Timestamp, store::StoreError};
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::{Sqlite, connection, epoch, file, location, migrate, query};
@@ -121,7 +121,7 @@ fn copy(from: &Path, part: &Part) -> Result<Copied, BackupError> {
     let name = part.path.to_str().ok_or_else(|| BackupError::Name { path: part.path.clone() })?;
     // What is written is another file; SQLite asks no more than whether this connection may write at all.
     source.pragma_update(None, "query_only", false).map_err(|problem| unwritten(problem, from))?;
-    source.execute(sql::SQLITE_COPY_INTO, [name]).map_err(|problem| unwritten(problem, from))?;
+    source.execute(sql::SQLITE_COPY_INTO, [name]).map_err(|problem| uncopied(problem, from, part))?;
     let copy = connection::reader(&part.path)?;
     check_whole(&copy, &part.path)?;
     let has_sealed = missing_step.is_none_or(|missing| missing > SEALED_SINCE);
@@ -167,6 +167,14 @@ fn unwritten(problem: rusqlite::Error, path: &Path) -> BackupError {
     match query::store_error(problem) {
         StoreError::Corrupt(found) => BackupError::Damaged { path: path.to_owned(), found: found.to_string() },
         unavailable @ StoreError::Unavailable(_) => unavailable.into(),
+    }
+}
+
+/// Where the disk is full it is that of the copy: nothing else is written.
+fn uncopied(problem: rusqlite::Error, from: &Path, part: &Part) -> BackupError {
+    match problem.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => part.failed(io::Error::new(ErrorKind::StorageFull, problem.to_string())),
+        _ => unwritten(problem, from),
     }
 }
 
@@ -258,4 +266,23 @@ fn sync_directory(directory: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn sync_directory(_: &Path) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::{Error, ffi};
+
+    use super::*;
+
+    #[test]
+    fn where_the_disk_is_full_the_copy_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("app.db"), folder.path().join("copy.db"));
+        let part = Part::create(&to).unwrap();
+        let problem = |code| Error::SqliteFailure(ffi::Error::new(code), Some("what SQLite says".to_owned()));
+        let BackupError::Write { path, source } = uncopied(problem(ffi::SQLITE_FULL), &from, &part) else { panic!() };
+        assert_eq!((path, source.to_string().as_str()), (part.path.clone(), "what SQLite says"));
+        assert!(matches!(uncopied(problem(ffi::SQLITE_BUSY), &from, &part), BackupError::Store(_)));
+        assert!(matches!(uncopied(problem(ffi::SQLITE_CORRUPT), &from, &part), BackupError::Damaged { .. }));
+    }
 }

@@ -48,6 +48,15 @@ pub(super) fn reader(path: &Path) -> Result<Connection, OpenError> {
     open().map_err(database)
 }
 
+/// A connection that writes nothing but what is in the log into the file.
+pub(super) fn copier(path: &Path) -> Result<Connection, OpenError> {
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(database)?;
+    // A connection that has not looked into the file knows of no log.
+    is_database(&connection).map_err(database)?;
+    durable(&connection).map_err(database)?;
+    Ok(connection)
+}
+
 /// A connection that looks whether anything has changed, and waits for nobody.
 pub(super) fn glancer(path: &Path) -> Result<Connection, OpenError> {
     let connection = reader(path)?;
@@ -124,7 +133,7 @@ fn set_journal_mode(connection: &Connection) -> rusqlite::Result<String> {
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
 }
 
-fn is_busy(problem: &rusqlite::Error) -> bool {
+pub(super) fn is_busy(problem: &rusqlite::Error) -> bool {
     problem.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 

@@ -1,7 +1,9 @@
-//! SQLite: a file, one thread that writes to it, and a few that read.
+//! SQLite: a file, one thread that writes to it, one that writes its log back, and a few that read.
 
 mod backup;
+mod checkpoints;
 mod connection;
+mod ending;
 mod epoch;
 mod file;
 mod location;
@@ -120,7 +122,7 @@ impl Sqlite {
         schema.tell();
         let readers = (0..READERS).map(|_| connection::reader(&path)).collect::<Result<Vec<_>, _>>()?;
         let version = Version::of(connection::glancer(&path)?);
-        let (readers, writer) = (Readers::start(readers)?, Writer::start(connection)?);
+        let (readers, writer) = (Readers::start(readers)?, Writer::start(connection, path.clone())?);
         let shared = Shared { path, schema, meters: StoreMeters::new(), version, readers, writer };
         Ok(Self { shared: Arc::new(shared) })
     }

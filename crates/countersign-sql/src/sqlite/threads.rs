@@ -32,6 +32,13 @@ impl<Job: Send + 'static> Threads<Job> {
         Ok(())
     }
 
+    /// Queues a job for which nobody waits; where the queue is full or has ended, it is not done.
+    pub(super) fn offer(&self, job: Job) {
+        if let Some(queue) = &self.queue {
+            let _ = queue.try_send(job);
+        }
+    }
+
     /// Queues a job and waits for what it sends to `answer`. It is done even if the caller goes away.
     pub(super) async fn ask<T>(
         &self,

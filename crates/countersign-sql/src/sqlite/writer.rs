@@ -1,12 +1,13 @@
 //! The one writer: a thread that commits many waiting writes at once, and answers only then.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use countersign_core::store::StoreError;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    checkpoints::Checkpoints,
     query::store_error,
     threads::{Threads, guarded},
 };
@@ -28,9 +29,13 @@ pub(super) enum Decision<T> {
 pub(super) struct Writer(Threads<Box<dyn Job>>);
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> Result<Self, OpenError> {
+    /// A writer to the database that is at `path`.
+    pub(super) fn start(mut connection: Connection, path: PathBuf) -> Result<Self, OpenError> {
+        let checkpoints = Checkpoints::of(&mut connection, path)?;
         let (mut threads, jobs) = Threads::new();
-        threads.spawn("countersign-sqlite-write", move || write(connection, jobs)).map_err(OpenError::Thread)?;
+        threads
+            .spawn("countersign-sqlite-write", move || write(connection, checkpoints, jobs))
+            .map_err(OpenError::Thread)?;
         Ok(Self(threads))
     }
 
@@ -107,7 +112,7 @@ where
 }
 
 /// Works until the queue is closed and empty. Dropping the connection then writes the log back into the file.
-fn write(mut connection: Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
+fn write(mut connection: Connection, mut checkpoints: Checkpoints, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
     let mut batch = Vec::with_capacity(BATCH);
     while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
         let commit = commit(&mut connection, &mut batch);
@@ -117,7 +122,10 @@ fn write(mut connection: Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
         for job in batch.drain(..) {
             job.answer(&commit);
         }
+        checkpoints.tend(&connection);
     }
+    // Its connection closes before the writer's, which is to be the last.
+    drop(checkpoints);
 }
 
 /// One transaction for all, in which each can fail alone.
@@ -238,7 +246,7 @@ mod tests {
     async fn after_a_panic_the_writer_goes_on() {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(TABLE).unwrap();
-        let writer = Writer::start(connection).unwrap();
+        let writer = Writer::start(connection, PathBuf::new()).unwrap();
         let lost = writer.write::<()>(|_| panic!("on purpose")).await;
         assert!(matches!(lost, Err(StoreError::Unavailable(_))), "{lost:?}");
         assert_eq!(writer.write(|connection| insert(connection, 1, None)).await.unwrap(), 1);
@@ -253,7 +261,7 @@ mod tests {
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
         let connection = open();
         connection.busy_timeout(Duration::ZERO).unwrap();
-        let writer = Writer::start(connection).unwrap();
+        let writer = Writer::start(connection, dir.path().join("a.db")).unwrap();
         let Err(StoreError::Unavailable(cause)) = writer.write(|connection| insert(connection, 1, None)).await else {
             panic!("written while another had the lock")
         };

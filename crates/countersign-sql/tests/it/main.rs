@@ -5,6 +5,7 @@ mod backup;
 mod cluster;
 mod conformance;
 mod durability;
+mod ending;
 mod files;
 mod looking;
 mod migrations;

@@ -4,6 +4,7 @@ mod cable;
 mod fairness;
 mod interleaving;
 mod outage;
+mod owners;
 mod pool;
 mod replicas;
 mod session;

@@ -5,11 +5,12 @@ use countersign_core::{
     clock::Timestamp,
     grant_type::GrantType,
     jose::Algorithm,
-    names::{ClientId, KeyId, Subject},
-    resource_owner::ResourceOwners,
+    names::{ClientId, GrantId, KeyId, Subject},
+    password::PasswordHash,
+    resource_owner::{OwnerStatus, ResourceOwners, Upgraded},
     store::{
-        Added, Clients, Ended, Feed, Grants, HandleHash, Keys, OwnerRegistry, RestingAlgorithm, RestingKey, Standing,
-        StoreError,
+        Added, Clients, Ended, Feed, Found, Grants, HandleHash, Keys, OwnerRegistry, RestingAlgorithm, RestingKey,
+        Standing, StoreError,
     },
     username::Username,
 };
@@ -306,6 +307,17 @@ async fn n9_values_are_never_sql(home: Home) {
     store.add_owner(&owner("alice")).await.unwrap();
     for hostile in ["' OR '1'='1", "x'; DROP TABLE oauth2_owners; --", "$1", "\0", "%", "\u{202e}"] {
         assert_eq!(store.find_by_subject(&Subject::new(hostile)).await.unwrap(), None, "{hostile:?}");
+        let (subject, new) = (Subject::new(hostile), PasswordHash::new("new"));
+        for status in [OwnerStatus::Active, OwnerStatus::Disabled] {
+            assert_eq!(store.set_status(&subject, status, NOW).await.unwrap(), Found::No, "{hostile:?}");
+        }
+        assert_eq!(store.set_password(&subject, &new, NOW).await.unwrap(), Found::No, "{hostile:?}");
+        assert_eq!(store.change_password(&subject, &new, &new, NOW).await.unwrap(), Found::No, "{hostile:?}");
+        assert_eq!(store.upgrade_password(&subject, &new, &new).await.unwrap(), Upgraded::No, "{hostile:?}");
+        assert_eq!(store.remove_owner(&subject, NOW).await.unwrap(), Found::No, "{hostile:?}");
+        assert_eq!(store.revoke_grants_of(&subject, NOW).await.unwrap(), 0, "{hostile:?}");
+        assert_eq!(store.revoke_grant(&GrantId::new(hostile)).await.unwrap(), Found::No, "{hostile:?}");
+        assert_eq!(store.withdraw_key(&KeyId::new(hostile), NOW, NOW).await.unwrap(), Found::No, "{hostile:?}");
         if let Ok(name) = Username::parse(hostile) {
             assert_eq!(store.find_by_username(&name).await.unwrap(), None, "{hostile:?}");
         }

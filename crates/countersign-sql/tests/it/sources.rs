@@ -22,16 +22,17 @@ fn sources(dir: &Path) -> Vec<(PathBuf, String)> {
 }
 
 #[test]
-fn n9_all_sql_is_in_one_file_and_none_is_put_together() {
-    let sources = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+fn n9_all_sql_is_in_one_room_and_none_is_put_together() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let sources = sources(&src);
     assert!(sources.len() > 10, "the sources are found");
     for (path, text) in sources {
-        if path.ends_with("statements.rs") {
+        if path.starts_with(src.join("statements")) {
             assert!(!text.contains("format!"), "{}", path.display());
             continue;
         }
         // What moves whole tables is made of the names in the list alone.
-        if path.ends_with("tables.rs") {
+        if path == src.join("tables.rs") {
             continue;
         }
         for verb in ["SELECT ", "INSERT INTO", "UPDATE ", "DELETE FROM", "CREATE TABLE"] {

@@ -14,7 +14,7 @@ use countersign_core::{
     names::{Audience, ClientId, KeyId},
     store::{
         Clients as _, Ended, Feed as _, Grants as _, HandleHash, KeyRecord, Keys as _, OpaqueToken, Origin,
-        OwnerRegistry as _, PrivateKey, Redeemed, Remembered, SealedKey, Standing, Succession,
+        OwnerRegistry as _, PrivateKey, Redeemed, Remembered, SealedKey, Standing, StoreError, Succession,
     },
     token_format::TokenFormat,
 };
@@ -254,6 +254,52 @@ async fn no_number_of_either_is_given_again(home: Home) {
     used.run("DELETE FROM oauth2_feed").await;
     move_to(&home, &used).await.unwrap();
     assert_eq!(next_number(&used).await, 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_that_the_sequence_does_not_know_are_not_given_again() {
+    let from = Home::database().await;
+    drop(from.open().await);
+    for (number, last) in [(500, 500), (400, 500)] {
+        from.run(&format!("INSERT INTO oauth2_feed (number, kind, name, until) VALUES ({number}, 'token', 't', 1)"))
+            .await;
+        assert_eq!(move_to(&from, &Home::file()).await.unwrap().feed_number, last);
+    }
+    let to = Home::database().await;
+    move_to(&from, &to).await.unwrap();
+    assert_eq!(next_number(&to).await, 501);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_may_not_know_the_last_number_moves_nothing() {
+    let from = Home::database().await;
+    let store = from.open().await;
+    store.append_feed(&Ended::Token("t".to_owned()), NOW).await.unwrap();
+    from.run(
+        "CREATE ROLE only_reads LOGIN PASSWORD 'secret'; GRANT SELECT ON ALL TABLES IN SCHEMA public TO only_reads",
+    )
+    .await;
+    let url = from.url();
+    let (_, place) = url.split_once('@').unwrap();
+    let (reader, to) = (Home::Cluster(format!("postgres://only_reads:secret@{place}")), Home::file());
+    for told in [1, 0] {
+        let refused = move_to(&reader, &to).await.unwrap_err();
+        let MigrateError::Store(StoreError::Unavailable(cause)) = refused else { panic!("{refused:?}") };
+        assert!(cause.to_string().contains("the privilege"), "{cause}");
+        assert_eq!(store.find_feed(0, 9).await.unwrap().len(), told, "whether there are entries or not");
+        from.run("DELETE FROM oauth2_feed").await;
+    }
+    for right in ["USAGE", "SELECT"] {
+        let to = Home::file();
+        from.run(&format!(
+            "REVOKE ALL ON SEQUENCE oauth2_feed_number_seq FROM only_reads; \
+            GRANT {right} ON SEQUENCE oauth2_feed_number_seq TO only_reads"
+        ))
+        .await;
+        assert_eq!(move_to(&reader, &to).await.unwrap().feed_number, 1, "{right}");
+    }
+    drop(store);
+    from.run("DROP OWNED BY only_reads; DROP ROLE only_reads").await;
 }
 
 async fn where_nothing_is_nothing_is_moved_and_numbers_begin_at_one(home: Home) {

@@ -111,8 +111,8 @@ impl OperationInput for PasswordRequest {
             "type": "object",
             "required": ["current_password", "new_password"],
             "properties": {
-                "current_password": { "type": "string", "format": "password" },
-                "new_password": { "type": "string", "format": "password" },
+                "current_password": { "type": "string", "format": "password", "minLength": 1 },
+                "new_password": { "type": "string", "format": "password", "minLength": 1 },
             },
         });
         let schema = SchemaObject { json_schema, external_docs: None, example: None };

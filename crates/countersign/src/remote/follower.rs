@@ -105,7 +105,7 @@ impl Follower {
     /// - [`BearerError::InvalidToken`]: it has ([`Reason::Revoked`]).
     /// - [`BearerError::TemporarilyUnavailable`]: nobody knows, by the [`RevocationSettings`].
     pub(super) async fn check(&self, token: &AccessToken) -> Result<(), BearerError> {
-        let Feed { revoked, clock, settings, .. } = &*self.feed;
+        let Feed { revoked, settings, .. } = &*self.feed;
         if revoked.heard_at().is_none() {
             self.keep_following();
             self.feed.first_try().await;
@@ -117,11 +117,11 @@ impl Follower {
         if settings.when_stale == WhenStale::Refuse && revoked.may_have_ended(token) {
             return Err(BearerError::TemporarilyUnavailable { retry_after: RETRY });
         }
-        let now = clock.now();
-        if self.feed.is_stale() {
-            self.keep_following();
+        if !self.feed.is_stale() {
+            return Ok(());
         }
-        if settings.allow(revoked.heard_at(), now) {
+        self.keep_following();
+        if settings.allow(self.staleness()) {
             return Ok(());
         }
         Err(BearerError::TemporarilyUnavailable { retry_after: RETRY })

@@ -1,7 +1,7 @@
 //! HTTP bearer (RFC 6750 §2.1) with tokens that your own code checks.
 
 use axum::http::{HeaderMap, header, request::Parts};
-use countersign_core::{error::BearerError, jose::MAX_TOKEN_BYTES, reason::Reason};
+use countersign_core::{error::BearerError, form, jose::MAX_TOKEN_BYTES, reason::Reason};
 use serde_json::{Value, json};
 
 use super::{
@@ -116,8 +116,13 @@ pub(crate) fn is_b64token(token: &str) -> bool {
     !token.is_empty() && token.bytes().fold(0, |bad, byte| bad | u8::from(!allowed(byte))) == 0
 }
 
+/// However its name is written: who reads addresses for it decodes them.
 fn has_query_token(parts: &Parts) -> bool {
-    let has_it = |query: &str| query.split('&').any(|pair| pair.split('=').next() == Some("access_token"));
+    const NAME: &str = "access_token";
+    let is_it = |name: &str| {
+        name == NAME || name.contains('%') && form::decode(name.as_bytes()).is_some_and(|name| name == NAME)
+    };
+    let has_it = |query: &str| query.split('&').filter_map(|pair| pair.split('=').next()).any(is_it);
     parts.uri.query().is_some_and(has_it)
 }
 

@@ -12,7 +12,10 @@ use countersign::{
     },
 };
 
-use crate::{faults::Faulty, support::TestApp};
+use crate::{
+    faults::Faulty,
+    support::{NOW, TestApp},
+};
 
 const LOGIN: &str = "username=alice&password=correct+horse&scope=me";
 const JWKS: &str = "/.well-known/jwks.json";
@@ -110,6 +113,36 @@ async fn i3_published_keys_may_be_kept_for_as_long_as_a_new_one_waits_and_are_ne
     app.get(JWKS).await.expect(StatusCode::SERVICE_UNAVAILABLE);
     app.forward(1);
     assert_eq!(app.get(JWKS).await.expect(StatusCode::OK).body, published.body);
+}
+
+#[tokio::test]
+async fn i5_keys_of_which_a_withdrawal_left_none_are_a_503_while_the_store_is_away_and_never_an_empty_set() {
+    let store = Faulty::default();
+    let app = TestApp::with(store.clone(), |builder| builder).await;
+    let server = app.oauth2.server().unwrap();
+    let leaked = server.keys().signing_id(server.now()).unwrap().clone();
+    // By another process, which has not made the next key.
+    store.store.withdraw_key(&leaked, NOW, NOW.plus(Duration::from_secs(900))).await.unwrap();
+    // The feed; the keys, and then the next.
+    for call in [2, 3] {
+        app.forward(1);
+        store.fail_at(call);
+        app.get(JWKS).await.expect_error(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable");
+        assert!(!store.is_to_fail());
+        store.fail_at(1);
+        for _ in 0..3 {
+            app.get(JWKS).await.expect_error(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable");
+        }
+        assert!(store.is_to_fail(), "whoever asks often keeps nobody busy: {call}");
+    }
+    app.forward(1);
+    store.fail_at(0);
+    let published = app.get(JWKS).await.expect(StatusCode::OK).json();
+    let keys = published["keys"].as_array().unwrap();
+    assert!(keys.len() == 1 && keys[0]["kid"] != leaked.as_str(), "{published}");
+    store.fail_at(1);
+    assert_eq!(app.get(JWKS).await.expect(StatusCode::OK).json(), published);
+    assert!(store.is_to_fail(), "it is read once");
 }
 
 #[tokio::test]

@@ -538,7 +538,7 @@ async fn c21_what_another_process_ends_is_dead_within_a_second() {
             "remove" => drop(store.remove_owner(&subject, NOW).await.unwrap()),
             "password" => drop(store.set_password(&subject, &PasswordHash::new("x"), NOW).await.unwrap()),
             "one" => drop(store.revoke_grant(&id).await.unwrap()),
-            _ => drop(store.revoke_grants_of(&subject).await.unwrap()),
+            _ => drop(store.revoke_grants_of(&subject, NOW).await.unwrap()),
         }
         app.refresh(&login.refresh).await.expect_error(StatusCode::BAD_REQUEST, "invalid_grant");
         app.forward(1);

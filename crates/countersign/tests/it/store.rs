@@ -4,23 +4,9 @@
 #[expect(dead_code, reason = "nobody here ends a database")]
 mod cluster;
 
-use std::{env, pin::Pin, sync::Arc, time::Duration};
+use std::{env, sync::Arc, time::Duration};
 
-use countersign::{
-    Memory, OwnerStatus, PasswordHash, ResourceOwner, ResourceOwners, Store, StoreError, Subject, Timestamp, Username,
-    core::{
-        client::{Client, ClientSecrets, ClientStatus},
-        grant_record::Grant,
-        names::{ClientId, GrantId, KeyId},
-        resource_owner::Upgraded,
-        store::{
-            Added, Clients, Ended, Epoch, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys, OneTime,
-            OneTimeKind, OpaqueToken, OwnerRegistry, Redeemed, Remembered, Rotated, SealedKey, Spend, Standing,
-            Succession,
-        },
-        throttle::Attempts,
-    },
-};
+use countersign::{Memory, Store};
 use countersign_sql::Postgres;
 use tokio::time::Instant;
 
@@ -71,104 +57,25 @@ impl AnyStore {
     }
 }
 
-/// Hands every method of every port of a store to a macro.
-macro_rules! for_each_port {
-    ($macro:ident) => {
-        $macro! {
-            ResourceOwners {
-                fn find_by_username(username: &Username) -> Option<ResourceOwner>;
-                fn find_by_subject(subject: &Subject) -> Option<ResourceOwner>;
-                fn upgrade_password(subject: &Subject, from: &PasswordHash, to: &PasswordHash) -> Upgraded;
-            }
-            OwnerRegistry {
-                fn add_owner(owner: &ResourceOwner) -> Added;
-                fn list_owners(after: Option<&Username>, limit: usize) -> Vec<ResourceOwner>;
-                fn set_password(subject: &Subject, hash: &PasswordHash, now: Timestamp) -> Found;
-                fn change_password(subject: &Subject, from: &PasswordHash, to: &PasswordHash, now: Timestamp) -> Found;
-                fn set_status(subject: &Subject, status: OwnerStatus, now: Timestamp) -> Found;
-                fn remove_owner(subject: &Subject, now: Timestamp) -> Found;
-            }
-            Clients {
-                fn find_client(id: &ClientId) -> Option<Client>;
-                fn has_clients() -> bool;
-                fn add_client(client: &Client) -> Added;
-                fn list_clients(after: Option<&ClientId>, limit: usize) -> Vec<Client>;
-                fn set_client_status(id: &ClientId, status: ClientStatus, now: Timestamp) -> Found;
-                fn rotate_client_secrets(id: &ClientId, from: &ClientSecrets, to: &ClientSecrets) -> Rotated;
-                fn cut_client(id: &ClientId, now: Timestamp) -> ();
-                fn remove_client(id: &ClientId, now: Timestamp) -> Found;
-            }
-            Keys {
-                fn find_keys() -> Vec<KeyRecord>;
-                fn put_first_key(key: &KeyRecord) -> Vec<KeyRecord>;
-                fn put_next_key(succession: &Succession) -> Vec<KeyRecord>;
-                fn withdraw_key(id: &KeyId, now: Timestamp, until: Timestamp) -> Found;
-                fn seal_key(id: &KeyId, sealed: &SealedKey) -> Found;
-            }
-            Grants {
-                fn redeem(
-                    standing: &Standing,
-                    spend: Option<&Spend>,
-                    grant: &Grant,
-                    token: Option<&OpaqueToken>
-                ) -> Redeemed;
-                fn rotate_refresh(spent: &HandleHash, grant: &Grant, token: Option<&OpaqueToken>) -> Rotated;
-                fn find_grant(id: &GrantId) -> Option<Grant>;
-                fn list_grants(subject: &Subject, after: Option<&GrantId>, limit: usize) -> Vec<Grant>;
-                fn revoke_grant(id: &GrantId) -> Found;
-                fn revoke_grants_of(subject: &Subject) -> usize;
-                fn put_opaque_token(token: &OpaqueToken) -> Found;
-                fn find_opaque_token(handle: &HandleHash) -> Option<OpaqueToken>;
-                fn revoke_opaque_token(handle: &HandleHash) -> Found;
-                fn put_one_time(thing: &OneTime) -> ();
-                fn find_one_time(kind: OneTimeKind, handle: &HandleHash, now: Timestamp) -> Option<OneTime>;
-                fn remember_once(kind: OneTimeKind, handle: &HandleHash, expires_at: Timestamp, now: Timestamp) -> Remembered;
-                fn sweep(now: Timestamp, leeway: Duration, limit: usize) -> usize;
-            }
-            Feed {
-                fn find_feed(after: u64, limit: usize) -> Vec<FeedEntry>;
-                fn append_feed(ended: &Ended, until: Timestamp) -> ();
-                fn begin_epoch(now: Timestamp) -> Epoch;
-            }
-        }
-    };
-}
-
-pub(crate) use for_each_port;
-
 macro_rules! hand_on {
-    ($($port:ident { $(fn $method:ident($($name:ident: $type:ty),*) -> $result:ty;)* })*) => {$(
+    ($($port:ident {
+        $(fn $method:ident($($name:ident: $type:ty),*) -> $answer:ty;)*
+        $(plain fn $plain:ident() -> $value:ty;)*
+        $(async fn $waits:ident($argument:ident: $of:ty) -> $then:ty;)*
+    })*) => {$(
         #[countersign::async_trait]
         impl $port for AnyStore {
-            $(async fn $method(&self, $($name: $type),*) -> Result<$result, StoreError> {
+            $(async fn $method(&self, $($name: $type),*) -> Result<$answer, StoreError> {
                 self.store.$method($($name),*).await
             })*
-            with_defaults!($port);
+            $(fn $plain(&self) -> $value {
+                self.store.$plain()
+            })*
+            $(async fn $waits(&self, $argument: $of) -> $then {
+                self.store.$waits($argument).await
+            })*
         }
     )*};
 }
 
-/// Those of its methods that a port has a default for.
-macro_rules! with_defaults {
-    (OwnerRegistry) => {
-        fn attempts(&self) -> Option<Arc<dyn Attempts>> {
-            self.store.attempts()
-        }
-    };
-    (Feed) => {
-        fn version(&self) -> Option<u64> {
-            self.store.version()
-        }
-
-        fn wait_for_news<'a, 'f>(&'a self, heard: u64) -> Pin<Box<dyn Future<Output = u64> + Send + 'f>>
-        where
-            'a: 'f,
-            Self: 'f,
-        {
-            self.store.wait_for_news(heard)
-        }
-    };
-    ($port:ident) => {};
-}
-
-for_each_port!(hand_on);
+countersign::core::for_each_port!(hand_on);

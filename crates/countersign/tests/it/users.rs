@@ -9,8 +9,9 @@ use axum::{
     http::{Request, StatusCode},
 };
 use countersign::{
-    CurrentUser, FromResourceOwner, Memory, OAuth2, OAuth2PasswordRequestForm, OwnerStatus, Password, PasswordHash,
-    ResourceOwner, ResourceOwners, StoreError, Subject, Username,
+    CurrentUser, FromResourceOwner, Memory, NewUser, NewUserProblem, OAuth2, OAuth2PasswordRequestForm, OwnerStatus,
+    Password, PasswordHash, ResourceOwner, ResourceOwners, StoreError, Subject, Username,
+    core::store::Added,
     routing::{get, post, public},
 };
 use serde_json::json;
@@ -73,14 +74,27 @@ impl FromResourceOwner<AppState> for Employee {
     }
 }
 
+#[tokio::test]
+async fn names_and_addresses_with_control_characters_are_refused() {
+    let oauth2 = OAuth2::new(Memory::new()).hashing(cheap_hashing()).build().await.unwrap();
+    for control in ['\0', '\n', '\u{7f}', '\u{85}'] {
+        let named = oauth2.add_user(NewUser::new("alice").full_name(format!("Alice{control}"))).await;
+        assert!(matches!(named, Err(NewUserProblem::FullName)), "{control:?}: {named:?}");
+        let addressed = oauth2.add_user(NewUser::new("alice").email(format!("a{control}@example.com"))).await;
+        assert!(matches!(addressed, Err(NewUserProblem::Email)), "{control:?}: {addressed:?}");
+    }
+    let alice = NewUser::new("alice").full_name("Älice \u{200d} W.").email("alice@example.com");
+    assert_eq!(oauth2.add_user(alice).await.unwrap(), Added::Yes);
+}
+
 async fn api() -> axum::Router {
     let hashing =
         countersign::core::password::HashingPool::new(cheap_hashing(), countersign::core::clock::System::rng());
     let hash = hashing.unwrap().hash(Password::typed("secret").unwrap()).await.unwrap();
     let staff = Staff(vec![(1, "alice", hash.clone()), (2, "bob", hash)]);
     let oauth2 = OAuth2::new(Memory::new()).users(staff).hashing(cheap_hashing()).build().await.unwrap();
-    let refused = oauth2.add_user(countersign::NewUser::new("carol")).await;
-    assert!(matches!(refused, Err(countersign::NewUserProblem::OtherTable)), "nobody would look there");
+    let refused = oauth2.add_user(NewUser::new("carol")).await;
+    assert!(matches!(refused, Err(NewUserProblem::OtherTable)), "nobody would look there");
     let state = AppState { oauth2: oauth2.clone(), badges: Arc::new(vec![("alice", 42)]) };
     oauth2
         .router_with_state(state)

@@ -18,7 +18,8 @@ pub(super) fn read(authorization: Option<&str>) -> Result<Option<Mechanism<'stat
     if !scheme.eq_ignore_ascii_case("basic") {
         return Ok(None);
     }
-    let (id, secret) = decode(encoded.trim_start()).ok_or_else(|| denied("malformed", None))?;
+    // Spaces alone (RFC 9110 §11.4): a tab or a form feed is a part of what follows.
+    let (id, secret) = decode(encoded.trim_start_matches(' ')).ok_or_else(|| denied("malformed", None))?;
     Ok(match (id.is_empty(), secret.is_empty()) {
         (true, true) => None,
         (_, true) => Some(Mechanism { id, proof: Proof::None }),

@@ -1,6 +1,6 @@
 //! Grants that can be renewed, opaque tokens, and the feed of what has ended: what every store must keep of them.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{NOW, RACERS, grant, owner, race};
 use crate::{
@@ -12,8 +12,8 @@ use crate::{
     refresh_token::SealedAnswer,
     resource_owner::OwnerStatus,
     store::{
-        Added, Ended, FeedEntry, Found, HandleHash, OWNER_CHANGES_TOLD, OpaqueToken, Origin, Redeemed, Rotated,
-        SWEEP_MARGIN, Standing, Store,
+        Added, CLOCK_AHEAD, Ended, FeedEntry, Found, GRANTS_FORGOTTEN, GRANTS_KEPT, HandleHash, OWNER_CHANGES_TOLD,
+        OpaqueToken, Origin, Redeemed, Rotated, SWEEP_MARGIN, Standing, Store,
     },
 };
 
@@ -83,6 +83,66 @@ pub async fn a_grant_that_can_be_renewed_comes_back_as_it_was_recorded(store: Ar
     assert!(ids(Some("c"), 2).await.is_empty());
 }
 
+/// The grant that was used as the `i`-th; its name says nothing of that.
+fn used(i: usize, subject: &Subject, access_until: Timestamp) -> Grant {
+    let i = u32::try_from(i).unwrap();
+    let id = format!("{:08x}", i.wrapping_mul(2_654_435_761));
+    Grant { used_at: NOW.plus(Duration::from_secs(i.into())), access_until, ..renewable(&id, subject, &id) }
+}
+
+pub async fn an_owner_keeps_so_many_grants(store: Arc<impl Store>) {
+    const MORE: usize = 300;
+    const ALL: usize = GRANTS_KEPT + MORE;
+    let [alice, bob] = ["alice", "bob"].map(Subject::new);
+    let ids = async || {
+        let found = store.list_grants(&alice, None, 2 * ALL).await.unwrap();
+        found.into_iter().map(|grant| grant.id).collect::<BTreeSet<_>>()
+    };
+    record(&*store, &Grant { id: GrantId::new("another's"), ..used(0, &bob, NOW) }, None).await;
+    let later = NOW.plus(Duration::from_secs(10_000));
+    let long_over = later.minus(SWEEP_MARGIN);
+    let of = |i: usize| {
+        let until = if i == 1 { long_over.plus(Duration::from_secs(1)) } else { long_over };
+        used(i, &alice, until)
+    };
+    for first in (0..ALL).step_by(RACERS) {
+        race(|racer| {
+            let (store, grant) = (store.clone(), of(first + racer));
+            async move { record(&*store, &grant, Some(&opaque(grant.id.as_str(), Some(&grant)))).await }
+        })
+        .await;
+    }
+    assert_eq!(ids().await.len(), ALL, "all may have access tokens that are alive");
+    let new = |id: &str| Grant { created_at: later, used_at: later, access_until: later, ..renewable(id, &alice, id) };
+    record(&*store, &Grant { refresh: None, ..new("bare") }, None).await;
+    assert_eq!(ids().await.len(), ALL + 1, "nothing goes for one that cannot be renewed");
+    record(&*store, &new("first"), None).await;
+    let gone = ALL + 2 - ids().await.len();
+    assert!((1..=GRANTS_FORGOTTEN).contains(&gone), "a login stays cheap: {gone}");
+    record(&*store, &new("second"), None).await;
+    let mut kept: BTreeSet<_> = ["bare", "first", "second"].map(GrantId::new).into();
+    kept.extend((MORE + 3..ALL).chain([1]).map(|i| of(i).id));
+    assert_eq!(kept.len(), GRANTS_KEPT + 1);
+    assert_eq!(ids().await, kept, "the newest, and one that may be alive");
+    let (forgotten, newest) = (of(0), of(ALL - 1));
+    for (grant, is_there) in [(&forgotten, false), (&newest, true)] {
+        let token = store.find_opaque_token(&HandleHash::of(grant.id.as_str())).await.unwrap();
+        assert_eq!(token.is_some(), is_there, "its tokens go with it");
+    }
+    let spent = HandleHash::of(forgotten.id.as_str());
+    assert_eq!(store.rotate_refresh(&spent, &forgotten, None).await.unwrap(), Rotated::No);
+    // One that is used is not the oldest any more.
+    let oldest = of(MORE + 3);
+    let again = Grant { used_at: later, ..oldest.clone() };
+    let spent = HandleHash::of(oldest.id.as_str());
+    assert_eq!(store.rotate_refresh(&spent, &again, None).await.unwrap(), Rotated::Yes);
+    record(&*store, &new("third"), None).await;
+    let left = ids().await;
+    assert!(left.contains(&oldest.id) && !left.contains(&of(MORE + 4).id));
+    assert!(store.find_grant(&GrantId::new("another's")).await.unwrap().is_some());
+    assert_eq!(feed(&*store).await, [], "nothing that anybody believes has ended");
+}
+
 pub async fn n1_a_refresh_token_is_rotated_once(store: Arc<impl Store>) {
     let alice = Subject::new("alice");
     record(&*store, &renewable("g", &alice, "first"), None).await;
@@ -147,7 +207,7 @@ pub async fn whatever_ends_grants_tells_the_feed(store: Arc<impl Store>) {
             "set_password" => drop(store.set_password(subject, &PasswordHash::new("new"), NOW).await.unwrap()),
             "disable" => drop(store.set_status(subject, OwnerStatus::Disabled, NOW).await.unwrap()),
             "remove" => drop(store.remove_owner(subject, NOW).await.unwrap()),
-            "revoke_grants_of" => assert_eq!(store.revoke_grants_of(subject).await.unwrap(), 1),
+            "revoke_grants_of" => assert_eq!(store.revoke_grants_of(subject, NOW).await.unwrap(), 1),
             _ => assert_eq!(store.revoke_grant(&grant.id).await.unwrap(), Found::Yes),
         }
         number += 1;
@@ -174,9 +234,45 @@ pub async fn whatever_ends_grants_tells_the_feed(store: Arc<impl Store>) {
     assert_eq!(store.set_status(&nobody, OwnerStatus::Active, NOW).await.unwrap(), Found::No);
     assert_eq!(store.remove_owner(&nobody, NOW).await.unwrap(), Found::No);
     assert_eq!(store.set_password(&nobody, &PasswordHash::new("x"), NOW).await.unwrap(), Found::No);
-    assert_eq!(store.revoke_grants_of(&alice.subject).await.unwrap(), 0);
+    assert_eq!(store.revoke_grants_of(&alice.subject, NOW).await.unwrap(), 0);
     assert_eq!(feed(&*store).await, expected, "nothing changed or ended, nothing is told");
     assert_eq!(store.find_feed(3, 1).await.unwrap(), expected[3..4]);
+}
+
+pub async fn the_feed_is_not_told_of_grants_whose_access_tokens_are_long_over(store: Arc<impl Store>) {
+    let second = Duration::from_secs(1);
+    for step in ["set_password", "change_password", "disable", "remove", "revoke_grants_of"] {
+        let alice = owner(step);
+        let (subject, hash) = (&alice.subject, alice.password_hash.as_ref().unwrap());
+        assert_eq!(store.add_owner(&alice).await.unwrap(), Added::Yes);
+        let ends = [NOW.minus(CLOCK_AHEAD), NOW.minus(CLOCK_AHEAD).plus(second), NOW.plus(second)];
+        for until in ends {
+            let id = format!("{step} {}", until.seconds());
+            let grant = Grant { access_until: until, ..renewable(&id, subject, &id) };
+            record(&*store, &grant, Some(&opaque(&id, Some(&grant)))).await;
+        }
+        let told = feed(&*store).await.len();
+        match step {
+            "set_password" => drop(store.set_password(subject, &PasswordHash::new("new"), NOW).await.unwrap()),
+            "change_password" => {
+                let changed = store.change_password(subject, hash, &PasswordHash::new("new"), NOW).await.unwrap();
+                assert_eq!(changed, Found::Yes);
+            }
+            "disable" => drop(store.set_status(subject, OwnerStatus::Disabled, NOW).await.unwrap()),
+            "remove" => drop(store.remove_owner(subject, NOW).await.unwrap()),
+            _ => assert_eq!(store.revoke_grants_of(subject, NOW).await.unwrap(), 3, "all have ended"),
+        }
+        let told = feed(&*store).await.split_off(told);
+        let grants = told.iter().filter(|entry| matches!(entry.ended, Ended::Grant(_)));
+        let mut alive: Vec<_> = grants.map(|entry| entry.until).collect();
+        alive.sort();
+        assert_eq!(alive, ends[1..], "{step}");
+        for until in ends {
+            let id = format!("{step} {}", until.seconds());
+            assert_eq!(store.find_grant(&GrantId::new(&id)).await.unwrap(), None, "{id}");
+            assert_eq!(store.find_opaque_token(&HandleHash::of(&id)).await.unwrap(), None, "{id}");
+        }
+    }
 }
 
 pub async fn a_number_of_the_feed_is_given_once(store: Arc<impl Store>) {

@@ -5,6 +5,7 @@ mod explained;
 mod forged;
 mod introspected;
 mod others;
+mod revoked;
 mod seen;
 mod shape;
 

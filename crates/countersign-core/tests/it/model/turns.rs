@@ -8,23 +8,14 @@ use std::{
         atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
     },
     task::Poll,
-    time::Duration,
 };
 
 use async_trait::async_trait;
 use countersign_core::{
-    client::{Client, ClientSecrets, ClientStatus},
     clock::{Clock, Rng, SeededRng, Timestamp},
     grant_record::Grant,
-    names::{ClientId, GrantId, KeyId, Subject},
-    password::PasswordHash,
-    resource_owner::{OwnerStatus, ResourceOwner, ResourceOwners, Upgraded},
-    store::{
-        Added, Clients, Ended, Epoch, Feed, FeedEntry, Found, Grants, HandleHash, KeyRecord, Keys, OneTime,
-        OneTimeKind, OpaqueToken, OwnerRegistry, Redeemed, Remembered, Rotated, SealedKey, Spend, Standing, StoreError,
-        Succession, memory::Memory,
-    },
-    username::Username,
+    resource_owner::ResourceOwners,
+    store::{Found, Grants, HandleHash, OpaqueToken, Redeemed, Rotated, Spend, Standing, StoreError, memory::Memory},
 };
 
 use crate::support::NOW;
@@ -191,60 +182,8 @@ impl Stepped {
         let mut handles = self.turns.handles.lock().unwrap();
         handles.extend(token.map(|token| token.handle));
     }
-}
 
-macro_rules! stepped {
-    ($($port:ident { $(fn $method:ident($($name:ident: $type:ty),*) -> $result:ty;)* })*) => {$(
-        #[async_trait]
-        impl $port for Stepped {
-            $(async fn $method(&self, $($name: $type),*) -> Result<$result, StoreError> {
-                self.call(stringify!($method), self.memory.$method($($name),*)).await
-            })*
-        }
-    )*};
-}
-
-stepped! {
-    ResourceOwners {
-        fn find_by_username(username: &Username) -> Option<ResourceOwner>;
-        fn find_by_subject(subject: &Subject) -> Option<ResourceOwner>;
-        fn upgrade_password(subject: &Subject, from: &PasswordHash, to: &PasswordHash) -> Upgraded;
-    }
-    OwnerRegistry {
-        fn add_owner(owner: &ResourceOwner) -> Added;
-        fn list_owners(after: Option<&Username>, limit: usize) -> Vec<ResourceOwner>;
-        fn set_password(subject: &Subject, hash: &PasswordHash, now: Timestamp) -> Found;
-        fn change_password(subject: &Subject, from: &PasswordHash, to: &PasswordHash, now: Timestamp) -> Found;
-        fn set_status(subject: &Subject, status: OwnerStatus, now: Timestamp) -> Found;
-        fn remove_owner(subject: &Subject, now: Timestamp) -> Found;
-    }
-    Clients {
-        fn find_client(id: &ClientId) -> Option<Client>;
-        fn has_clients() -> bool;
-        fn add_client(client: &Client) -> Added;
-        fn list_clients(after: Option<&ClientId>, limit: usize) -> Vec<Client>;
-        fn set_client_status(id: &ClientId, status: ClientStatus, now: Timestamp) -> Found;
-        fn rotate_client_secrets(id: &ClientId, from: &ClientSecrets, to: &ClientSecrets) -> Rotated;
-        fn cut_client(id: &ClientId, now: Timestamp) -> ();
-        fn remove_client(id: &ClientId, now: Timestamp) -> Found;
-    }
-    Keys {
-        fn find_keys() -> Vec<KeyRecord>;
-        fn put_first_key(key: &KeyRecord) -> Vec<KeyRecord>;
-        fn put_next_key(succession: &Succession) -> Vec<KeyRecord>;
-        fn withdraw_key(id: &KeyId, now: Timestamp, until: Timestamp) -> Found;
-        fn seal_key(id: &KeyId, sealed: &SealedKey) -> Found;
-    }
-    Feed {
-        fn find_feed(after: u64, limit: usize) -> Vec<FeedEntry>;
-        fn append_feed(ended: &Ended, until: Timestamp) -> ();
-        fn begin_epoch(now: Timestamp) -> Epoch;
-    }
-}
-
-#[async_trait]
-impl Grants for Stepped {
-    async fn redeem(
+    async fn redeem_in_steps(
         &self,
         standing: &Standing,
         spend: Option<&Spend>,
@@ -262,7 +201,7 @@ impl Grants for Stepped {
         self.call("redeem", self.memory.redeem(&Standing::Elsewhere, spend, grant, token)).await
     }
 
-    async fn rotate_refresh(
+    async fn rotate_in_steps(
         &self,
         spent: &HandleHash,
         grant: &Grant,
@@ -281,64 +220,34 @@ impl Grants for Stepped {
         self.call("rotate_refresh", self.memory.rotate_refresh(&now, grant, token)).await
     }
 
-    async fn put_opaque_token(&self, token: &OpaqueToken) -> Result<Found, StoreError> {
+    async fn put_in_steps(&self, token: &OpaqueToken) -> Result<Found, StoreError> {
         self.notes(Some(token));
         self.call("put_opaque_token", self.memory.put_opaque_token(token)).await
     }
-
-    async fn find_grant(&self, id: &GrantId) -> Result<Option<Grant>, StoreError> {
-        self.call("find_grant", self.memory.find_grant(id)).await
-    }
-
-    async fn list_grants(
-        &self,
-        subject: &Subject,
-        after: Option<&GrantId>,
-        limit: usize,
-    ) -> Result<Vec<Grant>, StoreError> {
-        self.call("list_grants", self.memory.list_grants(subject, after, limit)).await
-    }
-
-    async fn revoke_grant(&self, id: &GrantId) -> Result<Found, StoreError> {
-        self.call("revoke_grant", self.memory.revoke_grant(id)).await
-    }
-
-    async fn revoke_grants_of(&self, subject: &Subject) -> Result<usize, StoreError> {
-        self.call("revoke_grants_of", self.memory.revoke_grants_of(subject)).await
-    }
-
-    async fn find_opaque_token(&self, handle: &HandleHash) -> Result<Option<OpaqueToken>, StoreError> {
-        self.call("find_opaque_token", self.memory.find_opaque_token(handle)).await
-    }
-
-    async fn revoke_opaque_token(&self, handle: &HandleHash) -> Result<Found, StoreError> {
-        self.call("revoke_opaque_token", self.memory.revoke_opaque_token(handle)).await
-    }
-
-    async fn put_one_time(&self, thing: &OneTime) -> Result<(), StoreError> {
-        self.call("put_one_time", self.memory.put_one_time(thing)).await
-    }
-
-    async fn find_one_time(
-        &self,
-        kind: OneTimeKind,
-        handle: &HandleHash,
-        now: Timestamp,
-    ) -> Result<Option<OneTime>, StoreError> {
-        self.call("find_one_time", self.memory.find_one_time(kind, handle, now)).await
-    }
-
-    async fn remember_once(
-        &self,
-        kind: OneTimeKind,
-        handle: &HandleHash,
-        expires_at: Timestamp,
-        now: Timestamp,
-    ) -> Result<Remembered, StoreError> {
-        self.call("remember_once", self.memory.remember_once(kind, handle, expires_at, now)).await
-    }
-
-    async fn sweep(&self, now: Timestamp, leeway: Duration, limit: usize) -> Result<usize, StoreError> {
-        self.call("sweep", self.memory.sweep(now, leeway, limit)).await
-    }
 }
+
+/// How a method is called; most are one call of the store in memory.
+macro_rules! call {
+    ($self:ident.redeem($($argument:ident),*)) => { $self.redeem_in_steps($($argument),*) };
+    ($self:ident.rotate_refresh($($argument:ident),*)) => { $self.rotate_in_steps($($argument),*) };
+    ($self:ident.put_opaque_token($($argument:ident),*)) => { $self.put_in_steps($($argument),*) };
+    ($self:ident.$method:ident($($argument:ident),*)) => {
+        $self.call(stringify!($method), $self.memory.$method($($argument),*))
+    };
+}
+
+macro_rules! stepped {
+    ($($port:ident {
+        $(fn $method:ident($($name:ident: $type:ty),*) -> $answer:ty;)*
+        $(plain $($default:tt)*)?
+    })*) => {$(
+        #[async_trait]
+        impl $port for Stepped {
+            $(async fn $method(&self, $($name: $type),*) -> Result<$answer, StoreError> {
+                call!(self.$method($($name),*)).await
+            })*
+        }
+    )*};
+}
+
+countersign_core::for_each_port!(stepped);

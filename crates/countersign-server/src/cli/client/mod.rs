@@ -4,6 +4,8 @@ mod add;
 mod print;
 mod rotate;
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
 use countersign::{
     Client, ClientId,
@@ -15,16 +17,16 @@ use countersign::{
 };
 
 use self::print::Output;
-use super::open_existing;
+use super::{
+    open_existing,
+    pages::{PAGE, Take},
+};
 use crate::{
     config::{Global, LogLevel, Settings},
     failure::{Failure, Outcome},
     store::Database,
     telemetry,
 };
-
-/// How many clients are read at a time.
-const PAGE: usize = 500;
 
 /// Add, show and change clients; works while the server runs.
 #[derive(Debug, Args)]
@@ -68,7 +70,10 @@ impl ClientCommand {
         let output = Output::new(self.json);
         match self.verb {
             Verb::Add(add) => add.run(&settings, output).await,
-            Verb::List => list(&open_existing(&settings).await?, output).await,
+            Verb::List => {
+                let store = open_existing(&settings).await?;
+                output.clients(async |take: &mut Take<'_, _>| read_all(&store, take).await).await
+            }
             Verb::Show(id) => output.client(&find(&open_existing(&settings).await?, &id.id).await?),
             Verb::RotateSecret(rotate) => rotate.run(&settings, output).await,
             Verb::Disable(id) => set_status(&settings, &id.id, ClientStatus::Disabled, output).await,
@@ -84,14 +89,14 @@ impl Verb {
     }
 }
 
-async fn list(store: &Database, output: Output) -> Outcome {
-    let mut clients: Vec<Client> = Vec::new();
+/// Reads all clients, in pages.
+async fn read_all(store: &Database, take: &mut Take<'_, Client>) -> Outcome {
+    let mut last: Option<ClientId> = None;
     loop {
-        let page = store.list_clients(clients.last().map(|last| &last.id), PAGE).await?;
-        let full = page.len() == PAGE;
-        clients.extend(page);
-        if !full {
-            return output.clients(&clients);
+        let page = store.list_clients(last.as_ref(), PAGE).await?;
+        last = page.last().filter(|_| page.len() == PAGE).map(|client| client.id.clone());
+        if take(page)?.is_break() || last.is_none() {
+            return Ok(());
         }
     }
 }
@@ -99,7 +104,7 @@ async fn list(store: &Database, output: Output) -> Outcome {
 async fn set_status(settings: &Settings, id: &str, status: ClientStatus, output: Output) -> Outcome {
     let store = open_existing(settings).await?;
     let client = find(&store, id).await?;
-    registry::set_status(&store, &client.id, status, &System).await?;
+    registry::set_status(&store, &client.id, status, leeway(settings), &System).await?;
     let what = match status {
         ClientStatus::Active => "is enabled",
         ClientStatus::Disabled => "is disabled",
@@ -109,14 +114,29 @@ async fn set_status(settings: &Settings, id: &str, status: ClientStatus, output:
 
 async fn remove(settings: &Settings, id: &str, output: Output) -> Outcome {
     let store = open_existing(settings).await?;
-    let client = find(&store, id).await?;
-    registry::remove(&store, &client.id, &System).await?;
+    let id = parse(id)?;
+    let client = store.find_client(&id).await?;
+    // Also one that is gone: a command that was killed may have left some of what it got.
+    let removed = registry::remove(&store, &id, leeway(settings), &System).await;
+    let client = client.ok_or_else(|| unknown(&id))?;
+    removed?;
     output.done(&client, "is removed", None)
 }
 
+/// How far the server's clock may be apart from this machine's.
+fn leeway(settings: &Settings) -> Duration {
+    Duration::from_secs(settings.leeway.0.into())
+}
+
 async fn find(store: &Database, id: &str) -> Result<Client, Failure> {
-    let id = ClientId::parse(id).map_err(|problem| Failure::usage(problem.to_string()))?;
-    store.find_client(&id).await?.ok_or_else(|| {
-        Failure::failed(format!("there is no client {id}")).hint("`countersign client list` shows which there are")
-    })
+    let id = parse(id)?;
+    store.find_client(&id).await?.ok_or_else(|| unknown(&id))
+}
+
+fn parse(id: &str) -> Result<ClientId, Failure> {
+    ClientId::parse(id).map_err(|problem| Failure::usage(problem.to_string()))
+}
+
+fn unknown(id: &ClientId) -> Failure {
+    Failure::failed(format!("there is no client {id}")).hint("`countersign client list` shows which there are")
 }

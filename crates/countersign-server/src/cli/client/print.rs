@@ -13,7 +13,10 @@ use serde_json::{Value, json};
 
 use crate::{
     announce,
-    cli::print::{self, utc, yes_or_no},
+    cli::{
+        pages::{Take, print_array, print_table},
+        print::{utc, yes_or_no},
+    },
     failure::Outcome,
     telemetry::one_line,
 };
@@ -56,14 +59,11 @@ impl Output {
         }
     }
 
-    /// All clients.
-    pub(super) fn clients(self, clients: &[Client]) -> Outcome {
+    /// All clients, as they are read.
+    pub(super) async fn clients(self, read: impl AsyncFn(&mut Take<'_, Client>) -> Outcome) -> Outcome {
         match self {
-            Self::Json => {
-                let clients: Vec<_> = clients.iter().map(|client| as_json(client, None)).collect();
-                announce::line(&serde_json::to_string_pretty(&clients)?)
-            }
-            Self::Human => announce::line(&table(clients)),
+            Self::Json => print_array(read, |client| serde_json::to_string_pretty(&as_json(&client, None))).await,
+            Self::Human => print_table(HEAD, read, |client| row(&client)).await,
         }
     }
 
@@ -116,18 +116,17 @@ fn as_json(client: &Client, secret: Option<&ClientSecret>) -> Value {
     printed
 }
 
-fn table(clients: &[Client]) -> String {
-    let rows = clients.iter().map(|client| {
-        [
-            client.id.to_string(),
-            client.name.clone().unwrap_or_default(),
-            type_name(client).to_owned(),
-            yes_or_no(!client.is_active()),
-            grant_types(client).join(" "),
-            scopes(client),
-        ]
-    });
-    print::table(["CLIENT ID", "NAME", "TYPE", "DISABLED", "GRANT TYPES", "SCOPES"], rows)
+const HEAD: [&str; 6] = ["CLIENT ID", "NAME", "TYPE", "DISABLED", "GRANT TYPES", "SCOPES"];
+
+fn row(client: &Client) -> [String; 6] {
+    [
+        client.id.to_string(),
+        client.name.clone().unwrap_or_default(),
+        type_name(client).to_owned(),
+        yes_or_no(!client.is_active()),
+        grant_types(client).join(" "),
+        scopes(client),
+    ]
 }
 
 fn type_name(client: &Client) -> &'static str {

@@ -140,6 +140,8 @@ checks! {
         "A clock that is behind believes tokens that have expired, one that is ahead refuses good ones (RFC 7519 §4.1.4).";
     ClockElsewhere "clock-elsewhere"
         "Two machines that hold tokens against their clocks must agree on the time (RFC 7519 §4.1.4).";
+    Disk "disk"
+        "Where nothing can be written, nobody logs in: every write is answered 503, and reads go on (OWASP ASVS 5.0, 15.1.3).";
     HashingMemory "hashing-memory"
         "Each hashing thread holds the memory of a hash: where it is not there, logins are refused, or the process is ended (OWASP ASVS 5.0, 15.1.3).";
     OpenFiles "open-files"

@@ -9,7 +9,7 @@ use countersign::core::token::BearerToken;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::failure::Failure;
+use crate::{announce, failure::Failure};
 
 /// The most that is read from standard input, in bytes: more than any token response.
 const MAX_INPUT_BYTES: usize = 64 * 1024;
@@ -49,7 +49,7 @@ impl fmt::Display for Note {
 /// Wrong usage: there is none, or what is there cannot be one.
 pub(super) fn read() -> Result<Given, Failure> {
     if io::stdin().is_terminal() {
-        eprintln!("Paste the token, then press Enter and Ctrl-D.");
+        announce::aside("Paste the token, then press Enter and Ctrl-D.");
     }
     read_from(io::stdin().lock())
 }

@@ -1,12 +1,20 @@
 //! Logins as people and programs read them; nothing of a token is in either.
 
-use countersign::{ResourceOwner, core::grant_record::Grant};
+use countersign::{
+    ResourceOwner,
+    core::{grant_record::Grant, store::Epoch},
+};
 use serde_json::{Value, json};
 
 use crate::{
     announce,
-    cli::print::{self, utc},
+    cli::{
+        pages::{Take, print_array, print_table},
+        print::utc,
+    },
+    config::Settings,
     failure::Outcome,
+    store,
     telemetry::one_line,
 };
 
@@ -30,14 +38,11 @@ impl Output {
         if json { Self::Json } else { Self::Human }
     }
 
-    /// All of these.
-    pub(super) fn logins(self, logins: &[Login]) -> Outcome {
+    /// All of these, as they are read.
+    pub(super) async fn logins(self, read: impl AsyncFn(&mut Take<'_, Login>) -> Outcome) -> Outcome {
         match self {
-            Self::Json => {
-                let logins: Vec<_> = logins.iter().map(as_json).collect();
-                announce::line(&serde_json::to_string_pretty(&logins)?)
-            }
-            Self::Human => announce::line(&table(logins)),
+            Self::Json => print_array(read, |login| serde_json::to_string_pretty(&as_json(&login))).await,
+            Self::Human => print_table(HEAD, read, row).await,
         }
     }
 
@@ -60,6 +65,35 @@ impl Output {
             Self::Human => announce::line(&format!("{ended} logins of {} have ended", owner.username)),
         }
     }
+
+    /// Those of everybody have, and the keys with them.
+    pub(super) fn everything_ended(self, settings: &Settings, epoch: Epoch) -> Outcome {
+        let Epoch { number, grants, opaque_tokens, one_time, keys } = epoch;
+        match self {
+            Self::Json => {
+                let told = json!({
+                    "database": settings.database.to_string(),
+                    "ended_grants": grants,
+                    "ended_opaque_tokens": opaque_tokens,
+                    "ended_one_time": one_time,
+                    "withdrawn_keys": keys,
+                    "feed_number": number,
+                });
+                announce::line(&serde_json::to_string_pretty(&told)?)
+            }
+            Self::Human => {
+                let who = match store::is_server(settings.database.as_str()) {
+                    true => "A server that runs, or the next start, makes",
+                    false => "The next start makes",
+                };
+                announce::line(&format!(
+                    "What was issued until now is worth nothing: logins that ended: {grants}, opaque tokens: \
+                     {opaque_tokens}, one-time codes: {one_time}, keys that were withdrawn: {keys}. {who} a key, and \
+                     everybody logs in again. Users, their passwords and clients are as they were."
+                ))
+            }
+        }
+    }
 }
 
 fn as_json(Login { username, grant }: &Login) -> Value {
@@ -75,17 +109,16 @@ fn as_json(Login { username, grant }: &Login) -> Value {
     })
 }
 
-fn table(logins: &[Login]) -> String {
-    let rows = logins.iter().map(|Login { username, grant }| {
-        [
-            grant.id.to_string(),
-            username.clone().unwrap_or_default(),
-            grant.client_id.to_string(),
-            utc(grant.created_at),
-            utc(grant.used_at),
-            utc(grant.expires_at()),
-            grant.scope.to_string(),
-        ]
-    });
-    print::table(["ID", "USER", "CLIENT ID", "CREATED", "LAST USED", "EXPIRES", "SCOPES"], rows)
+const HEAD: [&str; 7] = ["ID", "USER", "CLIENT ID", "CREATED", "LAST USED", "EXPIRES", "SCOPES"];
+
+fn row(Login { username, grant }: Login) -> [String; 7] {
+    [
+        grant.id.to_string(),
+        username.unwrap_or_default(),
+        grant.client_id.to_string(),
+        utc(grant.created_at),
+        utc(grant.used_at),
+        utc(grant.expires_at()),
+        grant.scope.to_string(),
+    ]
 }

@@ -77,7 +77,7 @@ impl Verb {
 
 async fn rotate(store: &Database, settings: KeySettings, output: Output) -> Outcome {
     let live = LiveKeys::open(store, settings.clone(), &System).await?;
-    let next = live.rotate(store, System.now()).await?;
+    let next = live.rotate(store, &System).await?;
     let what = match next.made {
         Made::Now => "is made, and signs",
         Made::Before => "was made before, and signs",
@@ -89,7 +89,7 @@ async fn withdraw(store: &Database, settings: KeySettings, id: &KeyId, output: O
     // Before anything is made that a name with a slip would not need.
     let found = find(store, &settings, id).await?;
     let live = LiveKeys::open(store, settings.clone(), &System).await?;
-    if live.withdraw(store, &found.record.id, System.now()).await? == Found::No {
+    if live.withdraw(store, &found.record.id, &System).await? == Found::No {
         return Err(unknown());
     }
     let signing = live.ring().signing_id(System.now()).map(ToString::to_string);

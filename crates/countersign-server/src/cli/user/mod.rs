@@ -15,16 +15,16 @@ use countersign::{
 
 pub(super) use self::add::read_scope;
 use self::{password::PasswordSource, print::Output};
-use super::open_existing;
+use super::{
+    open_existing,
+    pages::{PAGE, Take},
+};
 use crate::{
     config::{Global, LogLevel, Settings},
     failure::{Failure, Outcome},
     store::Database,
     telemetry,
 };
-
-/// How many users are read at a time.
-const PAGE: usize = 500;
 
 /// Add, show and change users; works while the server runs.
 #[derive(Debug, Args)]
@@ -76,7 +76,10 @@ impl User {
         let output = Output::new(self.json);
         match self.verb {
             Verb::Add(add) => add.run(&settings, output).await,
-            Verb::List => list(&open_existing(&settings).await?, output).await,
+            Verb::List => {
+                let store = open_existing(&settings).await?;
+                output.users(async |take: &mut Take<'_, _>| read_all(&store, take).await).await
+            }
             Verb::Show(name) => output.user(find(&open_existing(&settings).await?, &name.name).await?),
             Verb::SetPassword(set) => set.run(&settings, output).await,
             Verb::Disable(name) => set_status(&settings, &name.name, OwnerStatus::Disabled, output).await,
@@ -109,14 +112,14 @@ impl SetPassword {
     }
 }
 
-async fn list(store: &Database, output: Output) -> Outcome {
-    let mut users: Vec<ResourceOwner> = Vec::new();
+/// Reads all users, in pages.
+async fn read_all(store: &Database, take: &mut Take<'_, ResourceOwner>) -> Outcome {
+    let mut last: Option<Username> = None;
     loop {
-        let page = store.list_owners(users.last().map(|last| &last.username), PAGE).await?;
-        let full = page.len() == PAGE;
-        users.extend(page);
-        if !full {
-            return output.users(users);
+        let page = store.list_owners(last.as_ref(), PAGE).await?;
+        last = page.last().filter(|_| page.len() == PAGE).map(|owner| owner.username.clone());
+        if take(page)?.is_break() || last.is_none() {
+            return Ok(());
         }
     }
 }

@@ -4,7 +4,10 @@ use countersign::{ResourceOwner, User};
 
 use crate::{
     announce,
-    cli::print::{self, yes_or_no},
+    cli::{
+        pages::{Take, print_array, print_table},
+        print::yes_or_no,
+    },
     failure::Outcome,
     telemetry::one_line,
 };
@@ -41,12 +44,11 @@ impl Output {
         }
     }
 
-    /// All users.
-    pub(super) fn users(self, owners: Vec<ResourceOwner>) -> Outcome {
-        let users: Vec<_> = owners.into_iter().map(User::from).collect();
+    /// All users, as they are read.
+    pub(super) async fn users(self, read: impl AsyncFn(&mut Take<'_, ResourceOwner>) -> Outcome) -> Outcome {
         match self {
-            Self::Json => announce::line(&serde_json::to_string_pretty(&users)?),
-            Self::Human => announce::line(&table(users)),
+            Self::Json => print_array(read, |owner| serde_json::to_string_pretty(&User::from(owner))).await,
+            Self::Human => print_table(HEAD, read, row).await,
         }
     }
 
@@ -59,15 +61,15 @@ impl Output {
     }
 }
 
-fn table(users: Vec<User>) -> String {
-    let rows = users.into_iter().map(|user| {
-        [
-            user.username,
-            user.full_name.unwrap_or_default(),
-            user.email.unwrap_or_default(),
-            yes_or_no(user.disabled),
-            user.scopes.join(" "),
-        ]
-    });
-    print::table(["NAME", "FULL NAME", "E-MAIL", "DISABLED", "SCOPES"], rows)
+const HEAD: [&str; 5] = ["NAME", "FULL NAME", "E-MAIL", "DISABLED", "SCOPES"];
+
+fn row(owner: ResourceOwner) -> [String; 5] {
+    let user = User::from(owner);
+    [
+        user.username,
+        user.full_name.unwrap_or_default(),
+        user.email.unwrap_or_default(),
+        yes_or_no(user.disabled),
+        user.scopes.join(" "),
+    ]
 }

@@ -10,12 +10,12 @@ use std::{
 
 use countersign_core::{
     client::{Authentication, Client, ClientSecret, ClientSecrets, ClientStatus, SecretMethods},
-    grant_record::Grant,
+    grant_record::{Grant, Refresh},
     names::{ClientId, GrantId},
     resource_owner::{OwnerStatus, ResourceOwners as _, Upgraded},
     store::{
-        Added, Clients as _, Found, Grants as _, HandleHash, OpaqueToken, Origin, OwnerRegistry as _, Rotated,
-        Standing, StoreError,
+        Added, Clients as _, Feed as _, Found, Grants as _, HandleHash, OpaqueToken, Origin, OwnerRegistry as _,
+        Redeemed, Rotated, Standing, StoreError,
     },
 };
 use countersign_sql::Postgres;
@@ -163,8 +163,150 @@ async fn n11_who_gets_tokens_without_end_holds_off_nobody_who_ends_the_login() {
     for _ in 0..ENDINGS {
         assert_eq!(hammering.meanwhile(ender.revoke_grant(&login.id)).await.unwrap(), Found::Yes);
         ender.redeem(&Standing::Elsewhere, None, &login, None).await.unwrap();
-        assert_eq!(hammering.meanwhile(ender.revoke_grants_of(&login.subject)).await.unwrap(), 1);
+        assert_eq!(hammering.meanwhile(ender.revoke_grants_of(&login.subject, NOW)).await.unwrap(), 1);
         ender.redeem(&Standing::Elsewhere, None, &login, None).await.unwrap();
     }
     hammering.end().await;
+}
+
+/// More than two parts of them.
+const MANY: usize = 7_000;
+
+/// How many may wait for what one client got: of ten connections seven, and one for tokens beside a grant.
+const WAITING: usize = 8;
+
+/// The refresh token that each of the many grants has, before and after it is renewed.
+fn refresh_token() -> HandleHash {
+    HandleHash::from_bytes([7; 32])
+}
+
+/// The last of the many that it ends.
+fn last() -> String {
+    format!("grant {}", 100_000 + MANY)
+}
+
+/// Of two clients, the first of which has many grants.
+async fn with_many() -> Server {
+    let server = Server::new().await;
+    for id in ["app", "page"] {
+        let client = Client::new(ClientId::new(id), Authentication::None, NOW);
+        assert_eq!(server.store.add_client(&client).await.unwrap(), Added::Yes);
+    }
+    server
+        .run(&format!(
+            "INSERT INTO oauth2_grants (id, subject, client_id, scope, created_at, expires_at, used_at, access_until, \
+            refresh_family, refresh_current, refresh_expires_at) SELECT 'grant ' || (100000 + i), 's', 'app', '', 1, 9, 1, 9, \
+            token, token, 9 FROM generate_series(1, {MANY}) AS i, decode(repeat('07', 32), 'hex') AS token"
+        ))
+        .await;
+    server
+}
+
+/// Does to the last of the many what waits for it, each in another way.
+async fn renew(store: &Postgres, task: usize, number: usize) -> Result<(), StoreError> {
+    let refresh = Refresh { family: refresh_token(), current: refresh_token(), expires_at: NOW, retired: Vec::new() };
+    let renewed = Grant { client_id: ClientId::new("app"), refresh: Some(refresh), ..grant(&last()) };
+    let token = OpaqueToken {
+        handle: HandleHash::of(&format!("{task} {number}")),
+        descends_from: Origin::Grant(renewed.id.clone()),
+        claims: "{}".to_owned(),
+        expires_at: NOW,
+    };
+    match task % 3 {
+        0 => store.put_opaque_token(&token).await.map(drop),
+        1 => store.rotate_refresh(&refresh_token(), &renewed, Some(&token)).await.map(drop),
+        _ => store.rotate_refresh(&refresh_token(), &renewed, None).await.map(drop),
+    }
+}
+
+/// Others log in, and what has ended is heard, over the same connections.
+async fn others_go_on(store: &Postgres) {
+    for number in 0..ENDINGS {
+        let login = Grant { client_id: ClientId::new("page"), ..grant(&format!("of page {number}")) };
+        assert_eq!(store.redeem(&Standing::Elsewhere, None, &login, None).await.unwrap(), Redeemed::Whole);
+        store.find_feed(0, 10).await.unwrap();
+        assert!(store.find_grant(&login.id).await.unwrap().is_some());
+    }
+}
+
+/// Those who do something without end over one handle.
+fn hammer(store: &Postgres) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    for task in 0..4 * HAMMERING {
+        let store = store.clone();
+        tasks.spawn(async move {
+            for number in 0.. {
+                // Who waited for too long comes again.
+                match renew(&store, task, number).await {
+                    Ok(()) | Err(StoreError::Unavailable(_)) => {}
+                    wrong => panic!("{wrong:?}"),
+                }
+            }
+        });
+    }
+    tasks
+}
+
+/// Returns as soon as as many wait as may.
+async fn until_all_wait(server: &Server) {
+    let waiting = format!(
+        "SELECT CAST(count(*) >= {WAITING} AS INTEGER)::BIGINT FROM pg_stat_activity \
+        WHERE datname = current_database() AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()"
+    );
+    server.until(&waiting).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn n11_rows_that_somebody_keeps_locked_keep_nobody_from_others() {
+    let server = with_many().await;
+    server.run("BEGIN; SELECT FROM oauth2_grants WHERE client_id = 'app' FOR UPDATE").await;
+    let hammering = hammer(&server.store);
+    until_all_wait(&server).await;
+    timeout(PATIENCE, others_go_on(&server.store)).await.unwrap();
+    server.run("COMMIT").await;
+    drop(hammering);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h10_a_client_is_off_before_all_it_got_has_ended_and_others_go_on_meanwhile() {
+    let server = with_many().await;
+    let (app, store) = (ClientId::new("app"), server.store.clone());
+    // Whoever ends it gets no further than this one.
+    server.run(&format!("BEGIN; SELECT FROM oauth2_grants WHERE id = '{}' FOR UPDATE", last())).await;
+    let hammering = hammer(&store);
+    let disable = || {
+        let (store, app) = (server.store.clone(), app.clone());
+        async move { store.set_client_status(&app, ClientStatus::Disabled, NOW).await }
+    };
+    let disabling = tokio::spawn(disable());
+    let is_off = async {
+        while store.find_client(&app).await.unwrap().unwrap().is_active() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, is_off).await.unwrap();
+    timeout(PATIENCE, others_go_on(&store)).await.unwrap();
+    // What was under way as it was disabled, and comes before all of it has ended.
+    let late = Grant { client_id: app.clone(), ..grant("late") };
+    let login = tokio::spawn({
+        let store = Postgres::open(&server.url).await.unwrap();
+        async move {
+            loop {
+                // It may have to wait for who ends a part, and for too long.
+                match store.redeem(&Standing::Elsewhere, None, &late, None).await {
+                    Err(StoreError::Unavailable(_)) => {}
+                    redeemed => break redeemed.unwrap(),
+                }
+            }
+        }
+    });
+    server.run("COMMIT").await;
+    assert_eq!(timeout(PATIENCE, login).await.unwrap().unwrap(), Redeemed::OwnerChanged);
+    drop(hammering);
+    // It may have waited for too long; then it is said again.
+    if let Err(waited) = disabling.await.unwrap() {
+        assert!(matches!(waited, StoreError::Unavailable(_)), "{waited:?}");
+        assert_eq!(disable().await.unwrap(), Found::Yes);
+    }
+    assert_eq!(server.count("SELECT count(*) FROM oauth2_grants WHERE client_id = 'app'").await, 0);
 }

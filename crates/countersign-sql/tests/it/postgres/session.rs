@@ -1,12 +1,12 @@
 //! How a store connects, and what it may do then.
 
-use countersign_core::store::{Ended, Feed as _, OwnerRegistry as _};
+use countersign_core::store::{Ended, Feed as _, Grants as _, OwnerRegistry as _, Standing};
 use countersign_sql::{OpenError, Postgres};
 
 use super::{Server, assert_unavailable};
 use crate::{
     cluster::{SHARED, connect},
-    support::{NOW, owner},
+    support::{NOW, grant, owner},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,6 +92,23 @@ async fn a_database_of_another_encoding_is_refused() {
     let (server, _) = place.rsplit_once('/').unwrap();
     let refused = Postgres::open(&format!("{server}/ascii?{parameters}")).await.unwrap_err();
     assert!(matches!(&refused, OpenError::Encoding { found } if found == "SQL_ASCII"), "{refused:?}");
+}
+
+/// Longer than a statement, and than an operation, may take otherwise: as after a restore, while nothing is in memory.
+#[tokio::test(flavor = "multi_thread")]
+async fn n6_the_newest_moment_is_found_however_long_it_takes() {
+    let server = Server::new().await;
+    server.store.redeem(&Standing::Elsewhere, None, &grant("g"), None).await.unwrap();
+    server
+        .run(
+            "ALTER TABLE oauth2_grants RENAME TO oauth2_slow; \
+            CREATE VIEW oauth2_grants AS \
+            SELECT slow.* FROM oauth2_slow AS slow, (SELECT pg_sleep(11) OFFSET 0) AS takes_long",
+        )
+        .await;
+    let looking = Postgres::open_to_look(&server.url).await.unwrap();
+    let (one, other) = tokio::join!(server.store.find_newest_moment(), looking.find_newest_moment());
+    assert_eq!((one.unwrap(), other.unwrap()), (Some(NOW), Some(NOW)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

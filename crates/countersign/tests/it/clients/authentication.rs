@@ -6,6 +6,7 @@ use countersign::{
     core::{
         client::{ClientStatus, registry},
         key::KeyPairAlgorithm,
+        token::verify::DEFAULT_LEEWAY,
     },
 };
 
@@ -186,7 +187,9 @@ async fn h10_a_disabled_client_gets_nothing_by_any_method_until_it_is_enabled() 
     };
     let set = async |status| {
         for id in ["app", "signer", "page"] {
-            registry::set_status(server.store(), &ClientId::new(id), status, &*app.clock).await.unwrap();
+            registry::set_status(server.store(), &ClientId::new(id), status, DEFAULT_LEEWAY, &*app.clock)
+                .await
+                .unwrap();
         }
     };
     let wrong = app.ask(OF_ITS_OWN, Some(&basic("app", "wrong"))).await;
@@ -212,7 +215,9 @@ async fn h10_a_removed_client_is_an_unknown_one() {
     for id in ["app", "other"] {
         add(&app.oauth2, service(id).secret(SECRET)).await;
     }
-    registry::remove(app.oauth2.server().unwrap().store(), &ClientId::new("app"), &*app.clock).await.unwrap();
+    registry::remove(app.oauth2.server().unwrap().store(), &ClientId::new("app"), DEFAULT_LEEWAY, &*app.clock)
+        .await
+        .unwrap();
     let answer = app.ask(OF_ITS_OWN, Some(&basic("app", SECRET))).await;
     answer.expect_error(StatusCode::UNAUTHORIZED, "invalid_client");
     app.ask(OF_ITS_OWN, Some(&basic("other", SECRET))).await.expect(StatusCode::OK);

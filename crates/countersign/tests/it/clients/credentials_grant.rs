@@ -5,8 +5,10 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use countersign::{
     AccessToken, Builder, ClientId, ExtraClaims, Found, GrantType, IssuedFor, Memory, NewClient, OwnerStatus,
-    ResourceOwner, ResourceOwners, StoreError, Subject, TokenFormat, TokenSubject, Username, core::store::Feed,
-    routing::get, testing::TokenFor,
+    ResourceOwner, ResourceOwners, StoreError, Subject, TokenFormat, TokenSubject, Username,
+    core::{store::Feed, token::verify::DEFAULT_LEEWAY},
+    routing::get,
+    testing::TokenFor,
 };
 use serde_json::{Map, Value, json};
 
@@ -330,5 +332,41 @@ async fn f3_a_clients_own_opaque_token_ends_with_it_in_every_process_at_once() {
         let done = if remove { one.oauth2.remove_client(&id).await } else { one.oauth2.disable_client(&id).await };
         assert_eq!(done.unwrap(), Found::Yes);
         other.get_as("/any", &token).await.expect_invalid_token();
+    }
+}
+
+/// The clocks of two processes are as far apart as they may be. Of a client's own JWT nothing is recorded.
+#[tokio::test]
+async fn h10_what_a_client_got_by_a_clock_that_is_ahead_ends_with_it() {
+    for remove in [false, true] {
+        let store = any_store().await;
+        let [slow, fast] = [store.clone(), store].map(|store| async { TestApp::with(store, |builder| builder).await });
+        let (slow, fast) = (slow.await, fast.await);
+        fast.clock.forward(DEFAULT_LEEWAY);
+        add(&slow.oauth2, service("app").secret(SECRET)).await;
+        let token = fast.own_token("app", "").await["access_token"].as_str().unwrap().to_owned();
+        for app in [&slow, &fast] {
+            app.get_as("/any", &token).await.expect(StatusCode::OK);
+        }
+        let id = ClientId::new("app");
+        let done = if remove { slow.oauth2.remove_client(&id).await } else { slow.oauth2.disable_client(&id).await };
+        assert_eq!(done.unwrap(), Found::Yes);
+        slow.get_as("/any", &token).await.expect_invalid_token();
+        fast.forward(1);
+        fast.get_as("/any", &token).await.expect_invalid_token();
+        // Nor does it come alive with the client, which is told how long that would be in doubt.
+        match remove {
+            true => drop(add(&slow.oauth2, service("app").secret(SECRET)).await),
+            false => assert_eq!(slow.oauth2.enable_client(&id).await.unwrap(), Found::Yes),
+        }
+        let wait = slow.ask(OF_ITS_OWN, Some(&basic("app", SECRET))).await;
+        let wait = wait.expect_error(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable");
+        assert_eq!(wait.header("retry-after"), (DEFAULT_LEEWAY.as_secs() + 1).to_string());
+        slow.forward(DEFAULT_LEEWAY.as_secs() + 1);
+        let anew = slow.own_token("app", "").await["access_token"].as_str().unwrap().to_owned();
+        for app in [&slow, &fast] {
+            app.get_as("/any", &token).await.expect_invalid_token();
+            app.get_as("/any", &anew).await.expect(StatusCode::OK);
+        }
     }
 }

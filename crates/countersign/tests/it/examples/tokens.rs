@@ -7,7 +7,7 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 use countersign::{
-    ClientSecret, Memory, OAuth2,
+    ClientSecret, OAuth2,
     testing::{self, TurnableClock},
 };
 use serde_json::{Value, json};
@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     clients::support::{OF_ITS_OWN, basic, post},
+    store::any_store,
     support::{Answer, NOW, form},
 };
 
@@ -30,7 +31,7 @@ struct Renewing(Program, Arc<TurnableClock>);
 impl Renewing {
     async fn new() -> Self {
         let clock = Arc::new(TurnableClock::at(NOW));
-        let program = Program::of(renewing::api(OAuth2::new(Memory::new()).clock(clock.clone())).await);
+        let program = Program::of(renewing::api(OAuth2::new(any_store().await).clock(clock.clone())).await);
         Self(program, clock)
     }
 

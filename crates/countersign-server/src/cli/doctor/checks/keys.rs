@@ -83,8 +83,8 @@ fn signing_key(settings: &Settings, algorithm: Algorithm, keys: &[KeyRecord], no
     if let Ok(encryption) = settings.key_encryption()
         && let Err(unreadable) = KeyRing::read(keys, algorithm, encryption.as_ref())
     {
-        let change = "set key_encryption_key_file to the file that it was";
-        return Check::SigningKey.problem(Failure::from(unreadable).message(), change);
+        let change = "set key_encryption_key_file to the file that it was, or give up the keys: `countersign restore --in-place`";
+        return Check::SigningKey.problem(unreadable.to_string(), change);
     }
     let life = Duration::from_secs(u64::from(settings.access_token_lifetime.0) + u64::from(settings.leeway.0));
     let states = states(keys, Some(algorithm), life, now);

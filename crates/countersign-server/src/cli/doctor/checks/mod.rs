@@ -2,6 +2,7 @@
 
 mod clients;
 mod clock;
+mod disk;
 mod exposure;
 mod files;
 mod grants;
@@ -41,6 +42,7 @@ pub(super) async fn run(settings: &Settings, file: Option<PathBuf>, url: Option<
     if let Some(url) = url {
         findings.push(clock::elsewhere(url).await);
     }
+    findings.push(disk::find(settings));
     findings.extend(machine::find(settings));
     findings
 }

@@ -152,6 +152,6 @@ async fn measure(prober: &mut Prober, pass: Pass, probes: u32) -> Result<Report,
 fn tell_progress(round: u32, rounds: u32) {
     let step = |round: u32| u64::from(round) * u64::from(STEPS) / u64::from(rounds);
     if io::stderr().is_terminal() && step(round + 1) > step(round) {
-        eprintln!("{} %", step(round + 1) * 100 / u64::from(STEPS));
+        announce::aside(&format!("{} %", step(round + 1) * 100 / u64::from(STEPS)));
     }
 }

@@ -3,12 +3,11 @@
 //! An attempt reserves and settles in a transaction each. What they count is not worth a wait for the disk: the last moments
 //! before a crash of the database may be forgotten.
 
+mod lanes;
+mod tallies;
+
 use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicI64, AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicI64, Ordering},
     time::Duration,
 };
 
@@ -18,19 +17,21 @@ use countersign_core::{
     meters::StoreOperation,
     store::{SWEEP_MARGIN, StoreError},
     throttle::{
-        Attempts, Counter, KNOWN_FOR, Key, MAX_WAITING, Outcome, Pair, Tally, Verdict, What,
+        Attempts, Counter, KNOWN_FOR, Outcome, Pair, Verdict,
         steps::{self, Step},
     },
 };
 use tokio::{
     runtime::Handle,
-    sync::{Semaphore, oneshot},
+    sync::oneshot,
     time::{Instant, timeout_at},
 };
 
+pub(super) use self::lanes::Lanes;
+use self::tallies::{KINDS, lock, write};
 use super::{Decision, OPERATION, Postgres, TRIES, connection::Connection, query::Problem};
 use crate::{
-    rows::{self, SharedTally, Value},
+    rows::{self, Value},
     statements as sql,
 };
 
@@ -45,17 +46,6 @@ const MOST_OF_A_KIND: usize = 500_000;
 /// hundred. So many may go at once.
 const LOOK_FOR_EXCESS_AFTER: usize = MOST_OF_A_KIND / 100;
 
-/// Kinds of counters, by how cheaply they are made: an account needs a hash for each failure, a client's name none.
-const KINDS: [&str; 3] = ["login", "source", "client"];
-
-const fn kind(what: What) -> &'static str {
-    match what {
-        What::Account | What::KnownPair | What::StrangePair => KINDS[0],
-        What::Source => KINDS[1],
-        What::Client | What::Introspection => KINDS[2],
-    }
-}
-
 /// How long an attempt waits for others that are under way, and how long until it looks again, at first and at most.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(160));
@@ -68,101 +58,6 @@ const NO_TRANSACTION: i64 = 0;
 
 /// A pair that is known to be good is written again when it has lost so much of its time.
 const KNOWN_ANEW_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// How many closed counters a process remembers.
-const MOST_REMEMBERED: usize = 10_000;
-
-/// What a process knows of the counters beside what the database does.
-pub(super) struct Lanes {
-    /// Attempts use part of the connections, so that what has nothing to do with them goes on however many guess.
-    begin: Semaphore,
-    end: Semaphore,
-    waiting: Semaphore,
-    /// For each counter whom the others wait for who wait in this process.
-    turns: Mutex<HashMap<Key, Weak<tokio::sync::Mutex<()>>>>,
-    /// Counters that are closed, as was found in this second: who hammers costs the database one question a second.
-    closed: Mutex<HashMap<Key, Closed>>,
-    excess: Excess,
-}
-
-/// When to look whether there are more counters and pairs than are kept.
-struct Excess {
-    /// What this process put since it last looked.
-    put: AtomicUsize,
-}
-
-#[derive(Clone, Copy)]
-struct Closed {
-    found_at: Timestamp,
-    until: Timestamp,
-}
-
-impl Lanes {
-    pub(super) fn new(connections: usize) -> Self {
-        Self {
-            begin: Semaphore::new((connections / 2).max(1)),
-            end: Semaphore::new((connections / 4).max(1)),
-            waiting: Semaphore::new(MAX_WAITING),
-            turns: Mutex::default(),
-            closed: Mutex::default(),
-            excess: Excess::new(),
-        }
-    }
-
-    /// Whoever has it looks at this counter; what nobody waits for is not kept.
-    fn turn(&self, key: Key) -> Arc<tokio::sync::Mutex<()>> {
-        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(turn) = turns.get(&key).and_then(Weak::upgrade) {
-            return turn;
-        }
-        turns.retain(|_, turn| turn.strong_count() > 0);
-        let turn = Arc::default();
-        turns.insert(key, Arc::downgrade(&turn));
-        turn
-    }
-
-    /// When an attempt may be tried again, if that was found in this second. Attempts that share their last counter, which is of
-    /// the account and its source, wait for the same.
-    fn closed_until(&self, counters: &[Counter], now: Timestamp) -> Option<Timestamp> {
-        let known = *self.closed().get(&counters.last()?.key)?;
-        (known.found_at == now && now < known.until).then_some(known.until)
-    }
-
-    fn remember(&self, counters: &[Counter], found_at: Timestamp, until: Timestamp) {
-        let Some(last) = counters.last() else { return };
-        let mut closed = self.closed();
-        if closed.len() >= MOST_REMEMBERED {
-            closed.clear();
-        }
-        closed.insert(last.key, Closed { found_at, until });
-    }
-
-    fn closed(&self) -> MutexGuard<'_, HashMap<Key, Closed>> {
-        self.closed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Excess {
-    /// Who has just started does not know what others left.
-    const fn new() -> Self {
-        Self { put: AtomicUsize::new(LOOK_FOR_EXCESS_AFTER) }
-    }
-
-    fn put(&self, how_many: usize) {
-        self.put.fetch_add(how_many, Ordering::Relaxed);
-    }
-
-    fn is_due(&self) -> bool {
-        self.put.load(Ordering::Relaxed) >= LOOK_FOR_EXCESS_AFTER
-    }
-
-    /// It was looked for. If as much went as may go at once, there may be more.
-    fn looked(&self, gone: usize) {
-        if gone < LOOK_FOR_EXCESS_AFTER {
-            self.put.store(0, Ordering::Relaxed);
-        }
-    }
-}
 
 #[async_trait]
 impl Attempts for Postgres {
@@ -375,62 +270,6 @@ impl Postgres {
 #[error("nobody knows yet whether it was counted")]
 struct InProgress;
 
-/// The tallies of these counters, in their order, and the number of the transaction: nobody else changes them until its end.
-async fn lock(
-    connection: &Connection,
-    counters: &[Counter],
-    now: Timestamp,
-) -> Result<(Vec<(Counter, Tally)>, i64), Problem> {
-    connection.batch(sql::POSTGRES_DO_NOT_WAIT_FOR_THE_DISK).await?;
-    let keys: Vec<&[u8]> = counters.iter().map(|counter| counter.key.as_bytes().as_slice()).collect();
-    let kinds: Vec<&str> = counters.iter().map(|counter| kind(counter.what)).collect();
-    let rows = connection.all_with(sql::POSTGRES_LOCK_ATTEMPTS, &[&keys, &kinds], rows::shared_tally).await?;
-    let tally = |counter: &Counter| {
-        let row = rows.iter().find(|row| row.key == counter.key.as_bytes());
-        row.map_or_else(Tally::default, |row| row.at(now))
-    };
-    let transaction = rows.first().map_or(NO_TRANSACTION, |row| row.transaction);
-    Ok((counters.iter().map(|counter| (*counter, tally(counter))).collect(), transaction))
-}
-
-/// Keeps the tallies, but those that are as if they had never been; `under_way_until` is for those that have just reserved.
-async fn write(
-    connection: &Connection,
-    tallies: &[(Counter, Tally)],
-    now: Timestamp,
-    under_way_until: Option<Timestamp>,
-) -> Result<(), Problem> {
-    let (mut keys, mut bytes, mut kept_until, mut gone) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for (counter, mut tally) in tallies.iter().copied() {
-        let key = counter.key.as_bytes().as_slice().to_vec();
-        if tally.is_forgotten(counter.rule, now) {
-            gone.push(key);
-            continue;
-        }
-        let busy = if tally.is_under_way() { now.plus(ABANDONED_AFTER) } else { now };
-        keys.push(key);
-        kept_until.push(tally.forgotten_at(counter.rule).max(busy).seconds());
-        bytes.push(tally.to_bytes().to_vec());
-    }
-    let under_way_until = under_way_until.map(Timestamp::seconds);
-    connection.execute_with(sql::POSTGRES_PUT_ATTEMPTS, &[&under_way_until, &keys, &bytes, &kept_until]).await?;
-    if !gone.is_empty() {
-        connection.execute_with(sql::POSTGRES_REMOVE_ATTEMPTS, &[&gone]).await?;
-    }
-    Ok(())
-}
-
-impl SharedTally {
-    /// As it counts at `now`: without what is under way for too long.
-    fn at(&self, now: Timestamp) -> Tally {
-        let mut tally = self.tally;
-        if self.under_way_until.is_none_or(|until| until <= now) {
-            tally.abandon();
-        }
-        tally
-    }
-}
-
 /// Nobody waits for it. Without a runtime there is nothing to do it; then it is as if the process had ended.
 fn in_background(work: impl Future<Output = Result<(), StoreError>> + Send + 'static) {
     let Ok(runtime) = Handle::try_current() else { return };
@@ -439,23 +278,4 @@ fn in_background(work: impl Future<Output = Result<(), StoreError>> + Send + 'st
             tracing::warn!(event = "throttle", outcome = "untold", %error, "the end of an attempt was not counted");
         }
     });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_too_much_is_looked_for_at_the_start_and_after_so_many_and_until_all_of_it_is_gone() {
-        let excess = Excess::new();
-        assert!(excess.is_due(), "others may have left too much");
-        excess.looked(LOOK_FOR_EXCESS_AFTER);
-        assert!(excess.is_due(), "there may be more");
-        excess.looked(LOOK_FOR_EXCESS_AFTER - 1);
-        assert!(!excess.is_due());
-        excess.put(LOOK_FOR_EXCESS_AFTER - 1);
-        assert!(!excess.is_due());
-        excess.put(1);
-        assert!(excess.is_due());
-    }
 }

@@ -1,4 +1,4 @@
-"""A replica of a PostgreSQL cluster that has what the first has before anybody is told, and can take its place."""
+"""A standby of a PostgreSQL cluster that has what the first has before anybody is told, and can take its place."""
 
 import os
 import re
@@ -9,28 +9,28 @@ from pathlib import Path
 
 from driver.serving import free_port
 
-PATIENCE = 30  # seconds until the replica follows
+PATIENCE = 30  # seconds until the standby follows
 
 
-class Replica:
+class Standby:
     """A second server on the same machine, which follows the first at once."""
 
     def __init__(self, cluster):
-        self.cluster, self.folder = cluster, cluster.folder / "replica"
+        self.cluster, self.folder = cluster, cluster.folder / "standby"
         self.port = free_port()
         first = re.search(r"port = (\d+)", (cluster.folder / "data" / "postgresql.auto.conf").read_text())[1]
         self._run("pg_basebackup", "-h", cluster.folder, "-p", first, "-U", "countersign", "-D", self.folder, "-R",
                   "-c", "fast")
         with open(self.folder / "postgresql.auto.conf", "a", encoding="ascii") as settings:
             settings.write(f"port = {self.port}\n")
-        self._control("start", "-l", cluster.folder / "replica.log")
-        # From now on nothing is acknowledged that the replica does not have.
+        self._control("start", "-l", cluster.folder / "standby.log")
+        # From now on nothing is acknowledged that the standby does not have.
         cluster.ask("ALTER SYSTEM SET synchronous_standby_names = '*'")
         cluster.ask("SELECT pg_reload_conf()")
         end = time.monotonic() + PATIENCE
         while cluster.ask("SELECT sync_state FROM pg_stat_replication") != ["sync"]:
             if time.monotonic() > end:
-                raise RuntimeError("the replica does not follow")
+                raise RuntimeError("the standby does not follow")
             time.sleep(0.05)
 
     def take_over(self):
@@ -52,7 +52,7 @@ class Replica:
             # PostgreSQL refuses to run as root.
             words = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *words]
         # What it starts holds on to what it is given: a pipe would never end.
-        with open(self.cluster.folder / "replica.said", "w+", encoding="utf-8") as said:
+        with open(self.cluster.folder / "standby.said", "w+", encoding="utf-8") as said:
             ran = subprocess.run(
                 [str(word) for word in words], stdin=subprocess.DEVNULL, stdout=said, stderr=said, timeout=120,
                 cwd=self.cluster.folder, check=False,

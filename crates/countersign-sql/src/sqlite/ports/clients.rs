@@ -1,0 +1,71 @@
+//! Clients.
+
+use async_trait::async_trait;
+use countersign_core::{
+    client::{Client, ClientSecrets, ClientStatus},
+    clock::Timestamp,
+    names::ClientId,
+    store::{Added, Clients, Found, Rotated, StoreError},
+};
+
+use crate::{
+    ending::{Change, let_in, let_out},
+    facts::{cut, found},
+    rows,
+    sqlite::Sqlite,
+    statements as sql,
+};
+
+#[async_trait]
+impl Clients for Sqlite {
+    async fn find_client(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
+        self.find_one(sql::FIND_CLIENT, vec![id.as_str().into()], rows::client).await
+    }
+
+    async fn has_clients(&self) -> Result<bool, StoreError> {
+        Ok(self.find_one(sql::FIND_ANY_CLIENT, Vec::new(), |_| Ok(())).await?.is_some())
+    }
+
+    async fn add_client(&self, client: &Client) -> Result<Added, StoreError> {
+        let change = Change::Add(rows::client_values(client));
+        let added = let_in(self, &client.id, client.created_at, change).await?;
+        Ok(if added == 0 { Added::NameTaken } else { Added::Yes })
+    }
+
+    async fn list_clients(&self, after: Option<&ClientId>, limit: usize) -> Result<Vec<Client>, StoreError> {
+        let values = vec![after.map_or("", ClientId::as_str).into(), limit.into()];
+        self.find_all(sql::LIST_CLIENTS, values, rows::client).await
+    }
+
+    async fn set_client_status(
+        &self,
+        id: &ClientId,
+        status: ClientStatus,
+        up_to: Timestamp,
+    ) -> Result<Found, StoreError> {
+        let change = Change::SetStatus(status);
+        match status {
+            ClientStatus::Active => let_in(self, id, up_to, change).await.map(found),
+            ClientStatus::Disabled => let_out(self, id, up_to, change).await,
+        }
+    }
+
+    async fn rotate_client_secrets(
+        &self,
+        id: &ClientId,
+        from: &ClientSecrets,
+        to: &ClientSecrets,
+    ) -> Result<Rotated, StoreError> {
+        let values = vec![rows::secrets_text(to).into(), id.as_str().into(), rows::secrets_text(from).into()];
+        let changed = self.execute(sql::ROTATE_CLIENT_SECRETS, values).await?;
+        Ok(if changed == 0 { Rotated::No } else { Rotated::Yes })
+    }
+
+    async fn cut_client(&self, id: &ClientId, up_to: Timestamp) -> Result<(), StoreError> {
+        self.execute(sql::APPEND_FEED, cut(id, up_to)).await.map(drop)
+    }
+
+    async fn remove_client(&self, id: &ClientId, up_to: Timestamp) -> Result<Found, StoreError> {
+        let_out(self, id, up_to, Change::Remove).await
+    }
+}

@@ -1,4 +1,4 @@
-//! What both engines write for the same fact, whichever way each makes it one.
+//! What both engines write for the same fact, and decide by what they find, whichever way each makes it one.
 
 use countersign_core::{
     clock::Timestamp,
@@ -14,6 +14,15 @@ use crate::{
     rows::{self, LastUse, Value},
     statements as sql,
 };
+
+/// What a write decided.
+#[derive(Debug)]
+pub(crate) enum Decision<T> {
+    /// What it wrote stays.
+    Keep(T),
+    /// What it wrote is undone; it is no failure.
+    Undo(T),
+}
 
 /// What the feed is told of an owner who changes at `now`.
 pub(crate) fn owner_changed(subject: &Subject, now: Timestamp) -> Vec<Value> {

@@ -10,14 +10,14 @@ use countersign_core::{
 };
 
 use super::{
-    Decision, LONG, Postgres, TRIES,
+    LONG, Postgres, TRIES,
     connection::Connection,
     locks::{self, Only},
     query::Problem,
 };
 use crate::{
     ending::{Change, Ending, EndsInParts, PART},
-    facts::found,
+    facts::{Decision, found},
     rows::{self, Value},
     statements as sql,
 };

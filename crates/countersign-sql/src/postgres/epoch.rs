@@ -9,13 +9,14 @@ use countersign_core::{
 };
 
 use super::{
-    Decision, LONG, Postgres, TRIES,
+    LONG, Postgres, TRIES,
     connection::Connection,
     locks::{self, Only},
     query::Problem,
 };
 use crate::{
     backup::{self, BackupError, Restored},
+    facts::Decision,
     rows::{self, Value},
     statements as sql,
 };

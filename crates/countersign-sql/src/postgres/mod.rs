@@ -75,6 +75,7 @@ use self::{
     shares::Shares,
 };
 use crate::{
+    facts::Decision,
     migrations::Schema,
     open_error::OpenError,
     rows::{self, Read, Value},
@@ -115,14 +116,6 @@ struct Shared {
     meters: StoreMeters,
     /// From when on somebody wants to hear of it.
     news: OnceLock<News>,
-}
-
-/// What a transaction decided.
-enum Decision<T> {
-    /// What it wrote stays.
-    Keep(T),
-    /// What it wrote is undone; it is no failure.
-    Undo(T),
 }
 
 impl Postgres {

@@ -12,11 +12,10 @@ use rusqlite::Connection;
 use super::{
     Sqlite,
     query::{execute, one},
-    writer::Decision,
 };
 use crate::{
     ending::{Change, Ending, EndsInParts, PART},
-    facts::found,
+    facts::{Decision, found},
     rows::{self, Value},
     statements as sql,
 };

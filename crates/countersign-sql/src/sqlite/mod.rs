@@ -32,12 +32,9 @@ use countersign_core::{
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use self::{
-    readers::Readers,
-    version::Version,
-    writer::{Decision, Writer},
-};
+use self::{readers::Readers, version::Version, writer::Writer};
 use crate::{
+    facts::Decision,
     migrations::Schema,
     open_error::OpenError,
     rows::{self, Read, Value},

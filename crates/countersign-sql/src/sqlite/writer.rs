@@ -11,19 +11,10 @@ use super::{
     query::store_error,
     threads::{Threads, guarded},
 };
-use crate::open_error::OpenError;
+use crate::{facts::Decision, open_error::OpenError};
 
 /// How many writes share a commit at most: the longest that one waits for the others.
 const BATCH: usize = 256;
-
-/// What a write decided.
-#[derive(Debug)]
-pub(super) enum Decision<T> {
-    /// What it wrote stays.
-    Keep(T),
-    /// What it wrote is undone; it is no failure.
-    Undo(T),
-}
 
 /// The queue of the writer.
 pub(super) struct Writer(Threads<Box<dyn Job>>);

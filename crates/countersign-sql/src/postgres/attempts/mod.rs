@@ -29,8 +29,9 @@ use tokio::{
 
 pub(super) use self::lanes::Lanes;
 use self::tallies::{KINDS, lock, write};
-use super::{Decision, OPERATION, Postgres, TRIES, connection::Connection, query::Problem};
+use super::{OPERATION, Postgres, TRIES, connection::Connection, query::Problem};
 use crate::{
+    facts::Decision,
     rows::{self, Value},
     statements as sql,
 };

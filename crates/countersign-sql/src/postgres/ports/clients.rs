@@ -11,8 +11,8 @@ use countersign_core::{
 
 use crate::{
     ending::{Change, let_in, let_out},
-    facts::{cut, found},
-    postgres::{Decision, OPERATION, Postgres, TRIES, connection::Connection, locks, query::Problem},
+    facts::{Decision, cut, found},
+    postgres::{OPERATION, Postgres, TRIES, connection::Connection, locks, query::Problem},
     rows::{self, Value},
     statements as sql,
 };

@@ -16,10 +16,8 @@ use countersign_core::{
 
 use super::{end_grant, end_grants_of, end_tokens_of};
 use crate::{
-    facts::{self, LOOKED_AT, excess, found, long_over},
-    postgres::{
-        Decision, LONG, OPERATION, Postgres, TRIES, cannot_be_kept, connection::Connection, locks, query::Problem,
-    },
+    facts::{self, Decision, LOOKED_AT, excess, found, long_over},
+    postgres::{LONG, OPERATION, Postgres, TRIES, cannot_be_kept, connection::Connection, locks, query::Problem},
     rows::{self, Value},
     statements as sql,
 };

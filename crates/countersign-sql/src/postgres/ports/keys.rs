@@ -10,9 +10,9 @@ use countersign_core::{
 
 use super::tell_if;
 use crate::{
-    facts::found,
+    facts::{Decision, found},
     postgres::{
-        Decision, OPERATION, Postgres, TRIES, cannot_be_kept,
+        OPERATION, Postgres, TRIES, cannot_be_kept,
         connection::Connection,
         locks::{self, Only},
         query::Problem,

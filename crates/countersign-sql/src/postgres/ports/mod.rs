@@ -15,9 +15,9 @@ use countersign_core::{
     store::{Found, StoreError},
 };
 
-use super::{Decision, OPERATION, Postgres, TRIES, connection::Connection, locks, query::Problem};
+use super::{OPERATION, Postgres, TRIES, connection::Connection, locks, query::Problem};
 use crate::{
-    facts::{found, told_after},
+    facts::{Decision, found, told_after},
     rows::{self, Value},
     statements as sql,
 };

@@ -16,9 +16,9 @@ use countersign_core::{
 
 use super::{end_grants_of, tell_if};
 use crate::{
-    facts::owner_changed,
+    facts::{Decision, owner_changed},
     postgres::{
-        Decision, LONG, OPERATION, Postgres, TRIES, cannot_be_kept,
+        LONG, OPERATION, Postgres, TRIES, cannot_be_kept,
         connection::Connection,
         locks::{self, Only},
         query::Problem,

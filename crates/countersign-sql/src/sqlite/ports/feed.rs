@@ -7,8 +7,9 @@ use countersign_core::{
 };
 
 use crate::{
+    facts::Decision,
     rows::{self, Value},
-    sqlite::{Sqlite, epoch, writer::Decision},
+    sqlite::{Sqlite, epoch},
     statements as sql,
 };
 

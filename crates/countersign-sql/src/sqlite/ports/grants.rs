@@ -16,12 +16,11 @@ use rusqlite::Connection;
 
 use super::{end_grant, end_grants_of};
 use crate::{
-    facts::{self, LOOKED_AT, excess, found},
+    facts::{self, Decision, LOOKED_AT, excess, found},
     rows::{self, Value},
     sqlite::{
         Sqlite,
         query::{all, execute, one},
-        writer::Decision,
     },
     statements as sql,
 };

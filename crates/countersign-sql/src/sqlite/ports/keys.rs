@@ -8,12 +8,11 @@ use countersign_core::{
 };
 
 use crate::{
-    facts::found,
+    facts::{Decision, found},
     rows::{self, Value},
     sqlite::{
         Sqlite,
         query::{self, execute},
-        writer::Decision,
     },
     statements as sql,
 };

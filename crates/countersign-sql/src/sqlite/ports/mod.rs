@@ -14,9 +14,9 @@ use countersign_core::{
 };
 use rusqlite::Connection;
 
-use super::{query::execute, writer::Decision};
+use super::query::execute;
 use crate::{
-    facts::{found, told_after},
+    facts::{Decision, found, told_after},
     rows::Value,
     statements as sql,
 };

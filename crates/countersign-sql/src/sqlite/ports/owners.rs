@@ -15,9 +15,9 @@ use rusqlite::Connection;
 
 use super::{end_grants_of, tell_if};
 use crate::{
-    facts::owner_changed,
+    facts::{Decision, owner_changed},
     rows::{self, Value},
-    sqlite::{Sqlite, query::execute, writer::Decision},
+    sqlite::{Sqlite, query::execute},
     statements as sql,
 };
 

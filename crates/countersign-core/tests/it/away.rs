@@ -2,15 +2,11 @@
 
 use std::{
     pin::{Pin, pin},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, Waker},
     time::Duration,
 };
 
-use async_trait::async_trait;
 use countersign_core::{
     authorization_server::{AuthorizationServer, Introspection, Request, Settings},
     client::{Authentication, Client, ClientSecret, ClientSecrets, SecretMethods},
@@ -19,71 +15,25 @@ use countersign_core::{
     key::{KeyPairAlgorithm, PUBLISHED_KEYS_MAX_AGE, SigningChoice},
     names::ClientId,
     reason::Reason,
-    store::{Clients, Keys, StoreError, memory::Memory},
+    store::{Clients, Keys},
     token_format::TokenFormat,
 };
-use tokio::{sync::Semaphore, task::yield_now, time::timeout};
+use tokio::{task::yield_now, time::timeout};
 
-use crate::support::{Login, NOW};
+use crate::{
+    held_store::{Held, PATIENCE},
+    support::{Login, NOW},
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 /// For so long what was heard of what has ended is good enough.
 const MAX_STALENESS: Duration = Duration::from_secs(60);
 
-/// How long a test waits for what must come: far longer than it takes, so that only a fault gets there.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A store of which one method does not answer until a test has it do so, or fail.
-#[derive(Debug)]
-struct Held {
-    memory: Arc<Memory>,
-    method: Mutex<&'static str>,
-    asked: AtomicUsize,
-    gate: Semaphore,
-}
-
-impl Held {
-    fn hold(&self, method: &'static str) {
-        *self.method.lock().unwrap() = method;
-    }
-
-    fn asked(&self) -> usize {
-        self.asked.load(Ordering::SeqCst)
-    }
-
-    async fn wait(&self) -> Result<(), StoreError> {
-        self.asked.fetch_add(1, Ordering::SeqCst);
-        // Whoever closes the gate is a store that is away.
-        self.gate.acquire().await.map_err(StoreError::unavailable)?.forget();
-        Ok(())
-    }
-}
-
-macro_rules! held {
-    ($($port:ident {
-        $(fn $method:ident($($name:ident: $type:ty),*) -> $answer:ty;)*
-        $(plain $($default:tt)*)?
-    })*) => {$(
-        #[async_trait]
-        impl $port for Held {
-            $(async fn $method(&self, $($name: $type),*) -> Result<$answer, StoreError> {
-                if *self.method.lock().unwrap() == stringify!($method) {
-                    self.wait().await?;
-                }
-                self.memory.$method($($name),*).await
-            })*
-        }
-    )*};
-}
-
-countersign_core::for_each_port!(held);
-
-/// A server over such a store, which has heard and read all, a second ago.
+/// A server over a store that can be held, which has heard and read all, a second ago.
 async fn held() -> (Login, Arc<Held>, AuthorizationServer) {
     let login = Login::with_settings(Settings::default()).await;
-    let (memory, method, asked) = (login.store.clone(), Mutex::new(""), AtomicUsize::new(0));
-    let held = Arc::new(Held { memory, method, asked, gate: Semaphore::new(0) });
+    let held = Held::over(login.store.clone());
     let server = login.start_over(held.clone()).await;
     login.clock.forward(SECOND);
     (login, held, server)

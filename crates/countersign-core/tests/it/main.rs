@@ -7,6 +7,7 @@ mod conformance;
 mod extra_claims;
 mod golden;
 mod held;
+mod held_store;
 mod keys;
 mod keys_at_rest;
 mod logins;

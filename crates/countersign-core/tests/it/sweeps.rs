@@ -4,75 +4,29 @@ use std::{
     sync::Arc,
     task::{Context, Poll, Wake, Waker},
     thread::{self, Thread},
-    time::Duration,
 };
 
-use async_trait::async_trait;
 use countersign_core::{
     authorization_server::{AuthorizationServer, Settings},
     grant_type::GrantType,
-    store::{Grants, SWEEP_MARGIN, StoreError, memory::Memory},
+    store::{Grants, SWEEP_MARGIN},
 };
-use tokio::{
-    sync::{Semaphore, watch},
-    time::timeout,
-};
+use tokio::time::timeout;
 
-use crate::support::{Login, log_of};
+use crate::{
+    held_store::{Held, PATIENCE},
+    support::{Login, log_of},
+};
 
 /// How many token requests pass between two sweeps.
 const EVERY: usize = 64;
 
-/// How long a test waits for what must come: far longer than it takes, so that only a fault gets there.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A store of which a sweep, once it has begun, waits until a test lets it go on.
-#[derive(Clone, Debug)]
-struct Held {
-    memory: Arc<Memory>,
-    begun: watch::Sender<usize>,
-    gate: Arc<Semaphore>,
-    fails: bool,
-}
-
-impl Held {
-    async fn wait(&self) -> Result<(), StoreError> {
-        self.begun.send_modify(|begun| *begun += 1);
-        self.gate.acquire().await.unwrap().forget();
-        if self.fails { Err(StoreError::unavailable("canary")) } else { Ok(()) }
-    }
-
-    /// Waits until so many sweeps have begun.
-    async fn have_begun(&self, sweeps: usize) {
-        timeout(PATIENCE, self.begun.subscribe().wait_for(|begun| *begun == sweeps)).await.unwrap().unwrap();
-    }
-}
-
-macro_rules! held {
-    ($($port:ident {
-        $(fn $method:ident($($name:ident: $type:ty),*) -> $answer:ty;)*
-        $(plain $($default:tt)*)?
-    })*) => {$(
-        #[async_trait]
-        impl $port for Held {
-            $(async fn $method(&self, $($name: $type),*) -> Result<$answer, StoreError> {
-                if stringify!($method) == "sweep" {
-                    self.wait().await?;
-                }
-                self.memory.$method($($name),*).await
-            })*
-        }
-    )*};
-}
-
-countersign_core::for_each_port!(held);
-
-/// A server over such a store.
-async fn held(fails: bool) -> (Held, AuthorizationServer) {
+/// A server over a store of which a sweep, once it has begun, waits until a test lets it go on.
+async fn held() -> (Arc<Held>, AuthorizationServer) {
     let login = Login::with_settings(Settings::default()).await;
-    let held =
-        Held { memory: login.store.clone(), begun: watch::Sender::new(0), gate: Arc::new(Semaphore::new(0)), fails };
-    let server = login.start_over(Arc::new(held.clone())).await;
+    let held = Held::over(login.store.clone());
+    held.hold("sweep");
+    let server = login.start_over(held.clone()).await;
     (held, server)
 }
 
@@ -84,25 +38,25 @@ async fn log_in(server: &AuthorizationServer, times: usize) {
 
 #[tokio::test]
 async fn no_request_waits_for_a_sweep_and_one_runs_at_a_time() {
-    let (held, server) = held(false).await;
+    let (held, server) = held().await;
     log_in(&server, 2 * EVERY + 1).await;
-    held.have_begun(1).await;
+    held.is_asked(1).await;
     // Who asks for one waits for the one that runs.
     held.gate.add_permits(2);
     timeout(PATIENCE, server.sweep()).await.unwrap().unwrap();
-    assert_eq!((*held.begun.borrow(), held.gate.available_permits()), (2, 0));
+    assert_eq!((held.asked(), held.gate.available_permits()), (2, 0));
     log_in(&server, EVERY - 1).await;
-    assert_eq!(*held.begun.borrow(), 2);
+    assert_eq!(held.asked(), 2);
     log_in(&server, 1).await;
-    held.have_begun(3).await;
+    held.is_asked(3).await;
 }
 
 #[tokio::test]
 async fn a_sweep_that_fails_is_logged_and_nobodys_concern() {
-    let (held, server) = held(true).await;
+    let (held, server) = held().await;
     let ((), log) = log_of(async {
         log_in(&server, 1).await;
-        held.gate.add_permits(2);
+        held.gate.close();
         assert!(timeout(PATIENCE, server.sweep()).await.unwrap().is_err(), "once the other has ended");
     })
     .await;
@@ -115,9 +69,9 @@ fn a_runtime_ends_without_its_sweep_which_holds_off_no_other() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let first = runtime();
     let (held, server) = first.block_on(async {
-        let (held, server) = held(false).await;
+        let (held, server) = held().await;
         log_in(&server, 1).await;
-        held.have_begun(1).await;
+        held.is_asked(1).await;
         (held, server)
     });
     drop(first);

@@ -226,13 +226,7 @@ impl AuthorizationServer {
         {
             return Ok(Some(owner));
         }
-        // Before the row is read: a change that is heard from here on may not be in it.
-        let generation = self.revoked.generation();
-        let found = self.owners().find_by_subject(subject).await?.filter(ResourceOwner::is_active);
-        Ok(found.map(|owner| match self.owners_are_in_store() {
-            true => self.remembered.remember(owner, generation, now),
-            false => SharedOwner::new(owner),
-        }))
+        Ok(self.find_in_table(subject, now).await?.ok())
     }
 
     /// Whether the client of a token is still one of ours, and active. Who asks was found to be that just now.

@@ -7,7 +7,7 @@ use crate::{
     key::KeyRing,
     names::Subject,
     reason::Reason,
-    resource_owner::ResourceOwner,
+    store::StoreError,
     token::{
         AccessToken, BorrowedToken, TokenSubject,
         verify::{self, Expected, Intended, Profile, TokenProblem},
@@ -143,36 +143,41 @@ impl AuthorizationServer {
         if token.whose() == TokenSubject::Client {
             return Err(BearerError::InvalidToken(Reason::NotAUser));
         }
-        if let Some(owners) = &self.ports.owners {
-            return active(owners.find_by_subject(token.subject()).await?).map(SharedOwner::new);
-        }
         let now = self.ports.clock.now();
+        if !self.owners_are_in_store() {
+            return self.find_in_table(token.subject(), now).await?.map_err(BearerError::InvalidToken);
+        }
         let known = self.is_up_to(now).then(|| self.remembered.find(token.subject(), &self.revoked, now));
         match known.flatten() {
             Some(owner) => Ok(owner),
-            None => Box::pin(self.find_in_store(token.subject(), now)).await,
+            None => Box::pin(self.keep_up_and_find_owner(token.subject(), now)).await,
         }
     }
 
-    async fn find_in_store(&self, subject: &Subject, mut now: Timestamp) -> Result<SharedOwner, BearerError> {
+    async fn keep_up_and_find_owner(&self, subject: &Subject, mut now: Timestamp) -> Result<SharedOwner, BearerError> {
         if !self.remembered.is_off() {
             now = self.keep_up(now).await?;
             if let Some(owner) = self.remembered.find(subject, &self.revoked, now) {
                 return Ok(owner);
             }
         }
+        self.find_in_table(subject, now).await?.map_err(BearerError::InvalidToken)
+    }
+
+    /// The owner as the table has it, or why it is no active one. One of the built-in table is remembered, for who has kept up
+    /// with the feed.
+    pub(super) async fn find_in_table(
+        &self,
+        subject: &Subject,
+        now: Timestamp,
+    ) -> Result<Result<SharedOwner, Reason>, StoreError> {
         // Before the row is read: a change that is heard from here on may not be in it.
         let generation = self.revoked.generation();
-        let owner = active(self.ports.store.find_by_subject(subject).await?)?;
-        Ok(self.remembered.remember(owner, generation, now))
+        Ok(match self.owners().find_by_subject(subject).await? {
+            Some(owner) if !owner.is_active() => Err(Reason::OwnerDisabled),
+            Some(owner) if self.owners_are_in_store() => Ok(self.remembered.remember(owner, generation, now)),
+            Some(owner) => Ok(SharedOwner::new(owner)),
+            None => Err(Reason::OwnerGone),
+        })
     }
-}
-
-fn active(owner: Option<ResourceOwner>) -> Result<ResourceOwner, BearerError> {
-    let reason = match owner {
-        Some(owner) if owner.is_active() => return Ok(owner),
-        Some(_) => Reason::OwnerDisabled,
-        None => Reason::OwnerGone,
-    };
-    Err(BearerError::InvalidToken(reason))
 }

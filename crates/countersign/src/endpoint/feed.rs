@@ -16,7 +16,6 @@ use countersign_core::{
     store::StoreError,
     throttle::Source,
 };
-use serde_json::json;
 use tokio::{
     sync::{Semaphore, watch},
     time::{Instant, timeout_at},
@@ -25,6 +24,7 @@ use tokio::{
 use super::{
     client_request::authorization,
     token::{NOT_STORED, refusal},
+    told::told,
 };
 use crate::oauth2::OAuth2;
 
@@ -52,9 +52,12 @@ pub(super) async fn answer(oauth2: OAuth2, room: Arc<Semaphore>, request: Reques
     match read(server, &room, &parts.headers, parts.uri.query().unwrap_or_default(), source).await {
         Ok(page) => (NOT_STORED, Json(page.to_json())).into_response(),
         Err(Refused::Client(error)) => refusal(&error),
-        Err(Refused::ServesNothing) => told(StatusCode::FORBIDDEN, "This client serves no API"),
+        Err(Refused::ServesNothing) => {
+            (NOT_STORED, told(StatusCode::FORBIDDEN, "This client serves no API")).into_response()
+        }
         Err(Refused::Query) => {
-            told(StatusCode::BAD_REQUEST, "after and wait are whole numbers, each there once at most")
+            let detail = "after and wait are whole numbers, each there once at most";
+            (NOT_STORED, told(StatusCode::BAD_REQUEST, detail)).into_response()
         }
     }
 }
@@ -79,10 +82,6 @@ impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
         Self::Client(error.into())
     }
-}
-
-fn told(status: StatusCode, detail: &str) -> Response {
-    (status, NOT_STORED, Json(json!({ "detail": detail }))).into_response()
 }
 
 /// The client proves who it is in the header alone: what stands in an address ends in logs.

@@ -54,9 +54,6 @@ use crate::{
 /// More than any version of a store.
 const NO_VERSION: u64 = u64::MAX;
 
-/// How long to wait for an owner who changes faster than requests are answered.
-const OWNER_RETRY: Duration = Duration::from_secs(1);
-
 /// The issuer where nobody set one and nobody listens yet: good for tests, and for nothing that leaves the machine.
 const DEFAULT_ISSUER: &str = "http://localhost";
 

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use crate::{jose::TokenProblem, password::Busy, reason::Reason, scope::MalformedScope, store::error::StoreError};
 
 /// How long a client should wait when the store is away: long enough not to pile up, short enough not to be noticed.
-const STORE_RETRY: Duration = Duration::from_secs(1);
+pub(crate) const STORE_RETRY: Duration = Duration::from_secs(1);
 
 /// Why a token request is refused (RFC 6749 §5.2). The descriptions are ours alone, never what was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,9 +3,10 @@
 
 use std::{error::Error, fmt, time::Duration};
 
-use super::{AuthorizationServer, OWNER_RETRY, logins::asked_by};
+use super::{AuthorizationServer, logins::asked_by};
 use crate::{
     error::OAuthError,
+    grant::OWNER_RETRY,
     names::Subject,
     password::{Busy, Password, PasswordHash, PasswordProblem, PolicyProblem, PolicyRefusal, Verification},
     resource_owner::{OwnerStatus, ResourceOwner},

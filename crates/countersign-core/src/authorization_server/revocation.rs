@@ -6,7 +6,7 @@ use super::{AuthorizationServer, Request};
 use crate::{
     client::Client,
     clock::Timestamp,
-    error::{BearerError, OAuthError},
+    error::{BearerError, OAuthError, STORE_RETRY},
     grant_record::Grant,
     names::{ClientId, GrantId, Subject},
     refresh_token::RefreshToken,
@@ -218,13 +218,13 @@ impl AuthorizationServer {
         if self.settings.revocation.allow(self.revoked.staleness(now)) {
             return Ok(now);
         }
-        Err(BearerError::TemporarilyUnavailable { retry_after: Duration::from_secs(1) })
+        Err(BearerError::TemporarilyUnavailable { retry_after: STORE_RETRY })
     }
 
     /// What cannot be known because only a newer program knows what ended is as what cannot be heard.
     pub(super) fn refuse_if_uncertain(&self, token: &AccessToken) -> Result<(), BearerError> {
         if self.settings.revocation.when_stale == WhenStale::Refuse && self.revoked.may_have_ended(token) {
-            return Err(BearerError::TemporarilyUnavailable { retry_after: Duration::from_secs(1) });
+            return Err(BearerError::TemporarilyUnavailable { retry_after: STORE_RETRY });
         }
         Ok(())
     }

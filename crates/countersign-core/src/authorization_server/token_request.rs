@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::{AuthorizationServer, GrantTypeParameter, OWNER_RETRY, Request};
+use super::{AuthorizationServer, GrantTypeParameter, Request};
 use crate::{
     client::{Client, auth},
     clock::Timestamp,
     error::{GrantProblem, OAuthError, RequestProblem},
     extra_claims::{IssuedFor, Map, Value},
     form::Form,
-    grant::{self, Facts, Home},
+    grant::{self, Facts, Home, OWNER_RETRY},
     grant_record::{Decision, Source, VerifiedElsewhere},
     grant_type::GrantType,
     key::KeyRing,

@@ -24,6 +24,9 @@ use crate::{
     throttle::{Source, Throttle},
 };
 
+/// How long to wait for an owner who changes faster than requests are answered.
+pub(crate) const OWNER_RETRY: Duration = Duration::from_secs(1);
+
 /// What a grant may look at to decide.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Facts<'a> {

@@ -3,9 +3,7 @@
 //! RFC 9700 §2.4 and OAuth 2.1 drop it, because it teaches people to type their password into clients and leaves no
 //! room for a second factor. It is here for first-party clients; one setting turns it off.
 
-use std::time::Duration;
-
-use super::{Facts, Home};
+use super::{Facts, Home, OWNER_RETRY};
 use crate::{
     client::Client,
     error::{GrantProblem, OAuthError},
@@ -105,7 +103,7 @@ async fn authenticate(
             None => return Err(denied("unknown_user", Some(&verified))),
         }
     }
-    Err(OAuthError::TemporarilyUnavailable { retry_after: Duration::from_secs(1) })
+    Err(OAuthError::TemporarilyUnavailable { retry_after: OWNER_RETRY })
 }
 
 /// Verifies the password at the cost of one hash, whoever the owner is, and upgrades the stored hash if it is weak.

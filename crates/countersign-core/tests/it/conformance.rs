@@ -16,7 +16,10 @@ fn every_fact_is_a_test() {
         include_str!("../../src/store/conformance.rs"),
         include_str!("../../src/store/conformance/clients.rs"),
         include_str!("../../src/store/conformance/epoch.rs"),
+        include_str!("../../src/store/conformance/keys.rs"),
         include_str!("../../src/store/conformance/life.rs"),
+        include_str!("../../src/store/conformance/owners.rs"),
+        include_str!("../../src/store/conformance/redemption.rs"),
         include_str!("../../src/store/conformance/renewal.rs"),
     ];
     let list = sources[0].split("$crate::store_conformance! { $make:").nth(1).unwrap().split('}').next().unwrap();

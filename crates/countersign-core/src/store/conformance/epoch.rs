@@ -3,9 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    CODE, NOW, grant, key, one_time, owner,
+    NOW, grant,
+    keys::key,
+    owner,
+    redemption::{CODE, one_time, spend},
     rig::{World, assert_refused, log_in, refresh_token, renew},
-    spend,
 };
 use crate::{
     authorization_server::Request,

@@ -5,7 +5,8 @@ use super::{
         explorer::{Explored, explore},
         is_large,
     },
-    End, Feed, Job, RIGHT, Redeem, Retry, Rotate, Store, World,
+    jobs::{End, Feed, Job, RIGHT, Redeem, Retry, Rotate, Store},
+    world::World,
 };
 
 /// One of each, and two who renew at once.

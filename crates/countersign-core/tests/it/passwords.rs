@@ -1,10 +1,6 @@
 //! Passwords through the hashing pool: what is stored, what logs in, and what it costs.
 
-use std::{
-    io,
-    num::NonZeroUsize,
-    sync::{Arc, Mutex},
-};
+use std::{num::NonZeroUsize, sync::Arc};
 
 use countersign_core::{
     client::{ClientSecret, ClientSecretHash},
@@ -19,7 +15,7 @@ use countersign_core::{
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
-use crate::golden;
+use crate::{golden, support::log_of};
 
 const BCRYPT_10: &str = "$2a$10$WvvTPHKwdBJ3uk0Z37EMR.hLA2W6N9AEBhEgrAOljy2Ae5MtaSIUi"; // of "abc", from passlib's tests
 const MALFORMED: &str = include_str!("vectors/malformed_hashes.txt");
@@ -98,13 +94,9 @@ async fn d5_a_malformed_hash_is_a_failed_login_and_never_a_panic() {
 
 #[tokio::test]
 async fn d5_a_malformed_hash_is_logged_without_its_bytes() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
     let hash = PasswordHash::new("$2b$31$n4Uy0eSnMfvnESYL.bLwuuj0U/ETSsoTpRT9GVk05bektyVVa5xnI");
-    assert_eq!(verify(&pool(), "password", &hash).await, Verification::Malformed);
-    let lines = String::from_utf8(log.0.lock().expect("no panic").clone()).expect("UTF-8");
+    let (verified, lines) = log_of(verify(&pool(), "password", &hash)).await;
+    assert_eq!(verified, Verification::Malformed);
     assert_eq!(lines.lines().count(), 1, "{lines}");
     assert!(lines.contains("ERROR") && lines.contains("a cost of 4 to 16"), "{lines}");
     assert!(!lines.contains("n4Uy0eSn") && !lines.contains("$2b$") && !lines.contains("xnI"), "{lines}");
@@ -228,19 +220,4 @@ fn l5_secrets_are_not_shown() {
     assert_eq!(format!("{:?}", ClientSecret::new("canary")), "ClientSecret([redacted])");
     assert_eq!(format!("{:?}", ClientSecretHash::of(&ClientSecret::new("canary"))), "ClientSecretHash([redacted])");
     assert_eq!(format!("{:?}", PrivateKey::from_pkcs8(*b"canary")), "PrivateKey([redacted])");
-}
-
-/// What was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no panic").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

@@ -114,6 +114,8 @@ pub(crate) async fn log_of<T>(act: impl Future<Output = T>) -> (T, String) {
     }
     let log = Log::default();
     let writer = log.clone();
+    // Where there is one log alone, a line that another test's thread comes to first is taken for one that nobody wants.
+    let _beside = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(io::sink).finish());
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
     let guard = tracing::subscriber::set_default(subscriber);
     let done = act.await;

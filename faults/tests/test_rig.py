@@ -69,6 +69,19 @@ def test_m7_few_measurements_or_nothing_that_went_show_nothing():
     renewed("x", [50] * 9, 100)
 
 
+ENOUGH = 100  # answers: so much is missing from a store that goes back behind them
+PATIENCE = 120  # seconds
+
+
+def ask_until_enough(load, port):
+    load.start([port], "seed")
+    deadline = time.monotonic() + PATIENCE
+    while load.journal.acknowledged < ENOUGH and not load.problems:
+        assert time.monotonic() < deadline, "nothing is answered"
+        time.sleep(0.01)
+    load.stop()
+
+
 @pytest.fixture
 def trial():
     trial = Trial("test", "sqlite", 1, 1)
@@ -80,9 +93,7 @@ def test_i2_a_store_that_went_back_is_found(trial):
     load = trial.people(trial.silent(), threads=2, each=2, leeway=60)
     server = trial.keep(Countersign(trial.store, trial.folder))
     before = {path.name: path.read_bytes() for path in trial.folder.glob("countersign.db*") if "shm" not in path.name}
-    load.start([server.port], "seed")
-    time.sleep(1)
-    load.stop()
+    ask_until_enough(load, server.port)
     check_accounts(load, load.journal, server.port, "seed", share=1.0, restarted=False)
     server.kill()
     for path in trial.folder.glob("countersign.db*"):
@@ -100,9 +111,7 @@ def test_i2_a_database_of_postgresql_that_went_back_is_found():
         load = trial.people(trial.silent(), threads=2, each=2, leeway=60)
         server = trial.keep(Countersign(trial.store, trial.folder))
         saved = subprocess.run(["pg_dump", "--clean", trial.store.url], capture_output=True, check=True)
-        load.start([server.port], "seed")
-        time.sleep(1)
-        load.stop()
+        ask_until_enough(load, server.port)
         check_accounts(load, load.journal, server.port, "seed", share=1.0, restarted=False)
         server.kill()
         subprocess.run(["psql", "-X", "-q", trial.store.url], input=saved.stdout, capture_output=True, check=True)

@@ -87,18 +87,24 @@ describe('a login with a refresh token', () => {
     assert.ok(await ui.isLocked());
   }
 
-  /** Holds what is asked of the token endpoint until it is let go: before the server has it, or what it `answered`. */
+  /** Holds what is asked of the token endpoint until it is let go: before the server has it, or what it `answered`. Says, too,
+   * when there is something that it holds. */
   async function hold({ answered = false } = {}) {
     let release;
+    let tell;
     const held = new Promise((resolve) => {
       release = resolve;
     });
+    const holds = new Promise((resolve) => {
+      tell = resolve;
+    });
     await page.route('**/token', async (route) => {
       const response = answered ? await route.fetch() : undefined;
+      tell();
       await held;
       await (response ? route.fulfill({ response }) : route.continue());
     });
-    return release;
+    return { holds, release };
   }
 
   test('b16 a grant that was ended is a login that ran out', async () => {
@@ -219,8 +225,9 @@ describe('a login with a refresh token', () => {
 
   test('b16 calls that are made meanwhile wait for the one renewal', async () => {
     await ui.logIn('me');
-    const release = await hold();
+    const { holds, release } = await hold();
     await later(LIFETIME);
+    await holds;
     const answered = page.waitForResponse((answer) => answer.url().endsWith(ME));
     await ui.execute('get', ME);
     await later(1);
@@ -277,8 +284,9 @@ describe('a login with a refresh token', () => {
 
   test('b16 who logged out during a renewal stays logged out', async () => {
     await ui.logIn('me');
-    const release = await hold({ answered: true });
+    const { holds, release } = await hold({ answered: true });
     await later(LIFETIME);
+    await holds;
     const ended = page.waitForResponse(`${server.base}/revoke`);
     await ui.logOut();
     await ended;

@@ -39,11 +39,12 @@ pub(crate) const SECRET: &str = "the-secret-of-every-api-of-the-tests";
 /// When the tests begin.
 pub(crate) const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
-/// Hashing that costs next to nothing, on one thread, with room for every caller of a test.
+/// Hashing that costs next to nothing, on one thread, with room for every caller of a test, however slow the machine is.
 pub(crate) fn cheap_hashing() -> HashingSettings {
     HashingSettings {
         threads: NonZeroUsize::MIN,
         queue: 1024,
+        longest_wait: Duration::from_secs(60),
         ..HashingSettings::of_cost(Argon2Cost::weak_for_tests())
     }
 }

@@ -10,7 +10,8 @@ use tokio::sync::{Mutex, MutexGuard};
 /// answer knows all that was so when it came. And it gives up once somebody's question was in vain meanwhile, since its own
 /// would be too: if each put its own, the last of them would wait as many times as long as there are others.
 ///
-/// A question that is given up, because whoever asked went away, was neither answered nor in vain: the next one asks.
+/// A question that is given up, because whoever asked went away, was neither answered nor in vain, unless that one tells
+/// otherwise: the next one asks.
 #[derive(Debug, Default)]
 pub(crate) struct Asking {
     one: Mutex<()>,

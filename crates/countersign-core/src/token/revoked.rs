@@ -28,6 +28,9 @@ const PAGE: usize = 1024;
 /// How often what no longer matters is forgotten, in seconds: each time costs a look at every entry.
 const PRUNE_EVERY: u64 = 60;
 
+/// From when on a read that is given up counts as one that failed; one that is given up before is made again.
+const IN_VAIN_AFTER: Duration = Duration::from_millis(500);
+
 /// Before anything was heard.
 const NEVER: i64 = i64::MIN;
 
@@ -297,7 +300,8 @@ impl Revoked {
     }
 
     /// Reads the feed to its end unless that was done, or failed, within this second. Whoever waits while another reads is
-    /// served by what is read after it came, and waits for nothing else once a read has failed.
+    /// served by what is read after it came, and waits for nothing else once a read has failed; while the last one has, nobody
+    /// waits for another's.
     ///
     /// # Errors
     /// [`StoreError`]: the store is away; [`Revoked::staleness`] tells for how long nothing was heard, and so it does where
@@ -307,7 +311,12 @@ impl Revoked {
         if self.is_up_to(now) || self.failed_at.load(Ordering::Acquire) == now.seconds() {
             return Ok(());
         }
-        let turn = self.reading.turn().await;
+        let turn = if self.has_failed() {
+            let Some(turn) = self.reading.try_turn() else { return Ok(()) };
+            turn
+        } else {
+            self.reading.turn().await
+        };
         if turn.since() != Since::Nothing || self.is_up_to(clock.now()) {
             return Ok(());
         }
@@ -333,17 +342,16 @@ impl Revoked {
         self.up_to.load(Ordering::Acquire) == now.seconds()
     }
 
-    /// Only a read that failed counts as a failure: one that was given up, because whoever waited for it went away, is made
-    /// again.
+    /// Whether the last read did.
+    fn has_failed(&self) -> bool {
+        self.up_to.load(Ordering::Acquire) == NEVER && self.failed_at.load(Ordering::Acquire) != NEVER
+    }
+
     async fn follow(&self, turn: &Turn<'_>, feed: &dyn Feed, clock: &dyn Clock) -> Result<(), StoreError> {
-        // What is heard is as old as the question.
-        let (now, elapsed) = (clock.now(), self.elapsed());
+        let mut question =
+            Question { revoked: self, turn, clock, at: clock.now(), since: self.elapsed(), is_open: true };
         let read = self.hear_to_the_end(feed).await;
-        match &read {
-            Ok(()) => self.heard_all_since(now, elapsed),
-            Err(_) => self.heard_nothing(clock.now()),
-        }
-        turn.tell(&read);
+        question.close(&read);
         read
     }
 
@@ -381,6 +389,38 @@ impl Revoked {
 
     fn write(&self) -> RwLockWriteGuard<'_, Tables> {
         self.tables.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One to the feed, which is given up when whoever asks goes away. What is heard is as old as the question.
+struct Question<'a> {
+    revoked: &'a Revoked,
+    turn: &'a Turn<'a>,
+    clock: &'a dyn Clock,
+    at: Timestamp,
+    /// What the stopwatch showed.
+    since: u64,
+    is_open: bool,
+}
+
+impl Question<'_> {
+    fn close<T, E>(&mut self, read: &Result<T, E>) {
+        self.is_open = false;
+        match read {
+            Ok(_) => self.revoked.heard_all_since(self.at, self.since),
+            Err(_) => self.revoked.heard_nothing(self.clock.now()),
+        }
+        self.turn.tell(read);
+    }
+}
+
+impl Drop for Question<'_> {
+    /// A store that hangs longer than those who ask have patience would otherwise never be known to be away.
+    fn drop(&mut self) {
+        let waited = Duration::from_nanos(self.revoked.elapsed().saturating_sub(self.since));
+        if self.is_open && waited >= IN_VAIN_AFTER {
+            self.close(&Err::<(), ()>(()));
+        }
     }
 }
 

@@ -222,3 +222,34 @@ async fn n6_what_was_heard_before_the_clock_went_back_is_not_fresh_again_when_it
     clock.forward(hour);
     assert_eq!(revoked.staleness(clock.now()), Some(hour), "by the clock, too");
 }
+
+#[tokio::test]
+async fn n5_a_read_that_is_given_up_after_long_failed_and_then_nobody_waits_for_another_s() {
+    let (stopwatch, clock, feed) = (Arc::new(Turned::default()), TurnableClock::at(NOW), Held::new());
+    let revoked = Revoked::timed_by(Some(stopwatch.clone()));
+    let (mut keeps_up, mut catches_up) = (pin!(revoked.keep_up(&feed, &clock)), pin!(revoked.catch_up(&feed, &clock)));
+    {
+        let mut gone = pin!(revoked.keep_up(&feed, &clock));
+        assert!(come(&mut gone).is_none() && come(&mut keeps_up).is_none() && come(&mut catches_up).is_none());
+        stopwatch.0.store(1, Ordering::SeqCst);
+        clock.forward(SECOND);
+    }
+    assert!(come(&mut keeps_up).unwrap().is_ok() && come(&mut catches_up).unwrap().is_err());
+    assert_eq!((feed.asked(), revoked.heard_at()), (1, None));
+
+    assert!(come(&mut pin!(revoked.keep_up(&feed, &clock))).unwrap().is_ok(), "not again within the second");
+    clock.forward(SECOND);
+    let (mut next, mut beside) = (pin!(revoked.keep_up(&feed, &clock)), pin!(revoked.keep_up(&feed, &clock)));
+    assert!(come(&mut next).is_none());
+    assert!(come(&mut beside).unwrap().is_ok());
+    feed.gate.add_permits(1);
+    assert!(come(&mut next).unwrap().is_ok());
+    assert_eq!((feed.asked(), revoked.heard_at()), (2, Some(clock.now())));
+
+    clock.forward(SECOND);
+    let (mut next, mut beside) = (pin!(revoked.keep_up(&feed, &clock)), pin!(revoked.keep_up(&feed, &clock)));
+    assert!(come(&mut next).is_none() && come(&mut beside).is_none(), "it answers again");
+    feed.gate.add_permits(1);
+    assert!(come(&mut next).unwrap().is_ok() && come(&mut beside).unwrap().is_ok());
+    assert_eq!(feed.asked(), 3);
+}

@@ -184,7 +184,7 @@ pub struct AuthorizationServer {
     remembered: RememberedOwners,
     clients: RememberedClients,
     revoked: Revoked,
-    /// The store's version before the feed was last heard for an introspection; [`NO_VERSION`] if that is not known.
+    /// The store's version before the feed was last heard because of it; [`NO_VERSION`] if that is not known.
     heard_version: AtomicU64,
     throttle: Throttle,
     sweeps: Sweeps,

@@ -1,8 +1,6 @@
 //! What the introspection endpoint says of a token, and to whom (RFC 7662).
 
-use std::sync::atomic::Ordering;
-
-use super::{AuthorizationServer, NO_VERSION, Request, SharedOwner};
+use super::{AuthorizationServer, Request, SharedOwner};
 use crate::{
     client::{Client, ClientType},
     clock::Timestamp,
@@ -205,17 +203,6 @@ impl AuthorizationServer {
             scope: grant.scope,
             subject: grant.subject,
         })))
-    }
-
-    /// Hears of what has ended, wherever that was.
-    async fn hear_of_changes(&self) -> Result<(), StoreError> {
-        // Before the feed is read: what is added from here on may not be heard.
-        let version = self.ports.store.version().unwrap_or(NO_VERSION);
-        if version == NO_VERSION || version != self.heard_version.load(Ordering::Acquire) {
-            self.hear_of_it().await?;
-            self.heard_version.store(version, Ordering::Release);
-        }
-        Ok(())
     }
 
     /// The owner, if active. One of the built-in table may be remembered, since the feed, which was just heard, tells of every

@@ -1,8 +1,8 @@
 //! How tokens end before their time: the revocation endpoint's rules, and what keeps verifiers up with the feed.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
-use super::{AuthorizationServer, Request};
+use super::{AuthorizationServer, NO_VERSION, Request};
 use crate::{
     client::Client,
     clock::Timestamp,
@@ -187,6 +187,27 @@ impl AuthorizationServer {
         self.revoked.catch_up(&*self.ports.store, &*self.ports.clock).await?;
         self.heed_withdrawals();
         Ok(())
+    }
+
+    /// Hears of what has ended, wherever that was.
+    pub(super) async fn hear_of_changes(&self) -> Result<(), StoreError> {
+        // Before the feed is read: what is added from here on may not be heard.
+        let version = self.ports.store.version().unwrap_or(NO_VERSION);
+        if version == NO_VERSION || version != self.heard_version.load(Ordering::Acquire) {
+            self.hear_of_it().await?;
+            self.heard_version.store(version, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// A client that is registered may have been disabled and enabled since the feed was read: it would get what is dead
+    /// already. Where the store tells at once that anything has changed, that is heard; else it is a matter of the second
+    /// in which it was, or of the moment that news takes.
+    pub(super) async fn hear_of_cuts(&self, client: &Client) -> Result<(), StoreError> {
+        if client.is_built_in() || self.ports.store.version().is_none() {
+            return Ok(());
+        }
+        self.hear_of_changes().await
     }
 
     /// Whether nothing is to be heard in this second any more.

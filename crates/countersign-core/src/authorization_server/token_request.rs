@@ -54,8 +54,9 @@ impl AuthorizationServer {
         let asked_at = self.ports.clock.now();
         let client = self.authenticate_client(request).await?;
         let grant_type = self.grant_type(&client, form)?;
-        self.refuse_if_cut(&client.id, asked_at)?;
         self.keep_keys().await?;
+        self.hear_of_cuts(&client).await?;
+        self.refuse_if_cut(&client.id, asked_at)?;
         for round in 0..MAX_DECISIONS {
             match grant::decide(grant_type, self.facts(round, source), &client, form).await? {
                 Decision::Issue(authorized) => {

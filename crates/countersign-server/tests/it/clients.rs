@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use reqwest::StatusCode;
+use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::support::{PATIENCE, Place, Server, expect_json};
@@ -20,12 +20,16 @@ fn secret(printed: &Value) -> String {
 
 /// How the client is answered; who is told to come again, as in the second in which a client was disabled and enabled, does.
 async fn own_token(server: &Server, id: &str, secret: &str) -> StatusCode {
+    ask_for_own_token(server, id, secret).await.status()
+}
+
+async fn ask_for_own_token(server: &Server, id: &str, secret: &str) -> Response {
     let form = [("grant_type", "client_credentials"), ("client_id", id), ("client_secret", secret)];
     let since = Instant::now();
     loop {
-        let status = server.token(&form).await.status();
-        if status != StatusCode::SERVICE_UNAVAILABLE || since.elapsed() > PATIENCE {
-            return status;
+        let answer = server.token(&form).await;
+        if answer.status() != StatusCode::SERVICE_UNAVAILABLE || since.elapsed() > PATIENCE {
+            return answer;
         }
     }
 }
@@ -150,7 +154,11 @@ async fn h10_clients_change_while_the_server_runs() {
     assert_eq!(disabled["disabled"], true);
     assert_eq!(own_token(&server, "reports", &first).await, StatusCode::UNAUTHORIZED);
     assert_eq!(place.run(["client", "enable", "reports"]).expect_code(0).stdout, "reports is enabled\n");
-    assert_eq!(own_token(&server, "reports", &first).await, StatusCode::OK);
+    let token = expect_json(ask_for_own_token(&server, "reports", &first).await, StatusCode::OK).await;
+    let form =
+        [("client_id", "reports"), ("client_secret", &*first), ("token", token["access_token"].as_str().unwrap())];
+    let told = expect_json(server.post("/introspect", &form).await, StatusCode::OK).await;
+    assert_eq!(told["active"], true, "what it gets after that is good: {told}");
 
     let rotated = place.run(["client", "rotate-secret", "reports", "--json"]).expect_code(0).json();
     let second = secret(&rotated);

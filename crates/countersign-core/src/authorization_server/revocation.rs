@@ -107,14 +107,17 @@ impl AuthorizationServer {
         if self.revoked.has_ended(&verified) {
             return Ok(());
         }
-        if let Some(handle) = issued.handle {
-            self.ports.store.revoke_opaque_token(&handle).await?;
+        if let Some(handle) = &issued.handle {
+            self.ports.store.revoke_opaque_token(handle).await?;
         } else if let Some(id) = verified.token_id() {
             self.ports.store.append_feed(&Ended::Token(id.to_owned()), verified.expires_at()).await?;
-            self.hear_of_it().await?;
         }
         tracing::info!(event = "revocation", outcome = "done", what = "access_token", subject = %verified.subject(),
             client = %client.id, grant = verified.grant_id().map(GrantId::as_str), "a client ended an access token");
+        // An opaque one is looked up each time.
+        if issued.handle.is_none() {
+            self.hear_of_it().await?;
+        }
         Ok(())
     }
 
@@ -123,16 +126,10 @@ impl AuthorizationServer {
     /// # Errors
     /// [`StoreError`] (`temporarily_unavailable`): it is not known whether they are.
     pub async fn end_grant(&self, id: &GrantId) -> Result<Found, StoreError> {
-        let found = self.end_quietly(id).await?;
+        let found = self.ports.store.revoke_grant(id).await?;
         if found == Found::Yes {
             tracing::info!(event = "revocation", outcome = "done", what = "grant", grant = %id, "a grant was ended");
         }
-        Ok(found)
-    }
-
-    /// As [`AuthorizationServer::end_grant`], for who tells the log itself, and more than this knows.
-    async fn end_quietly(&self, id: &GrantId) -> Result<Found, StoreError> {
-        let found = self.ports.store.revoke_grant(id).await?;
         self.hear_of_it().await?;
         Ok(found)
     }
@@ -144,17 +141,18 @@ impl AuthorizationServer {
     /// [`StoreError`] (`temporarily_unavailable`): it is not known whether they have ended.
     pub async fn end_grants_of(&self, subject: &Subject) -> Result<usize, StoreError> {
         let ended = self.ports.store.revoke_grants_of(subject, self.ports.clock.now()).await?;
-        self.hear_of_it().await?;
         tracing::info!(event = "revocation", outcome = "done", what = "grants", %subject, ended, "grants were ended");
+        self.hear_of_it().await?;
         Ok(ended)
     }
 
     /// RFC 9700 §4.14.2: "the authorization server […] revokes the active refresh token as well as the access
     /// authorization grant associated with it".
     pub(super) async fn end_stolen(&self, grant: &Grant) -> Result<(), StoreError> {
-        self.ports.store.revoke_grant(&grant.id).await?;
+        // First: the thief may hang up while the store is waited for.
         tracing::warn!(event = "refresh", outcome = "stolen", subject = %grant.subject, client = %grant.client_id,
-            grant = %grant.id, "a refresh token was used that was used up: its grant has ended");
+            grant = %grant.id, "a refresh token was used that was used up: its grant ends");
+        self.ports.store.revoke_grant(&grant.id).await?;
         self.hear_of_it().await
     }
 

@@ -44,18 +44,15 @@ pub async fn set_status(
     clock: &dyn Clock,
 ) -> Result<(), RegistryProblem> {
     let began = clock.now();
-    match status {
-        ClientStatus::Active => known(clients.set_client_status(id, status, began).await?)?,
-        ClientStatus::Disabled => {
-            known(clients.set_client_status(id, status, began.plus(leeway)).await?)?;
-            cut_what_came_meanwhile(clients, id, began, leeway, clock).await?;
-        }
-    }
-    let event = match status {
-        ClientStatus::Active => "client_enabled",
-        ClientStatus::Disabled => "client_disabled",
+    let (event, until) = match status {
+        ClientStatus::Active => ("client_enabled", began),
+        ClientStatus::Disabled => ("client_disabled", began.plus(leeway)),
     };
+    known(clients.set_client_status(id, status, until).await?)?;
     tracing::info!(event, outcome = "done", client = %id, "a client's status was set");
+    if status == ClientStatus::Disabled {
+        cut_what_came_meanwhile(clients, id, began, leeway, clock).await?;
+    }
     Ok(())
 }
 
@@ -71,8 +68,8 @@ pub async fn remove(
 ) -> Result<(), RegistryProblem> {
     let began = clock.now();
     known(clients.remove_client(id, began.plus(leeway)).await?)?;
-    cut_what_came_meanwhile(clients, id, began, leeway, clock).await?;
     tracing::info!(event = "client_removed", outcome = "done", client = %id, "a client was removed");
+    cut_what_came_meanwhile(clients, id, began, leeway, clock).await?;
     Ok(())
 }
 

@@ -215,7 +215,8 @@ pub trait Grants: fmt::Debug + Send + Sync + 'static {
     async fn revoke_grant(&self, id: &GrantId) -> Result<Found, StoreError>;
 
     /// Ends all grants of an owner with their tokens; says how many there were. They may be many, so the feed is told of those
-    /// alone whose access tokens may be alive at `now`: not of those whose access tokens expired [`SWEEP_MARGIN`] ago.
+    /// alone whose access tokens may be good again once a clock is set right: not of those whose access tokens expired
+    /// [`CLOCK_AHEAD`] before `now`.
     async fn revoke_grants_of(&self, subject: &Subject, now: Timestamp) -> Result<usize, StoreError>;
 
     /// Records an opaque access token beside those that its grant, or its client, has; one of a grant that has ended, or of a

@@ -1,9 +1,9 @@
 //! What was granted to a client ends a part at a time, whichever the engine: it may be very much, and others come for the same
 //! writer, rows and connections.
 //!
-//! The client is disabled, or gone, with the first part, so that nothing is granted any more; what is renewed meanwhile ends
-//! with a later part, which tells the feed of that use. Who is killed in between leaves a rest, which ends before the client,
-//! or another of its name, is let in.
+//! The client is disabled, or gone, and the feed is told, before the first part: whatever keeps a part from ending, nothing is
+//! granted any more. What is renewed meanwhile ends with a part that tells the feed of that use. Who is killed in between leaves
+//! a rest, which ends before the client, or another of its name, is let in.
 
 use std::time::Duration;
 
@@ -23,6 +23,10 @@ use crate::{
 
 /// How many grants, and how many of the client's own tokens, end in one write.
 pub(crate) const PART: usize = 3_000;
+
+/// How many tokens of these grants end with them; a grant that has more stays for the next write. More than a part has grants, so
+/// that one token of each does not take another write.
+pub(crate) const TOKENS_OF_PART: usize = 2 * PART;
 
 /// What is done to a client in the registry.
 #[derive(Clone)]
@@ -56,7 +60,8 @@ pub(crate) struct Ending {
 }
 
 impl Ending {
-    /// What the feed is told with a part that was used last then, unless it was told before: up to `until`, or up to that use.
+    /// What the feed is told first of all, or with a part that was used last then, unless it was told before: up to `until`, or up
+    /// to that use.
     pub(crate) fn tell(&mut self, last_use: Option<Timestamp>) -> Option<Vec<Value>> {
         let up_to = last_use.map_or(self.until, |last_use| last_use.max(self.until));
         if self.told >= Some(up_to) {
@@ -71,14 +76,14 @@ impl Ending {
 ///
 /// Whoever looks whether there is a rest, and decides by that, is the only one of this client until the transaction's end.
 pub(crate) trait EndsInParts: Clone + Send + Sync + 'static {
-    /// How long others have the database to themselves after a part.
+    /// How long others have the database to themselves between two parts.
     const PAUSE: Duration;
 
     /// When what was granted to a client was last used.
     fn find_last_use(&self, id: &ClientId) -> impl Future<Output = Result<Option<Timestamp>, StoreError>> + Send;
 
-    /// Makes a change that lets a client out, and ends the first part; also of a rest that is left of one that is gone. Says
-    /// whether there was a client to change, and what of the ending is left.
+    /// Makes a change that lets a client out, and tells the feed; also of a rest that is left of one that is gone. Says whether
+    /// there was a client to change, and what there is to end.
     fn begin_to_end(
         &self,
         ending: Ending,
@@ -139,13 +144,13 @@ async fn begin(store: &impl EndsInParts, id: &ClientId, up_to: Timestamp) -> Res
     Ok(Ending { id: id.clone(), until: last_use.map_or(up_to, |last| last.max(up_to)), told: None })
 }
 
-/// Ends the rest, with pauses.
+/// Ends the rest, with pauses in between.
 async fn end<Store: EndsInParts>(store: &Store, mut rest: Option<Ending>) -> Result<(), StoreError> {
     while let Some(ending) = rest {
-        if !Store::PAUSE.is_zero() && Handle::try_current().is_ok() {
+        rest = store.end_part(ending).await?;
+        if rest.is_some() && !Store::PAUSE.is_zero() && Handle::try_current().is_ok() {
             tokio::time::sleep(Store::PAUSE).await;
         }
-        rest = store.end_part(ending).await?;
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use super::{
     query::Problem,
 };
 use crate::{
-    ending::{Change, Ending, EndsInParts, PART},
+    ending::{Change, Ending, EndsInParts, PART, TOKENS_OF_PART},
     facts::{Decision, found},
     rows::{self, Value},
     statements as sql,
@@ -38,17 +38,20 @@ impl EndsInParts for Postgres {
     async fn begin_to_end(&self, ending: Ending, change: Change) -> Result<(Found, Option<Ending>), StoreError> {
         let (statement, values) = change.of(&ending.id);
         transaction!(self, within LONG, connection => {
-            locks::change_client(connection, &ending.id.as_str().into()).await?;
+            let mut ending = ending.clone();
+            change_alone(connection, &ending.id).await?;
             let changed = connection.execute(statement, &values).await?;
-            let ends = changed > 0 || is_left(connection, &ending.id).await?;
-            let rest = if ends { end_part(connection, ending.clone()).await? } else { None };
-            Ok(Decision::Keep((found(changed), rest)))
+            let is_left = is_left(connection, &ending.id).await?;
+            if changed > 0 || is_left {
+                tell(connection, ending.tell(None)).await?;
+            }
+            Ok(Decision::Keep((found(changed), is_left.then_some(ending))))
         })
     }
 
     async fn end_part(&self, ending: Ending) -> Result<Option<Ending>, StoreError> {
         transaction!(self, within LONG, connection => {
-            locks::change_client(connection, &ending.id.as_str().into()).await?;
+            change_alone(connection, &ending.id).await?;
             match is_left(connection, &ending.id).await? {
                 true => end_part(connection, ending.clone()).await.map(Decision::Keep),
                 false => Ok(Decision::Undo(None)),
@@ -62,6 +65,7 @@ impl EndsInParts for Postgres {
             if let Change::Add(_) = change {
                 locks::only(connection, Only::GivesNames).await?;
             }
+            connection.batch(sql::POSTGRES_TAKE_BY_INDEX).await?;
             locks::change_client(connection, &id.as_str().into()).await?;
             match is_left(connection, id).await? {
                 true => Ok(Decision::Undo(None)),
@@ -71,27 +75,43 @@ impl EndsInParts for Postgres {
     }
 }
 
+/// Whoever ends a client has the time that it takes, and is the only one to change it.
+async fn change_alone(connection: &Connection, id: &ClientId) -> Result<(), Problem> {
+    connection.batch(sql::POSTGRES_TAKE_TIME).await?;
+    connection.batch(sql::POSTGRES_TAKE_BY_INDEX).await?;
+    locks::change_client(connection, &id.as_str().into()).await
+}
+
 /// Whether there is a rest of what a client was granted that is disabled or gone.
 async fn is_left(connection: &Connection, id: &ClientId) -> Result<bool, Problem> {
     let found = connection.all(sql::FIND_LEFT_BY_CLIENT, &[id.as_str().into()], |_| Ok(())).await?;
     Ok(!found.is_empty())
 }
 
+/// Tells the feed, if it was not told before.
+async fn tell(connection: &Connection, told: Option<Vec<Value>>) -> Result<(), Problem> {
+    let Some(told) = told else { return Ok(()) };
+    locks::feed(connection).await?;
+    connection.execute(sql::APPEND_FEED, &told).await.map(drop)
+}
+
 /// Ends a part, for whoever is the only one to change the client, so that nothing is granted meanwhile; and tells the feed. `None`
 /// if nothing is left.
 async fn end_part(connection: &Connection, mut ending: Ending) -> Result<Option<Ending>, Problem> {
-    let part = [ending.id.as_str().into(), Value::from(PART)];
-    connection.batch(sql::POSTGRES_TAKE_BY_INDEX).await?;
-    // What is being renewed is waited for; after that none of it is renewed, or gets a token.
-    let locked = connection.all(sql::POSTGRES_LOCK_PART_TO_CLIENT, &part, rows::used_grant).await?;
+    let name = Value::from(ending.id.as_str());
+    let part = [name.clone(), PART.into()];
+    let own = connection.execute(sql::POSTGRES_END_OWN_TOKENS_OF_PART, &part).await?;
+    let mut locked = connection.all(sql::POSTGRES_LOCK_PART_TO_CLIENT, &part, rows::used_grant).await?;
+    if locked.is_empty() && own == 0 {
+        // Others hold what is left. While one of it is waited for, nobody waits for what else would be held.
+        locked = connection.all(sql::POSTGRES_LOCK_ONE_TO_CLIENT, &[name], rows::used_grant).await?;
+    }
+    // None of what is locked is renewed any more, or gets a token.
     let (grants, uses): (Vec<_>, Vec<_>) = locked.into_iter().unzip();
-    connection.execute(sql::POSTGRES_END_OWN_TOKENS_OF_PART, &part).await?;
-    connection.execute_with(sql::POSTGRES_END_TOKENS_OF_GRANTS, &[&grants]).await?;
+    let tokens = i64::try_from(TOKENS_OF_PART).unwrap_or(i64::MAX);
+    connection.execute_with(sql::POSTGRES_END_TOKENS_OF_PART, &[&grants, &tokens]).await?;
     connection.execute_with(sql::POSTGRES_END_GRANTS_OF_PART, &[&grants]).await?;
     let is_left = is_left(connection, &ending.id).await?;
-    if let Some(told) = ending.tell(uses.into_iter().max()) {
-        locks::feed(connection).await?;
-        connection.execute(sql::APPEND_FEED, &told).await?;
-    }
+    tell(connection, ending.tell(uses.into_iter().max())).await?;
     Ok(is_left.then_some(ending))
 }

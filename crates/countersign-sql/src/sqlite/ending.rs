@@ -14,7 +14,7 @@ use super::{
     query::{execute, one},
 };
 use crate::{
-    ending::{Change, Ending, EndsInParts, PART},
+    ending::{Change, Ending, EndsInParts, PART, TOKENS_OF_PART},
     facts::{Decision, found},
     rows::{self, Value},
     statements as sql,
@@ -29,13 +29,15 @@ impl EndsInParts for Sqlite {
         Ok(last.flatten())
     }
 
-    async fn begin_to_end(&self, ending: Ending, change: Change) -> Result<(Found, Option<Ending>), StoreError> {
+    async fn begin_to_end(&self, mut ending: Ending, change: Change) -> Result<(Found, Option<Ending>), StoreError> {
         self.write(move |connection| {
             let (statement, values) = change.of(&ending.id);
             let changed = execute(connection, statement, &values)?;
-            let ends = changed > 0 || is_left(connection, &ending.id)?;
-            let rest = if ends { end_part(connection, ending)? } else { None };
-            Ok(Decision::Keep((found(changed), rest)))
+            let is_left = is_left(connection, &ending.id)?;
+            if changed > 0 || is_left {
+                tell(connection, ending.tell(None))?;
+            }
+            Ok(Decision::Keep((found(changed), is_left.then_some(ending))))
         })
         .await
     }
@@ -63,15 +65,19 @@ fn is_left(connection: &Connection, id: &ClientId) -> Result<bool, StoreError> {
     Ok(one(connection, sql::FIND_LEFT_BY_CLIENT, &[id.as_str().into()], |_| Ok(()))?.is_some())
 }
 
+/// Tells the feed, if it was not told before.
+fn tell(connection: &Connection, told: Option<Vec<Value>>) -> Result<(), StoreError> {
+    told.map_or(Ok(()), |told| execute(connection, sql::APPEND_FEED, &told).map(drop))
+}
+
 /// Ends a part, in a transaction that has begun, and tells the feed. `None` if nothing is left.
 fn end_part(connection: &Connection, mut ending: Ending) -> Result<Option<Ending>, StoreError> {
-    let part = [ending.id.as_str().into(), Value::from(PART)];
-    let last_use = one(connection, sql::SQLITE_FIND_LAST_USE_OF_PART, &part, rows::newest_moment)?.flatten();
-    for statement in sql::SQLITE_END_PART_TO_CLIENT {
-        execute(connection, statement, &part)?;
-    }
-    if let Some(told) = ending.tell(last_use) {
-        execute(connection, sql::APPEND_FEED, &told)?;
-    }
+    let part_with_tokens = [ending.id.as_str().into(), Value::from(PART), Value::from(TOKENS_OF_PART)];
+    let part = &part_with_tokens[..2];
+    let last_use = one(connection, sql::SQLITE_FIND_LAST_USE_OF_PART, part, rows::newest_moment)?.flatten();
+    execute(connection, sql::SQLITE_END_OWN_TOKENS_OF_PART, part)?;
+    execute(connection, sql::SQLITE_END_TOKENS_OF_PART, &part_with_tokens)?;
+    execute(connection, sql::SQLITE_END_GRANTS_OF_PART, part)?;
+    tell(connection, ending.tell(last_use))?;
     Ok(is_left(connection, &ending.id)?.then_some(ending))
 }

@@ -39,9 +39,11 @@ statements! {
     POSTGRES_CHANGE_CLIENT = "SELECT pg_advisory_xact_lock(hashtextextended($1, 2))";
     /// So that no token is added to a grant while it ends. Not shared: few come at once, and who ends it gets there.
     POSTGRES_LOCK_GRANT = "SELECT id FROM oauth2_grants WHERE id = $1 FOR UPDATE";
-    /// A part of what was granted to a client: any so many, in an order, so that no two who lock several wait for each other.
-    POSTGRES_LOCK_PART_TO_CLIENT = "SELECT id, used_at FROM oauth2_grants WHERE id IN \
-        (SELECT id FROM oauth2_grants WHERE client_id = $1 LIMIT $2) ORDER BY id FOR UPDATE";
+    /// A part of what was granted to a client: any so many, but those that others hold.
+    POSTGRES_LOCK_PART_TO_CLIENT = "SELECT id, used_at FROM oauth2_grants WHERE id = ANY(ARRAY( \
+        SELECT id FROM oauth2_grants WHERE client_id = $1 LIMIT $2)) FOR UPDATE SKIP LOCKED";
+    /// Waits for one that others hold.
+    POSTGRES_LOCK_ONE_TO_CLIENT = "SELECT id, used_at FROM oauth2_grants WHERE client_id = $1 LIMIT 1 FOR UPDATE";
     /// A part is found where it begins. Else each would be looked for among all that is left, or has gone before.
     POSTGRES_TAKE_BY_INDEX = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off";
 
@@ -73,10 +75,14 @@ statements! {
     POSTGRES_END_TOKENS_OF_GRANTS = "DELETE FROM oauth2_opaque_tokens WHERE grant_id = ANY(CAST($1 AS TEXT[]))";
     POSTGRES_TELL_ENDED_GRANTS = "INSERT INTO oauth2_feed (kind, name, until) SELECT 'grant', id, until \
         FROM unnest(CAST($1 AS TEXT[]), CAST($2 AS BIGINT[])) AS ended (id, until)";
-    /// Those that were locked. The feed is told of the client, and not of each of what may be very many grants.
-    POSTGRES_END_GRANTS_OF_PART = "DELETE FROM oauth2_grants WHERE id = ANY(CAST($1 AS TEXT[]))";
-    POSTGRES_END_OWN_TOKENS_OF_PART = "DELETE FROM oauth2_opaque_tokens WHERE handle IN \
-        (SELECT handle FROM oauth2_opaque_tokens WHERE client_id = $1 LIMIT $2)";
+    /// So many tokens of the grants that were locked, and then the grants that have none left. The feed is told of the client, and
+    /// not of each of what may be very many grants.
+    POSTGRES_END_TOKENS_OF_PART = "DELETE FROM oauth2_opaque_tokens WHERE handle = ANY(ARRAY( \
+        SELECT handle FROM oauth2_opaque_tokens WHERE grant_id = ANY(CAST($1 AS TEXT[])) LIMIT $2))";
+    POSTGRES_END_GRANTS_OF_PART = "DELETE FROM oauth2_grants WHERE id = ANY(CAST($1 AS TEXT[])) \
+        AND NOT EXISTS (SELECT 1 FROM oauth2_opaque_tokens WHERE grant_id = oauth2_grants.id)";
+    POSTGRES_END_OWN_TOKENS_OF_PART = "DELETE FROM oauth2_opaque_tokens WHERE handle = ANY(ARRAY( \
+        SELECT handle FROM oauth2_opaque_tokens WHERE client_id = $1 LIMIT $2))";
 
     /// The sweeps leave what another transaction holds: a row that is being renewed has not expired, and the choice of
     /// rows is not made again after a wait.

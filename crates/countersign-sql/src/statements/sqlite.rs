@@ -31,12 +31,18 @@ pub(crate) const SQLITE_COPY_INTO: &str = "VACUUM INTO $1";
 pub(crate) const SQLITE_FIND_LAST_USE_OF_PART: &str = "SELECT MAX(used_at) AS moment FROM \
     (SELECT used_at FROM oauth2_grants WHERE client_id = $1 ORDER BY id LIMIT $2) AS part";
 
-/// Ends a part of what was granted to a client, and of its own tokens: so many of each. The feed is told of the client, and not of
-/// each of what may be very many grants.
-pub(crate) const SQLITE_END_PART_TO_CLIENT: [&str; 3] = [
-    "DELETE FROM oauth2_opaque_tokens WHERE grant_id IN \
-        (SELECT id FROM oauth2_grants WHERE client_id = $1 ORDER BY id LIMIT $2)",
-    "DELETE FROM oauth2_opaque_tokens WHERE handle IN \
-        (SELECT handle FROM oauth2_opaque_tokens WHERE client_id = $1 ORDER BY handle LIMIT $2)",
-    "DELETE FROM oauth2_grants WHERE id IN (SELECT id FROM oauth2_grants WHERE client_id = $1 ORDER BY id LIMIT $2)",
-];
+/// Ends a part of what was granted to a client: so many of its own tokens; so many of the tokens that the next grants have; and
+/// those of these grants that have none left. The feed is told of the client, and not of each of what may be very many grants.
+pub(crate) const SQLITE_END_OWN_TOKENS_OF_PART: &str = "DELETE FROM oauth2_opaque_tokens WHERE handle IN \
+    (SELECT handle FROM oauth2_opaque_tokens WHERE client_id = $1 ORDER BY handle LIMIT $2)";
+pub(crate) const SQLITE_END_TOKENS_OF_PART: &str = "DELETE FROM oauth2_opaque_tokens WHERE handle IN \
+    (SELECT handle FROM oauth2_opaque_tokens WHERE grant_id IN \
+    (SELECT id FROM oauth2_grants WHERE client_id = $1 ORDER BY id LIMIT $2) LIMIT $3)";
+pub(crate) const SQLITE_END_GRANTS_OF_PART: &str = "DELETE FROM oauth2_grants WHERE id IN \
+    (SELECT id FROM oauth2_grants WHERE client_id = $1 ORDER BY id LIMIT $2) \
+    AND NOT EXISTS (SELECT 1 FROM oauth2_opaque_tokens WHERE grant_id = oauth2_grants.id)";
+
+/// All that have to do with such a part.
+#[cfg(test)]
+pub(crate) const SQLITE_OF_PART: [&str; 4] =
+    [SQLITE_FIND_LAST_USE_OF_PART, SQLITE_END_OWN_TOKENS_OF_PART, SQLITE_END_TOKENS_OF_PART, SQLITE_END_GRANTS_OF_PART];

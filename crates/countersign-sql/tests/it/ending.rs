@@ -107,6 +107,20 @@ async fn what_is_left(home: &Home, client: &str) -> usize {
     home.look(&count).await.parse().unwrap()
 }
 
+/// A few grants of the client that have many tokens between them.
+async fn grant_few_with_many_tokens(home: &Home) {
+    const GRANTS: usize = 3;
+    home.run(&granted(home, "app", MANY)).await;
+    let few = 100_000 + GRANTS;
+    home.run(&format!(
+        "DELETE FROM oauth2_opaque_tokens WHERE client_id = 'app'; \
+        UPDATE oauth2_opaque_tokens SET grant_id = 'app grant 10000' || (1 + CAST(SUBSTR(grant_id, 11) AS INTEGER) % {GRANTS}); \
+        DELETE FROM oauth2_grants WHERE id > 'app grant {few}'"
+    ))
+    .await;
+    assert_eq!(what_is_left(home, "app").await, GRANTS + MANY);
+}
+
 /// As a process leaves it that was killed when it had begun to end a client.
 async fn begin_to_end(home: &Home, change: &str) {
     let part = "SELECT id FROM oauth2_grants WHERE client_id = 'app' AND subject LIKE 'subject 1%'";
@@ -395,6 +409,46 @@ async fn h10_what_was_stopped_after_a_part_leaves_nothing_to_come_alive(home: Ho
     }
 }
 
+async fn h10_a_client_is_off_before_anything_ends_and_the_many_tokens_of_a_few_grants_end_in_parts(home: Home) {
+    let stop = match home {
+        Home::File(_) => "SELECT RAISE(ABORT, 'stopped')",
+        Home::Cluster(_) => "RAISE EXCEPTION 'stopped'",
+    };
+    let go_on = match home {
+        Home::File(_) => "DROP TRIGGER others",
+        Home::Cluster(_) => "DROP TRIGGER others ON oauth2_opaque_tokens; DROP FUNCTION others",
+    };
+    for remove in [false, true] {
+        let home = home.another().await;
+        let store = home.open().await;
+        store.add_client(&app()).await.unwrap();
+        grant_few_with_many_tokens(&home).await;
+        let all = what_is_left(&home, "app").await;
+        let end = async || match remove {
+            false => store.set_client_status(&app().id, ClientStatus::Disabled, NOW).await,
+            true => store.remove_client(&app().id, NOW).await,
+        };
+        let is_out = async || !store.find_client(&app().id).await.unwrap().is_some_and(|app| app.is_active());
+
+        as_soon_as(&home, "BEFORE DELETE ON oauth2_opaque_tokens", stop).await;
+        end().await.unwrap_err();
+        assert!(is_out().await, "whatever keeps the rest from ending");
+        assert_eq!(cut(&store).await, Some(NOW), "and the feed tells it");
+        assert_eq!(what_is_left(&home, "app").await, all, "nothing ends in the same write");
+        home.run(go_on).await;
+
+        let last = "BEFORE DELETE ON oauth2_opaque_tokens WHEN (OLD.grant_id = 'app grant 100003')";
+        as_soon_as(&home, last, stop).await;
+        end().await.unwrap_err();
+        let left = what_is_left(&home, "app").await;
+        assert!(0 < left && left < all, "a part ended: {left}");
+        home.run(go_on).await;
+
+        assert_eq!(end().await.unwrap(), if remove { Found::No } else { Found::Yes });
+        assert_eq!(what_is_left(&home, "app").await, 0);
+    }
+}
+
 async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
     let is_so = async {
         while !is_so().await {
@@ -478,6 +532,7 @@ in_both_engines! {
     h10_others_of_the_process_write_while_very_much_ends
     h10_another_process_writes_while_very_much_ends
     h10_what_was_stopped_after_a_part_leaves_nothing_to_come_alive
+    h10_a_client_is_off_before_anything_ends_and_the_many_tokens_of_a_few_grants_end_in_parts
     h10_what_began_to_end_ends_also_if_its_caller_goes_away
     h10_of_a_client_that_was_let_in_meanwhile_nothing_ends_that_came_after
     h10_what_is_renewed_between_two_parts_ends_by_the_moment_of_its_renewal

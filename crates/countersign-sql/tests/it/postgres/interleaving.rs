@@ -9,8 +9,8 @@ use countersign_core::{
     names::{ClientId, GrantId, Subject},
     resource_owner::OwnerStatus,
     store::{
-        Added, Clients as _, Ended, Feed as _, Found, Grants as _, HandleHash, OpaqueToken, Origin, OwnerRegistry as _,
-        Redeemed, SWEEP_MARGIN, Standing, StoreError,
+        Added, Clients as _, Ended, Feed as _, Found, Grants as _, HandleHash, LONGEST_ACCESS_TOKEN, OpaqueToken,
+        Origin, OwnerRegistry as _, Redeemed, SWEEP_MARGIN, Standing, StoreError,
     },
 };
 use countersign_sql::Postgres;
@@ -108,6 +108,36 @@ async fn n11_nothing_is_granted_to_a_client_that_is_disabled_before_it_is_record
     let disable = async move { store.set_client_status(&id, ClientStatus::Disabled, NOW).await.unwrap() };
     assert_eq!(after_commit(&server, disable).await, Found::Yes);
     assert_eq!(server.count("SELECT count(*) FROM oauth2_grants").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn h10_a_client_is_off_and_all_else_ends_while_others_hold_some_of_what_it_got() {
+    let server = Server::new().await;
+    let client = Client::new(ClientId::new("app"), Authentication::None, NOW);
+    server.store.add_client(&client).await.unwrap();
+    for id in ["free", "held", "held too"] {
+        let granted = of(&Subject::new("elsewhere"), &client.id, id);
+        let token = opaque(id, Origin::Grant(granted.id.clone()));
+        server.store.redeem(&Standing::Elsewhere, None, &granted, Some(&token)).await.unwrap();
+    }
+    let used_at = NOW.plus(Duration::from_secs(1));
+    server.run(&format!("BEGIN; UPDATE oauth2_grants SET used_at = {} WHERE id <> 'free'", used_at.seconds())).await;
+    let (store, id) = (server.store.clone(), client.id.clone());
+    let disable = async move { store.set_client_status(&id, ClientStatus::Disabled, NOW).await.unwrap() };
+    let disabling = tokio::spawn(disable);
+    server.until("SELECT count(*) FROM oauth2_clients WHERE status = 'disabled'").await;
+    server
+        .until("SELECT count(*) FROM (SELECT) AS once WHERE NOT EXISTS (SELECT FROM oauth2_grants WHERE id = 'free')")
+        .await;
+    server.until_somebody_waits().await;
+    let cut = |up_to: Timestamp| (Ended::Client(client.id.clone(), up_to), up_to.plus(LONGEST_ACCESS_TOKEN));
+    assert_eq!(told(&server.store).await, [cut(NOW)]);
+    assert_eq!(server.count("SELECT count(*) FROM oauth2_opaque_tokens").await, 2, "of those that are held");
+    assert_eq!(after_commit(&server, async { disabling.await.unwrap() }).await, Found::Yes);
+    for table in ["grants", "opaque_tokens"] {
+        assert_eq!(server.count(&format!("SELECT count(*) FROM oauth2_{table}")).await, 0, "{table}");
+    }
+    assert_eq!(told(&server.store).await, [cut(NOW), cut(used_at)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

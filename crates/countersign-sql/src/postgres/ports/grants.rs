@@ -88,7 +88,8 @@ impl Grants for Postgres {
         if cannot_be_kept(&id) {
             return Ok(Found::No);
         }
-        transaction!(self, connection => {
+        transaction!(self, within LONG, connection => {
+            connection.batch(sql::POSTGRES_TAKE_TIME_TO_WORK).await?;
             end_grant(connection, &id).await.map(|ended| Decision::Keep(found(ended)))
         })
     }

@@ -29,7 +29,7 @@ pub(crate) fn owner_changed(subject: &Subject, now: Timestamp) -> Vec<Value> {
     rows::feed_values(&Ended::Owner(subject.clone()), now.plus(OWNER_CHANGES_TOLD))
 }
 
-/// Whoever's access tokens expired by then has none that is alive at `now`: the feed need not be told.
+/// Whoever's access tokens expired by then has none that is alive at `now`.
 pub(crate) const fn long_over(now: Timestamp) -> Timestamp {
     now.minus(SWEEP_MARGIN)
 }
@@ -44,10 +44,10 @@ pub(crate) const LOOKED_AT: usize = GRANTS_KEPT + GRANTS_FORGOTTEN;
 
 /// Which of an owner's grants are forgotten: of those that were looked at, the ones beyond so many that were used later, if
 /// nothing of them may be alive at `now`.
-pub(crate) fn excess(mut looked_at: Vec<LastUse>, now: Timestamp) -> Vec<String> {
+pub(crate) fn excess(mut looked_at: Vec<LastUse>, now: Timestamp) -> impl Iterator<Item = LastUse> {
     looked_at.sort_unstable_by(|a, b| (b.used_at, &b.id).cmp(&(a.used_at, &a.id)));
     let beyond = looked_at.into_iter().skip(GRANTS_KEPT);
-    beyond.filter(|grant| grant.access_until <= long_over(now)).map(|grant| grant.id).collect()
+    beyond.filter(move |grant| grant.access_until <= long_over(now))
 }
 
 /// What the feed is told of a client whose tokens up to `now` end.

@@ -83,6 +83,7 @@ macro_rules! store_conformance {
             n6_what_a_client_got_while_the_clock_was_ahead_ends_with_it
             a_grant_that_can_be_renewed_comes_back_as_it_was_recorded
             an_owner_keeps_so_many_grants
+            n6_a_forgotten_grant_is_told_of_while_a_clock_may_have_been_ahead
             n1_a_refresh_token_is_rotated_once
             e8_nothing_is_rotated_once_the_grant_has_ended
             whatever_ends_grants_tells_the_feed

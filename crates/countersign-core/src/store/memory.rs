@@ -91,7 +91,7 @@ impl Tables {
         let excess = theirs.iter().take(theirs.len().saturating_sub(GRANTS_KEPT));
         let over = excess.filter(|grant| grant.access_until <= now.minus(SWEEP_MARGIN)).take(GRANTS_FORGOTTEN);
         for id in over.map(|grant| grant.id.clone()).collect::<Vec<_>>() {
-            self.end_grants(|grant| grant.id == id, Some(now.minus(SWEEP_MARGIN)));
+            self.end_grants(|grant| grant.id == id, Some(now.minus(CLOCK_AHEAD)));
         }
     }
 

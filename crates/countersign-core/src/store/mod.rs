@@ -178,9 +178,9 @@ pub trait Grants: fmt::Debug + Send + Sync + 'static {
     /// `token` is the opaque access token that descends from it, if it is one; it rests from then on too.
     ///
     /// An owner keeps [`GRANTS_KEPT`] grants: with one that can be renewed, the same write forgets others of the owner beyond so
-    /// many, those first that were used the longest ago, [`GRANTS_FORGOTTEN`] at most. Whose access tokens may be alive at
-    /// [`Grant::created_at`] stays, so the feed is not told. Of an owner who has more than both together it is enough to look
-    /// at so many.
+    /// many, those first that were used the longest ago, [`GRANTS_FORGOTTEN`] at most, and tells the feed as
+    /// [`Grants::revoke_grants_of`] does. Whose access tokens may be alive at [`Grant::created_at`], or expired less than
+    /// [`SWEEP_MARGIN`] ago, stays. Of an owner who has more than both together it is enough to look at so many.
     async fn redeem(
         &self,
         standing: &Standing,
@@ -310,8 +310,8 @@ pub trait Feed: fmt::Debug + Send + Sync + 'static {
 /// [`Clock::stopwatch`](crate::clock::Clock::stopwatch) tells how time passes.
 pub const SWEEP_MARGIN: Duration = Duration::from_secs(60 * 60);
 
-/// For how long after its last access token has expired the feed is told that a grant has ended with its owner: a clock that is
-/// set right may have been so much ahead, and the token is good again then.
+/// For how long after its last access token has expired the feed is told that a grant has ended with its owner, or was forgotten:
+/// a clock that is set right may have been so much ahead, and the token is good again then.
 pub const CLOCK_AHEAD: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// How many grants an owner keeps: more than anybody has devices. Without a bound, a script that logs in each time and never

@@ -99,12 +99,9 @@ pub async fn an_owner_keeps_so_many_grants(store: Arc<impl Store>) {
         found.into_iter().map(|grant| grant.id).collect::<BTreeSet<_>>()
     };
     record(&*store, &Grant { id: GrantId::new("another's"), ..used(0, &bob, NOW) }, None).await;
-    let later = NOW.plus(Duration::from_secs(10_000));
-    let long_over = later.minus(SWEEP_MARGIN);
-    let of = |i: usize| {
-        let until = if i == 1 { long_over.plus(Duration::from_secs(1)) } else { long_over };
-        used(i, &alice, until)
-    };
+    let later = NOW.plus(CLOCK_AHEAD);
+    let just_over = later.minus(SWEEP_MARGIN).plus(Duration::from_secs(1));
+    let of = |i: usize| used(i, &alice, if i == 1 { just_over } else { NOW });
     for first in (0..ALL).step_by(RACERS) {
         race(|racer| {
             let (store, grant) = (store.clone(), of(first + racer));
@@ -141,6 +138,36 @@ pub async fn an_owner_keeps_so_many_grants(store: Arc<impl Store>) {
     assert!(left.contains(&oldest.id) && !left.contains(&of(MORE + 4).id));
     assert!(store.find_grant(&GrantId::new("another's")).await.unwrap().is_some());
     assert_eq!(feed(&*store).await, [], "nothing that anybody believes has ended");
+}
+
+pub async fn n6_a_forgotten_grant_is_told_of_while_a_clock_may_have_been_ahead(store: Arc<impl Store>) {
+    let (alice, long_over) = (Subject::new("alice"), NOW.minus(CLOCK_AHEAD));
+    for first in (0..GRANTS_KEPT).step_by(RACERS) {
+        race(|racer| {
+            let (store, grant) = (store.clone(), grant(&(first + racer).to_string(), &alice));
+            async move { record(&*store, &grant, None).await }
+        })
+        .await;
+    }
+    let untils = [long_over, long_over.plus(Duration::from_secs(1)), NOW.minus(SWEEP_MARGIN)];
+    let old: Vec<_> = untils
+        .iter()
+        .enumerate()
+        .map(|(i, until)| Grant { used_at: long_over, access_until: *until, ..grant(&format!("old {i}"), &alice) })
+        .collect();
+    for grant in &old {
+        record(&*store, grant, None).await;
+    }
+    assert_eq!(feed(&*store).await, []);
+    record(&*store, &renewable("new", &alice, "1"), None).await;
+    for grant in &old {
+        assert_eq!(store.find_grant(&grant.id).await.unwrap(), None);
+    }
+    let mut told: Vec<_> = feed(&*store).await.into_iter().map(|entry| (entry.until, entry.ended)).collect();
+    told.sort_by_key(|(until, _)| *until);
+    let expected = old[1..].iter().map(|grant| (grant.access_until, Ended::Grant(grant.id.clone())));
+    assert_eq!(told, expected.collect::<Vec<_>>(), "their tokens are good again once the clock is set right");
+    assert_eq!(store.list_grants(&alice, None, 2 * GRANTS_KEPT).await.unwrap().len(), GRANTS_KEPT + 1);
 }
 
 pub async fn n1_a_refresh_token_is_rotated_once(store: Arc<impl Store>) {

@@ -14,7 +14,7 @@ use countersign_core::{
     },
 };
 
-use super::{end_grant, end_grants_of, end_tokens_of};
+use super::{end_grant, end_grants_of, end_tokens_of, may_be_alive, tell_of_grants};
 use crate::{
     facts::{self, Decision, LOOKED_AT, excess, found, long_over},
     postgres::{LONG, OPERATION, Postgres, TRIES, cannot_be_kept, connection::Connection, locks, query::Problem},
@@ -183,7 +183,7 @@ impl Grants for Postgres {
     }
 }
 
-/// Forgets what the owner of a grant that was recorded has beyond so many.
+/// Forgets what the owner of a grant that was recorded has beyond so many. Nothing is locked after this.
 async fn forget_excess(connection: &Connection, grant: &Grant) -> Result<(), Problem> {
     let (subject, id) = (Value::from(grant.subject.as_str()), Value::from(grant.id.as_str()));
     let beyond = [subject.clone(), GRANTS_KEPT.into()];
@@ -194,13 +194,14 @@ async fn forget_excess(connection: &Connection, grant: &Grant) -> Result<(), Pro
     let mut looked_at = connection.all(sql::FIND_LAST_USES_FROM, &from, rows::last_use).await?;
     let before = [subject, id, (LOOKED_AT - looked_at.len()).into()];
     looked_at.extend(connection.all(sql::FIND_LAST_USES_BEFORE, &before, rows::last_use).await?);
-    let ids = excess(looked_at, grant.created_at);
+    let ids: Vec<_> = excess(looked_at, grant.created_at).map(|grant| grant.id).collect();
     if ids.is_empty() {
         return Ok(());
     }
     let by_then = long_over(grant.created_at).seconds();
     let forgotten = connection.all_with(sql::POSTGRES_FORGET_GRANTS, &[&ids, &by_then], rows::ended_grant).await?;
-    end_tokens_of(connection, &forgotten).await
+    end_tokens_of(connection, &forgotten).await?;
+    tell_of_grants(connection, may_be_alive(forgotten, grant.created_at)).await.map(drop)
 }
 
 /// Records a token, if there is one, whose grant or client was locked before; says how many.

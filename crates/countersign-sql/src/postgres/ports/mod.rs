@@ -65,7 +65,7 @@ async fn end_grants_of(connection: &Connection, subject: &Value, now: Timestamp)
         after.clone_from(last);
         end_tokens_of(connection, &ended).await?;
         count += ended.len();
-        alive.extend(ended.into_iter().filter(|(_, until)| *until > told_after(now).seconds()));
+        alive.extend(may_be_alive(ended, now));
     }
     tell_of_grants(connection, alive).await?;
     Ok(count)
@@ -78,6 +78,11 @@ async fn end_tokens_of(connection: &Connection, ended: &[(String, i64)]) -> Resu
     }
     let ids: Vec<_> = ended.iter().map(|(id, _)| id.as_str()).collect();
     connection.execute_with(sql::POSTGRES_END_TOKENS_OF_GRANTS, &[&ids]).await.map(drop)
+}
+
+/// Of grants that are gone at `now`, those of which the feed is told.
+fn may_be_alive(ended: Vec<(String, i64)>, now: Timestamp) -> Vec<(String, i64)> {
+    ended.into_iter().filter(|(_, until)| *until > told_after(now).seconds()).collect()
 }
 
 /// Tells the feed of grants, each with the time until which its access tokens live; says how many there were.

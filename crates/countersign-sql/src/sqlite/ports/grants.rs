@@ -16,8 +16,8 @@ use rusqlite::Connection;
 
 use super::{end_grant, end_grants_of};
 use crate::{
-    facts::{self, Decision, LOOKED_AT, excess, found},
-    rows::{self, Value},
+    facts::{self, Decision, LOOKED_AT, excess, found, told_after},
+    rows::{self, LastUse, Value},
     sqlite::{
         Sqlite,
         query::{all, execute, one},
@@ -171,9 +171,12 @@ fn forget_excess(connection: &Connection, grant: &Grant) -> Result<(), StoreErro
     let mut looked_at = all(connection, sql::FIND_LAST_USES_FROM, &from, rows::last_use)?;
     let before = [subject, id, (LOOKED_AT - looked_at.len()).into()];
     looked_at.extend(all(connection, sql::FIND_LAST_USES_BEFORE, &before, rows::last_use)?);
-    let [_, end_tokens, end_grant] = sql::END_GRANT;
-    for id in excess(looked_at, grant.created_at) {
+    let [tell, end_tokens, end_grant] = sql::END_GRANT;
+    for LastUse { id, access_until, .. } in excess(looked_at, grant.created_at) {
         let id = [Value::from(id)];
+        if access_until > told_after(grant.created_at) {
+            execute(connection, tell, &id)?;
+        }
         execute(connection, end_tokens, &id)?;
         execute(connection, end_grant, &id)?;
     }

@@ -97,6 +97,19 @@ pub(crate) async fn restore_in_place(url: &str, now: Timestamp) -> Result<Restor
     restored.map_err(failure)
 }
 
+/// Ends all that was issued, in a database that must not be in use if it is a file.
+///
+/// # Errors
+/// Nothing changed.
+pub(crate) async fn revoke_everything(url: &str, now: Timestamp) -> Result<Restored, Failure> {
+    check_existing(url)?;
+    let ended = match is_server(url) {
+        true => Postgres::open(url).await?.revoke_everything(now).await,
+        false => Sqlite::revoke_everything(url, now).await,
+    };
+    ended.map_err(failure)
+}
+
 /// Moves all that a database has into another, which must have nothing.
 ///
 /// # Errors

@@ -105,13 +105,26 @@ pub enum BackupError {
 /// How far the clock may be behind a moment in the database: as far as the clocks of two machines may be apart.
 const CLOCKS_APART: Duration = Duration::from_secs(60);
 
-/// Whether by this clock nothing in the database is of the future.
-///
-/// # Errors
-/// [`BackupError::ClockBehind`].
-pub(crate) fn check_clock(newest: Option<Timestamp>, now: Timestamp) -> Result<(), BackupError> {
-    match newest.filter(|newest| *newest > now.plus(CLOCKS_APART)) {
-        Some(newest) => Err(BackupError::ClockBehind { newest }),
-        None => Ok(()),
+/// Why the past is made powerless.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// The database was put back: with a clock that is wrong nobody could tell what was issued from what will be.
+    PutBack,
+    /// An operator ends everything. That must not wait for a row that a clock left which was ahead once: what it stands for is
+    /// gone with the row and the keys.
+    Asked,
+}
+
+impl Why {
+    /// Up to when what was issued is worth nothing, in a database with this newest moment.
+    ///
+    /// # Errors
+    /// [`BackupError::ClockBehind`].
+    pub(crate) fn cut(self, newest: Option<Timestamp>, now: Timestamp) -> Result<Timestamp, BackupError> {
+        let latest = now.plus(CLOCKS_APART);
+        match newest {
+            Some(newest) if newest > latest && self == Self::PutBack => Err(BackupError::ClockBehind { newest }),
+            newest => Ok(newest.map_or(now, |newest| newest.clamp(now, latest))),
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{PASSWORD, PATIENCE, Place, Server, expect_json};
+use crate::support::{PASSWORD, PATIENCE, Place, Ran, SECRET, Server, expect_json};
 
 /// What a login is answered with.
 struct Tokens {
@@ -105,6 +105,38 @@ fn what_is_done_to_no_login_is_a_failure() {
         place.run(["grant", "revoke", "--user", "alice"]).expect_code(0).stdout,
         "0 logins of alice have ended\n"
     );
+}
+
+#[tokio::test]
+async fn n6_everything_ends_although_a_clock_was_ahead_once() {
+    const YEAR: u64 = 365 * 86_400;
+    let place = Place::new();
+    place.add_user("alice", &[]);
+    place.run(["client", "add", "reports", "--grant-type", "client_credentials"]).expect_code(0);
+    let server = serve(&place, "jwt");
+    let tokens = log_in(&server, "alice").await;
+    server.stop();
+    place.sql(&format!("UPDATE oauth2_grants SET used_at = used_at + {YEAR}"));
+    place.sql(&format!("UPDATE oauth2_clients SET created_at = created_at + {YEAR}"));
+    place.run(["restore", "--in-place"]).expect_code(1);
+
+    let ran = place.run(["grant", "revoke", "--all", "--yes", "--json"]).expect_code(0);
+    assert_eq!((&ran.json()["ended_grants"], &ran.json()["withdrawn_keys"]), (&json!(1), &json!(1)));
+    assert!(!ran.stderr.contains("secret"), "there is none that signs: {ran:?}");
+    let server = serve(&place, "jwt");
+    assert_eq!(logins(&server, &tokens.access).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(place.count("SELECT COUNT(*) FROM oauth2_grants"), 0);
+    let soon = server.log_in("alice", PASSWORD).await;
+    let seconds = soon.headers().get("retry-after").map_or(0, |seconds| seconds.to_str().unwrap().parse().unwrap());
+    assert!(seconds <= 61, "nobody waits for a year: {seconds}");
+    server.stop();
+
+    place.sql(&format!("UPDATE oauth2_clients SET created_at = created_at + {YEAR}"));
+    let secret = place.write("secret", SECRET);
+    let mut command = place.command(["grant", "revoke", "--all", "--yes"]);
+    command.env("COUNTERSIGN_SIGNING_ALGORITHM", "HS256").env("COUNTERSIGN_HS256_SECRET_FILE", secret);
+    let ran = Ran::with_input(command, "").expect_code(0);
+    assert!(ran.stderr.contains("set another secret"), "{ran:?}");
 }
 
 #[tokio::test]

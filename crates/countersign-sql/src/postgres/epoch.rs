@@ -15,7 +15,7 @@ use super::{
     query::Problem,
 };
 use crate::{
-    backup::{self, BackupError, Restored},
+    backup::{BackupError, Restored, Why},
     facts::Decision,
     rows::{self, Value},
     statements as sql,
@@ -57,10 +57,25 @@ impl Postgres {
     /// [`BackupError::ClockBehind`], [`BackupError::Store`]: nothing changed, or it cannot be known now.
     /// [`OpenError::UnlikeSchema`](crate::OpenError::UnlikeSchema): there may be more to end than this program knows.
     pub async fn restore_in_place(&self, now: Timestamp) -> Result<Restored, BackupError> {
+        self.make_powerless(Why::PutBack, now).await
+    }
+
+    /// Ends all that was issued, to whomever, as [`Postgres::restore_in_place`] does, but in a database that was not put back.
+    ///
+    /// A moment in it may be of the future: a clock was ahead once. What was issued then is gone as well, and the keys that
+    /// signed it are withdrawn; but an HS256 secret is not in the database.
+    ///
+    /// # Errors
+    /// [`BackupError::Store`]: nothing changed, or it cannot be known now.
+    /// [`OpenError::UnlikeSchema`](crate::OpenError::UnlikeSchema): there may be more to end than this program knows.
+    pub async fn revoke_everything(&self, now: Timestamp) -> Result<Restored, BackupError> {
+        self.make_powerless(Why::Asked, now).await
+    }
+
+    async fn make_powerless(&self, why: Why, now: Timestamp) -> Result<Restored, BackupError> {
         self.schema().check_known()?;
         let newest_moment = self.find_newest_moment().await?;
-        backup::check_clock(newest_moment, now)?;
-        let cut = newest_moment.map_or(now, |newest| newest.max(now));
+        let cut = why.cut(newest_moment, now)?;
         Ok(Restored { epoch: self.begin_epoch_at(cut).await?, newest_moment })
     }
 }

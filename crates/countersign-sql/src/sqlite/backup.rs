@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::{Sqlite, connection, epoch, file, location, migrate, query};
 use crate::{
-    backup::{self, BackupError, Copied, Restored},
+    backup::{BackupError, Copied, Restored, Why},
     open_error::OpenError,
     rows, statements as sql,
 };
@@ -60,15 +60,19 @@ impl Sqlite {
     /// [`BackupError`]: what was, is.
     pub async fn restore_in_place(path_or_url: impl AsRef<Path>, now: Timestamp) -> Result<Restored, BackupError> {
         let path = location::path(path_or_url.as_ref())?;
-        on_a_thread(move || {
-            let path = file::find(&path)?;
-            let looker = connection::looker(&path)?;
-            check_ours(&looker, &path)?;
-            check_whole(&looker, &path)?;
-            drop(looker);
-            make_powerless(&path, now)
-        })
-        .await
+        on_a_thread(move || make_powerless_in_place(&path, Why::PutBack, now)).await
+    }
+
+    /// Ends all that was issued, to whomever, as [`Sqlite::restore_in_place`] does, but in a database that was not put back.
+    ///
+    /// A moment in it may be of the future: a clock was ahead once. What was issued then is gone as well, and the keys that
+    /// signed it are withdrawn; but an HS256 secret is not in the database.
+    ///
+    /// # Errors
+    /// [`BackupError`]: what was, is.
+    pub async fn revoke_everything(path_or_url: impl AsRef<Path>, now: Timestamp) -> Result<Restored, BackupError> {
+        let path = location::path(path_or_url.as_ref())?;
+        on_a_thread(move || make_powerless_in_place(&path, Why::Asked, now)).await
     }
 }
 
@@ -100,7 +104,7 @@ fn restore(from: &Path, to: &Path, now: Timestamp) -> Result<(Copied, Restored),
     file::with_companions(&to).try_for_each(|path| refuse_existing(&path))?;
     let part = Part::create(&to)?;
     let copied = copy(&from, &part)?;
-    let restored = make_powerless(&part.path, now)?;
+    let restored = make_powerless(&part.path, Why::PutBack, now)?;
     part.take_name(&to)?;
     Ok((copied, restored))
 }
@@ -178,16 +182,25 @@ fn uncopied(problem: rusqlite::Error, from: &Path, part: &Part) -> BackupError {
     }
 }
 
+fn make_powerless_in_place(path: &Path, why: Why, now: Timestamp) -> Result<Restored, BackupError> {
+    let path = file::find(path)?;
+    let looker = connection::looker(&path)?;
+    check_ours(&looker, &path)?;
+    check_whole(&looker, &path)?;
+    drop(looker);
+    make_powerless(&path, why, now)
+}
+
 /// Begins an epoch in a database that nobody else has open.
-fn make_powerless(path: &Path, now: Timestamp) -> Result<Restored, BackupError> {
+fn make_powerless(path: &Path, why: Why, now: Timestamp) -> Result<Restored, BackupError> {
     let mut connection = connection::alone(path)?.ok_or_else(|| BackupError::InUse { path: path.to_owned() })?;
     // What it does not know it would not end.
     migrate::migrate(&mut connection)?.check_known()?;
     let newest_moment = query::one(&connection, sql::FIND_NEWEST_MOMENT, &[], rows::newest_moment)?.flatten();
-    backup::check_clock(newest_moment, now)?;
+    let cut = why.cut(newest_moment, now)?;
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Exclusive).map_err(query::store_error)?;
-    let epoch = epoch::begin(&transaction, newest_moment.map_or(now, |newest| newest.max(now)))?;
+    let epoch = epoch::begin(&transaction, cut)?;
     transaction.commit().map_err(query::store_error)?;
     connection.close().map_err(|(_, problem)| query::store_error(problem))?;
     Ok(Restored { epoch, newest_moment })

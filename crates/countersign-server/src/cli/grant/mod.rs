@@ -13,6 +13,8 @@ use countersign::{
     },
 };
 
+use countersign_sql::Restored;
+
 use self::print::{Login, Output};
 use super::{
     open_existing,
@@ -159,7 +161,8 @@ async fn revoke_all(store: &Database, name: &str, output: Output) -> Outcome {
 
 /// Begins an epoch, as a restore does: what was issued until now is worth nothing, and nobody can say what was.
 async fn revoke_everything(settings: &Settings, output: Output) -> Outcome {
-    let epoch = store::restore_in_place(settings.database.as_str(), System.now()).await?.epoch;
+    let now = System.now();
+    let Restored { epoch, newest_moment } = store::revoke_everything(settings.database.as_str(), now).await?;
     tracing::warn!(
         event = "revocation",
         outcome = "done",
@@ -170,5 +173,13 @@ async fn revoke_everything(settings: &Settings, output: Output) -> Outcome {
         number = epoch.number,
         "an operator ended all that was issued"
     );
+    if let Some(newest) = newest_moment.filter(|newest| *newest > now && settings.hs256_secret_file.is_some()) {
+        tracing::warn!(
+            event = "revocation",
+            outcome = "secret_stays",
+            newest_moment = newest.seconds(),
+            "a clock was ahead once, and what it signed with the HS256 secret is good when its time comes: set another secret"
+        );
+    }
     output.everything_ended(settings, epoch)
 }

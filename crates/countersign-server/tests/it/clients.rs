@@ -140,6 +140,25 @@ fn what_is_done_to_no_client_is_a_failure() {
     }
 }
 
+#[test]
+fn a_removal_that_the_store_does_not_make_is_no_removal_of_nobody() {
+    let place = Place::new();
+    add(&place, "reports", &[]);
+    // As a command leaves it that was killed; and then the store fails.
+    place.sql(
+        "INSERT INTO oauth2_grants (id, subject, client_id, scope, created_at, expires_at, used_at, access_until) \
+        VALUES ('g', 's', 'reports', '', 1, 9, 1, 9)",
+    );
+    place.sql("DELETE FROM oauth2_clients");
+    place.sql("ALTER TABLE oauth2_feed RENAME TO oauth2_away");
+    let ran = place.run(["client", "remove", "reports"]);
+    assert!(!ran.stderr.contains("there is no client") && ran.stderr.contains("oauth2_feed"), "{ran:?}");
+    ran.expect_code(1);
+    place.sql("ALTER TABLE oauth2_away RENAME TO oauth2_feed");
+    place.run(["client", "remove", "reports"]).expect_refusal(1, &["there is no client reports"]);
+    assert_eq!(place.count("SELECT COUNT(*) FROM oauth2_grants"), 0, "what was left of it has ended");
+}
+
 #[tokio::test]
 async fn h10_clients_change_while_the_server_runs() {
     let place = Place::new();

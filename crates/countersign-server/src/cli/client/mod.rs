@@ -10,7 +10,10 @@ use clap::{Args, Subcommand};
 use countersign::{
     Client, ClientId,
     core::{
-        client::{ClientStatus, registry},
+        client::{
+            ClientStatus,
+            registry::{self, RegistryProblem},
+        },
         clock::System,
         store::Clients as _,
     },
@@ -117,9 +120,11 @@ async fn remove(settings: &Settings, id: &str, output: Output) -> Outcome {
     let id = parse(id)?;
     let client = store.find_client(&id).await?;
     // Also one that is gone: a command that was killed may have left some of what it got.
-    let removed = registry::remove(&store, &id, leeway(settings), &System).await;
+    match registry::remove(&store, &id, leeway(settings), &System).await {
+        Err(RegistryProblem::Unknown) => return Err(unknown(&id)),
+        removed => removed?,
+    }
     let client = client.ok_or_else(|| unknown(&id))?;
-    removed?;
     output.done(&client, "is removed", None)
 }
 

@@ -109,9 +109,15 @@ pub(crate) async fn let_out(
     up_to: Timestamp,
     change: Change,
 ) -> Result<Found, StoreError> {
-    let (store, ending) = (store.clone(), begin(store, id, up_to).await?);
+    let (store, id, ending) = (store.clone(), id.clone(), begin(store, id, up_to).await?);
     let ending = async move {
+        let until = ending.until;
         let (found, rest) = store.begin_to_end(ending, change).await?;
+        if found == Found::Yes && until > up_to {
+            tracing::warn!(event = "client_cut", outcome = "later", client = %id, until = until.seconds(),
+                "a clock was ahead once: what the client got has ended up to a moment that is still to come, and it gets \
+                nothing until then, also if it is let in again");
+        }
         end(&store, rest).await?;
         Ok(found)
     };

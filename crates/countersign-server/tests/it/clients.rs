@@ -159,6 +159,22 @@ fn a_removal_that_the_store_does_not_make_is_no_removal_of_nobody() {
     assert_eq!(place.count("SELECT COUNT(*) FROM oauth2_grants"), 0, "what was left of it has ended");
 }
 
+#[test]
+fn n6_who_disables_a_client_is_told_that_it_stays_out_until_a_moment_to_come() {
+    let place = Place::new();
+    for (client, ahead) in [("right", 0), ("ahead", 86_400)] {
+        add(&place, client, &[]);
+        let created_at = place.count(&format!("SELECT created_at FROM oauth2_clients WHERE id = '{client}'"));
+        let used_at = created_at + ahead;
+        place.sql(&format!(
+            "INSERT INTO oauth2_grants (id, subject, client_id, scope, created_at, expires_at, used_at, access_until) \
+            VALUES ('{client}', 's', '{client}', '', 1, {used_at}, {used_at}, {used_at})"
+        ));
+        let told = place.run(["client", "disable", client]).expect_code(0).stderr;
+        assert_eq!(told.contains("client_cut") && told.contains(&used_at.to_string()), ahead > 0, "{told}");
+    }
+}
+
 #[tokio::test]
 async fn h10_clients_change_while_the_server_runs() {
     let place = Place::new();

@@ -42,9 +42,11 @@ class Asker:
         try:
             if self.connection.sock is None:
                 self.connection.connect()
-                # Head and body go separately: without this the second waits for the server's word on the first.
                 self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # Head and body go together: who refuses by the head alone hangs up on a body that has not come.
+            self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
             self.connection.request(method, path, body, headers)
+            self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
             answer = self.connection.getresponse()
             raw = answer.read()
         except (OSError, http.client.HTTPException):

@@ -200,6 +200,7 @@ async fn h10_a_disabled_client_gets_nothing_by_any_method_until_it_is_enabled() 
     for (id, body, header) in requests("second") {
         assert_eq!(app.ask(&body, header.as_deref()).await, wrong, "{id}");
     }
+    app.settled().await;
     let far = countersign::Timestamp::from_seconds(i64::MAX);
     let left = server.store().sweep(far, std::time::Duration::ZERO, 100).await.unwrap();
     assert_eq!(left, 4, "the one assertion that was used, what the feed says of three clients, and no grant");
